@@ -1,0 +1,1 @@
+"""Looking at workflow databases from outside."""

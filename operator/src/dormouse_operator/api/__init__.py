@@ -1,0 +1,1 @@
+"""The API types of group dormouse.dev, version v1alpha1."""

@@ -1,0 +1,1 @@
+"""`dormouse dev`: the planned pods as local processes."""

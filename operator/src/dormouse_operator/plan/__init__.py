@@ -1,0 +1,1 @@
+"""The pure core: (dwf, observed, now) becomes actions and status."""

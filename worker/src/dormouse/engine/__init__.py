@@ -1,0 +1,1 @@
+"""The engine: deterministic loop, event log, replay, activities."""

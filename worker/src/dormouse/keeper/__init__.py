@@ -1,0 +1,1 @@
+"""The native sidecar: claims the epoch, restores, runs Litestream, fences, seals."""

@@ -1,0 +1,1 @@
+"""The main container: the engine under the contract of the pod."""
