@@ -29,8 +29,7 @@ class Verbs(click.Group):
             command: Any = found.load()
         except ModuleNotFoundError as missing:
             raise click.ClickException(
-                f"`dormouse {cmd_name}` needs the module {missing.name!r}; "
-                "install it with: pip install 'dormouse[dev]'"
+                f"`dormouse {cmd_name}` needs the module {missing.name!r}; install it with: pip install 'dormouse[dev]'"
             ) from missing
         assert isinstance(command, click.Command)  # noqa: S101 - an entry point of this group is a click command
         return command

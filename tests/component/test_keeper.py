@@ -1,0 +1,403 @@
+"""Does a real keeper, with real Litestream and a real S3 server, keep the protocol?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from keeper_pod import KeeperPod, Workflow
+
+from dormouse.keeper.client import Fenced
+from dormouse.pod import Marker, read_marker, write_marker
+from dormouse.replica.current import SealReason, State, encode
+from dormouse.replica.layout import first_transaction
+from dormouse.replica.store import StoredObject
+from dormouse_operator.dev.seaweedfs import SeaweedFS
+
+
+def run(test: Callable[[Workflow], object], workflow: Workflow) -> None:
+    """Run a test's coroutine and end every keeper that it left."""
+    pods: list[KeeperPod] = []
+    make = workflow.pod
+
+    def remembered(epoch: int, **variables: str) -> KeeperPod:
+        pods.append(make(epoch, **variables))
+        return pods[-1]
+
+    workflow.pod = remembered  # type: ignore[method-assign]
+
+    async def body() -> None:
+        try:
+            await test(workflow)  # type: ignore[misc]
+        finally:
+            for pod in pods:
+                if pod.process is not None:
+                    if pod.process.returncode is None:
+                        os.kill(pod.process.pid, signal.SIGCONT)
+                    await pod.kill()
+
+    asyncio.run(body())
+
+
+@pytest.fixture
+def workflow(seaweedfs: SeaweedFS, tmp_path: Path) -> Workflow:
+    return Workflow(seaweedfs, tmp_path)
+
+
+def test_a_lost_volume_is_restored_in_the_next_epoch_with_everything_acknowledged(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        first = await workflow.pod(1).open()
+        for number in range(20):
+            first.write(f"note {number}")
+        await first.keeper.barrier()
+        await first.kill()
+        first.lose_volume()
+
+        second = await workflow.pod(2).open()
+        assert second.notes() == [f"note {number}" for number in range(20)]
+        life = await second.keeper.gate()
+        assert (life.epoch, life.identity) == (2, workflow.uid)
+        assert life.restored_from is not None
+        assert life.restored_from.startswith("1/")
+        await second.keeper.barrier()
+
+        current = await workflow.current()
+        assert [entry.epoch for entry in current.lineage] == [1, 2]
+        assert all(entry.replicated and entry.claimed_at for entry in current.lineage)
+        base = current.entry.base
+        assert base is not None
+        assert str(base.position) == life.restored_from
+
+    run(story, workflow)
+
+
+def test_the_same_pod_goes_on_with_its_own_database_after_a_crash_of_its_keeper(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        pod.write("before the crash")
+        await pod.kill()
+        pod.write("while the keeper was away")
+        await pod.open()
+        await pod.keeper.barrier()
+        assert pod.notes() == ["before the crash", "while the keeper was away"]
+        assert (await workflow.current()).epoch == 1
+
+    run(story, workflow)
+
+
+def test_a_volume_wiped_under_the_same_pod_is_refused(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        pod.write("note")
+        await pod.keeper.barrier()
+        await pod.kill()
+        pod.lose_volume()
+        assert (await pod.refusal())["reason"] == "VolumeLost"
+
+    run(story, workflow)
+
+
+def test_a_volume_from_before_a_restart_of_the_machine_is_refused(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        await pod.kill()
+        marker = read_marker(pod.volume / "marker.json")
+        assert marker is not None
+        write_marker(pod.volume / "marker.json", Marker(marker.pod_uid, marker.epoch, "another-boot"))
+        assert (await pod.refusal())["reason"] == "VolumeUntrusted"
+
+    run(story, workflow)
+
+
+def test_a_seal_ends_a_life_and_the_next_starts_at_its_position(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        first = await workflow.pod(1).open()
+        first.write("last words")
+        position = await first.keeper.seal("Stopped")
+        current = await workflow.current()
+        assert (current.state, current.seal_reason) == (State.SEALED, SealReason.STOPPED)
+        assert position == f"1/{current.entry.sealed_txid}"
+        await first.keeper.close()
+        assert await first.terminate() == 0
+        assert first.farewell()["reason"] == "Sealed"
+
+        second = await workflow.pod(2).open()
+        assert second.notes() == ["last words"]
+        assert (await second.keeper.gate()).restored_from == position
+
+    run(story, workflow)
+
+
+def test_a_keeper_told_to_end_seals_by_itself(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        pod.write("note")
+        assert await pod.terminate() == 0
+        current = await workflow.current()
+        assert (current.state, current.seal_reason) == (State.SEALED, SealReason.STOPPED)
+        assert pod.farewell() == {"reason": "Sealed", "message": f"sealed at 1/{current.entry.sealed_txid}", "epoch": 1}
+
+    run(story, workflow)
+
+
+def test_a_life_that_sealed_itself_never_opens_its_gate_again(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        await pod.keeper.seal("Completed")
+        await pod.kill()
+        await pod.start()
+        client = await pod.connect()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.gate(), 1)
+        assert await pod.terminate() == 0
+
+    run(story, workflow)
+
+
+def test_a_zombie_is_fenced_by_its_next_barrier_and_nothing_of_it_is_read(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        zombie = await workflow.pod(1).open()
+        zombie.write("acknowledged")
+        await zombie.keeper.barrier()
+        assert zombie.process is not None
+        os.kill(zombie.process.pid, signal.SIGSTOP)
+
+        successor = await workflow.pod(2).open()
+        os.kill(zombie.process.pid, signal.SIGCONT)
+        zombie.write("from the dead")
+        with pytest.raises(Fenced):
+            await zombie.keeper.barrier()
+        assert isinstance(await zombie.keeper.ended, Fenced)
+        assert await zombie.wait() == 1
+        assert zombie.farewell()["reason"] == "Fenced"
+
+        await successor.keeper.barrier()
+        await successor.kill()
+        third = await workflow.pod(3).open()
+        assert third.notes() == ["acknowledged"]
+
+    run(story, workflow)
+
+
+def test_an_idle_zombie_notices_by_itself(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        zombie = await workflow.pod(1).open()
+        await zombie.keeper.barrier()
+        await workflow.pod(2).open()
+        async with asyncio.timeout(20):
+            assert isinstance(await zombie.keeper.ended, Fenced)
+
+    run(story, workflow)
+
+
+def test_an_epoch_that_is_taken_is_refused_with_the_number_seen(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        await workflow.pod(3, DORMOUSE_FIRST_CLAIM="true").open()
+        refusal = await workflow.pod(3).refusal()
+        assert (refusal["reason"], refusal["seen"]) == ("StaleEpoch", 3)
+
+    run(story, workflow)
+
+
+def test_of_two_pods_that_claim_at_once_one_lives(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pods = [workflow.pod(1) for _ in range(4)]
+        await asyncio.gather(*(pod.start() for pod in pods))
+        async with asyncio.timeout(30):
+            while sum(pod.process is not None and pod.process.returncode is None for pod in pods) > 1:
+                await asyncio.sleep(0.05)
+        winners = [pod for pod in pods if pod.process is not None and pod.process.returncode is None]
+        losers = [pod for pod in pods if pod not in winners]
+        assert len(winners) == 1
+        assert {pod.farewell()["reason"] for pod in losers} == {"StaleEpoch"}
+        client = await winners[0].connect()
+        await client.gate()
+        await client.barrier()
+        assert (await workflow.current()).owner == winners[0].uid
+
+    run(story, workflow)
+
+
+def test_another_workflow_of_the_same_name_is_refused(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        await workflow.pod(1).open()
+        refusal = await workflow.pod(2, DORMOUSE_WORKFLOW_UID="other", DORMOUSE_FIRST_CLAIM="true").refusal()
+        assert refusal["reason"] == "NameTaken"
+        assert f"storage.takeOverFrom: {workflow.uid}" in refusal["message"]
+
+    run(story, workflow)
+
+
+def test_a_cluster_that_is_gone_can_be_taken_over_by_name(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        old = await workflow.pod(1).open()
+        old.write("from the old cluster")
+        await old.keeper.barrier()
+        await old.kill()
+        heir = await workflow.pod(2, DORMOUSE_WORKFLOW_UID="heir", DORMOUSE_TAKE_OVER_FROM=workflow.uid).open()
+        assert heir.notes() == ["from the old cluster"]
+        assert (await heir.keeper.gate()).identity == workflow.uid
+
+    run(story, workflow)
+
+
+def test_a_missing_record_is_never_taken_for_a_fresh_start(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        pod.write("note")
+        await pod.keeper.barrier()
+        await pod.kill()
+        await workflow.store.delete(workflow.layout.current)
+        assert (await workflow.pod(2).refusal())["reason"] == "CurrentMissing"
+        foreign = await workflow.pod(2, DORMOUSE_FIRST_CLAIM="true").refusal()
+        assert foreign["reason"] == "UnclaimedData"
+        empty = await workflow.pod(3, DORMOUSE_ALLOW_EMPTY_RESTORE="1").open()
+        assert (await empty.keeper.gate()).restored_from is None
+
+    run(story, workflow)
+
+
+def test_a_malformed_record_is_refused(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        await workflow.store.put(workflow.layout.current, b'{"format": 1}', None)
+        refusal = await workflow.pod(1).refusal()
+        assert refusal["reason"] == "CurrentMalformed"
+        assert "state is missing" in refusal["message"]
+
+    run(story, workflow)
+
+
+def test_acknowledged_data_that_is_gone_is_refused_until_given_up_by_epoch(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        pod.write("note")
+        await pod.keeper.barrier()
+        await pod.kill()
+        async for key in workflow.store.keys(workflow.layout.epochs):
+            await workflow.store.delete(key)
+        refusal = await workflow.pod(2).refusal()
+        assert refusal["reason"] == "ReplicaMissing"
+        assert refusal["message"].endswith("storage.allowEmptyRestore: 1")
+        fresh = await workflow.pod(3, DORMOUSE_ALLOW_EMPTY_RESTORE="1").open()
+        assert (await fresh.keeper.gate()).restored_from is None
+
+    run(story, workflow)
+
+
+def test_a_corrupt_replica_is_refused(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        pod.write("note")
+        await pod.keeper.barrier()
+        await pod.kill()
+        key = first_transaction(workflow.layout.epoch(1, pod.uid))
+        found = await workflow.store.get(key)
+        assert isinstance(found, StoredObject)
+        damaged = bytearray(found.data)
+        damaged[len(damaged) // 2] ^= 0xFF
+        await workflow.store.put(key, bytes(damaged), found.etag)
+        assert (await workflow.pod(2).refusal())["reason"] == "ReplicaCorrupt"
+
+    run(story, workflow)
+
+
+def test_a_replica_that_ends_before_its_seal_is_refused(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        pod.write("note")
+        await pod.keeper.seal("Stopped")
+        await pod.kill()
+        current = await workflow.current()
+        found = await workflow.store.get(workflow.layout.current)
+        assert isinstance(found, StoredObject)
+        raised = current.with_entry(sealed_txid=99).next("forged")
+        await workflow.store.put(workflow.layout.current, encode(raised), found.etag)
+        assert (await workflow.pod(2).refusal())["reason"] == "RestoreIncomplete"
+
+    run(story, workflow)
+
+
+def test_a_database_of_another_identity_is_refused(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        await pod.keeper.barrier()
+        await pod.kill()
+        found = await workflow.store.get(workflow.layout.current)
+        assert isinstance(found, StoredObject)
+        forged = replace(await workflow.current(), identity="somebody else").next("forged")
+        await workflow.store.put(workflow.layout.current, encode(forged), found.etag)
+        assert (await workflow.pod(2).refusal())["reason"] == "IdentityMismatch"
+
+    run(story, workflow)
+
+
+def test_wrong_credentials_are_named(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        refusal = await workflow.pod(1, DORMOUSE_STORE_SECRET_ACCESS_KEY="wrong").refusal()
+        assert refusal["reason"] == "StoreDenied"
+        assert "Secret" in refusal["message"]
+
+    run(story, workflow)
+
+
+def test_a_missing_bucket_is_named(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        refusal = await workflow.pod(1, DORMOUSE_STORE_BUCKET="no-such-bucket").refusal()
+        assert refusal["reason"] == "BucketMissing"
+        assert "no-such-bucket" in refusal["message"]
+
+    run(story, workflow)
+
+
+def test_invalid_settings_are_named(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1, DORMOUSE_EPOCH="first").start()
+        assert await pod.wait() == 2
+        assert "DORMOUSE_EPOCH must be a whole number, not 'first'" in (pod.folder / "log").read_text()
+
+    run(story, workflow)
+
+
+def test_a_request_that_makes_no_sense_gets_an_answer(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        from dormouse.keeper.wire import short_path
+
+        with short_path(pod.volume / "run" / "keeper.sock") as name:
+            reader, writer = await asyncio.open_unix_connection(name)
+        for request, expected in [
+            (b"nonsense\n", "JSONDecodeError"),
+            (b'{"v":2,"id":1,"op":"gate"}\n', "version 2 is not spoken here"),
+            (b'{"v":1,"id":2,"op":"dance"}\n', "unknown operation 'dance'"),
+            (b'{"v":1,"id":3,"op":"seal","reason":"Bored"}\n', "'Bored' is not a valid SealReason"),
+        ]:
+            writer.write(request)
+            answer = json.loads(await asyncio.wait_for(reader.readline(), 5))
+            assert answer["ok"] is False
+            assert expected in answer["message"]
+        writer.close()
+        await pod.keeper.barrier()
+
+    run(story, workflow)
+
+
+def test_many_waiters_share_rounds(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        await pod.keeper.barrier()
+        pod.write("one for all")
+        await asyncio.gather(*(pod.keeper.barrier() for _ in range(500)))
+        current = await workflow.current()
+        assert current.state is State.ACTIVE
+        rounds = (pod.folder / "log").read_text().count("barrier:")
+        assert rounds < 50
+
+    run(story, workflow)
+
+

@@ -1,0 +1,144 @@
+"""When is a commit safe? The barrier: uploaded, then still ours, then acknowledged.
+
+All that ask while a round runs share the next one, so a hundred waiting steps cost one upload and one read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from dormouse.keeper.litestream import Litestream, NotSynced, Synced
+from dormouse.keeper.ownership import Ownership
+from dormouse.replica.current import Current, Position
+from dormouse.replica.layout import first_transaction
+from dormouse.replica.refusal import Reason, Refused
+from dormouse.replica.store import Store, StoreError
+
+_log = logging.getLogger("dormouse.keeper")
+_POLL_SECONDS = 0.002
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the positions of one life may still do."""
+
+    txid: int = 0
+
+    def then(self, synced: Synced) -> Progress:
+        """Check the next answer against what was seen before.
+
+        Raises:
+            Refused: when numbers alone would acknowledge what was never uploaded.
+        """
+        if synced.txid < self.txid or synced.replicated_txid > synced.txid:
+            raise Refused(
+                Reason.VOLUME_UNTRUSTED,
+                f"positions do not add up: local {synced.txid} after {self.txid}, uploaded {synced.replicated_txid}; "
+                "restoring in a new pod",
+            )
+        return Progress(synced.txid)
+
+
+class Barriers:
+    """The barriers of one life. `run` does the rounds; it ends only by raising."""
+
+    def __init__(self, store: Store, ownership: Ownership, litestream: Litestream, prefix: str) -> None:
+        self._store = store
+        self._ownership = ownership
+        self._litestream = litestream
+        self._prefix = prefix
+        self._progress = Progress()
+        self._next: asyncio.Future[Position] | None = None
+        self._asked = asyncio.Event()
+        self._waiting_since: float | None = None
+        self.last_position: Position | None = None
+        self.uploaded_txid = 0
+
+    @property
+    def seen_txid(self) -> int:
+        """The newest local transaction that a sync has shown."""
+        return self._progress.txid
+
+    def overdue_seconds(self) -> float:
+        """For how long the round under way has not succeeded; 0 when none is."""
+        since = self._waiting_since
+        return 0.0 if since is None else time.clock_gettime(time.CLOCK_BOOTTIME) - since
+
+    async def wait(self) -> Position:
+        """Return once all that was committed before this call is in the store and the epoch is still ours."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+            self._asked.set()
+        return await asyncio.shield(self._next)
+
+    async def run(self) -> None:
+        """Do rounds as they are asked for.
+
+        Raises:
+            Refused: when positions do not add up.
+            NotOurs: when another life is current.
+        """
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            future, self._next = self._next, None
+            assert future is not None  # noqa: S101 - set before the event
+            self._waiting_since = time.clock_gettime(time.CLOCK_BOOTTIME)
+            try:
+                position = await self._round()
+            except BaseException:
+                future.cancel()
+                raise
+            self._waiting_since = None
+            self.last_position = position
+            if not future.done():
+                future.set_result(position)
+
+    async def _round(self) -> Position:
+        txid = await self._uploaded()
+        pause = 0.05
+        while True:
+            try:
+                if not self._ownership.current.entry.replicated:
+                    await self._mark_replicated()
+                await self._ownership.confirm()
+            except StoreError as error:
+                _log.warning("barrier: %s; trying again in %.2f s", error, pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            else:
+                return Position(self._ownership.current.epoch, txid)
+
+    async def _uploaded(self) -> int:
+        """The position that was asked for, once it is uploaded."""
+        target: int | None = None
+        pause = _POLL_SECONDS
+        while True:
+            try:
+                synced = await self._litestream.sync()
+            except NotSynced as error:
+                _log.info("barrier: %s", error)
+                pause = min(max(pause, 0.02) * 2, _LONGEST_PAUSE_SECONDS)
+            else:
+                self._progress = self._progress.then(synced)
+                self.uploaded_txid = synced.replicated_txid
+                target = synced.txid if target is None else target
+                if synced.txid > 0 and synced.replicated_txid >= target:
+                    return target
+                pause = min(pause * 1.2, 0.05)
+            await asyncio.sleep(pause)
+
+    async def _mark_replicated(self) -> None:
+        """Record that this epoch can be restored: from here on it may acknowledge, and none older may replace it."""
+        key = first_transaction(self._prefix)
+        if not await self._store.exists(key):
+            raise StoreError(f"{key} is not there yet")
+
+        def replicated(current: Current) -> Current:
+            return current.with_entry(replicated=True)
+
+        await self._ownership.update(replicated)

@@ -1,0 +1,216 @@
+"""How does a life begin? Claim first, then restore, then the marker; nothing of it is ever assumed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from dormouse.keeper.litestream import restore
+from dormouse.keeper.ownership import NotOurs, Ownership, check_conditional_writes, new_nonce, until_answered
+from dormouse.keeper.settings import Settings
+from dormouse.pod import Marker, boot_id, fsync_directory, read_marker, write_marker
+from dormouse.replica.base import Ask, find_base
+from dormouse.replica.claim import Claimant, Decision, GoOn, Over, Prefix, Volume, Write, decide, needs_prefix
+from dormouse.replica.current import Base, Current
+from dormouse.replica.layout import epoch_of, transactions
+from dormouse.replica.refusal import Reason, Refused
+from dormouse.replica.store import Store
+
+_log = logging.getLogger("dormouse.keeper")
+_RESTORE_ATTEMPTS = 3
+_RESTORE_SECONDS = 1800.0
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A life whose database is in place. `over`: it sealed itself before and only waits to be ended."""
+
+    prefix: str
+    restored_from: Base | None
+    over: bool = False
+
+
+async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun:
+    """Claim the epoch and bring the database into the volume.
+
+    Raises:
+        Refused: when this pod may not live, or its data cannot be had.
+        StoreError: when the store refuses for good (credentials, bucket).
+    """
+    pod = settings.pod
+    (pod.directory / "run").mkdir(parents=True, exist_ok=True)
+    volume = _volume(settings)
+    prefix = settings.layout.epoch(pod.epoch, pod.pod_uid)
+    await check_conditional_writes(store, settings.layout.probe)
+    decision = await _claim(settings, store, ownership, volume, prefix)
+    if isinstance(decision, Over):
+        return Begun(prefix, ownership.current.entry.base, over=True)
+    if isinstance(decision, GoOn):
+        return Begun(prefix, ownership.current.entry.base)
+    try:
+        base = await _pin(settings, store, ownership)
+        draft = pod.directory / "db.restoring"
+        _remove_leftovers(pod.database, draft)
+        if base is None:
+            await asyncio.to_thread(_create, draft, ownership.current.identity)
+        else:
+            await _restore(settings, ownership, base, draft)
+        await asyncio.to_thread(_put_in_place, draft, pod.database)
+        write_marker(pod.marker, Marker(pod.pod_uid, pod.epoch, boot_id()))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _disk_full(pod.directory) from error
+        raise
+    except NotOurs as error:
+        raise Refused(Reason.STALE_EPOCH, f"claimed by another life meanwhile: {error}", seen=pod.epoch) from error
+    return Begun(prefix, base)
+
+
+def _volume(settings: Settings) -> Volume:
+    marker = read_marker(settings.pod.marker)
+    if (
+        marker is None
+        or (marker.pod_uid, marker.epoch) != (settings.pod.pod_uid, settings.pod.epoch)
+        or not settings.pod.database.exists()
+    ):
+        return Volume.UNMARKED
+    return Volume.MARKED if marker.boot_id == boot_id() else Volume.OTHER_BOOT
+
+
+async def _claim(settings: Settings, store: Store, ownership: Ownership, volume: Volume, prefix: str) -> Decision:
+    while True:
+        claimant = Claimant(
+            workflow_uid=settings.pod.workflow_uid,
+            owner=settings.pod.pod_uid,
+            epoch=settings.pod.epoch,
+            prefix=prefix,
+            nonce=new_nonce(),
+            first_claim=settings.first_claim,
+            allow_empty_restore=settings.allow_empty_restore,
+            take_over_from=settings.take_over_from,
+        )
+        seen = await ownership.read()
+        below = None
+        if needs_prefix(seen, claimant, volume):
+            below = await until_answered(lambda: _look(store, settings, prefix), "listing the prefix")
+        decision = decide(seen, claimant, volume, below)
+        if not isinstance(decision, Write) or await ownership.write(decision.record):
+            return decision
+
+
+async def _look(store: Store, settings: Settings, prefix: str) -> Prefix:
+    newest, own = 0, False
+    async for key in store.keys(settings.layout.epochs):
+        newest = max(newest, epoch_of(key) or 0)
+        own = own or key.startswith(prefix + "/")
+    return Prefix(newest, own)
+
+
+async def _pin(settings: Settings, store: Store, ownership: Ownership) -> Base | None:
+    """Find what to restore and write it into our entry: from now on that old epoch ends there for all history."""
+    known: dict[int, int] = {}
+    while True:
+        step = find_base(ownership.current, known, settings.allow_empty_restore)
+        if not isinstance(step, Ask):
+            break
+        entry = step.entry
+        known[entry.epoch] = await until_answered(lambda: _newest(store, entry.prefix), "listing an epoch")  # noqa: B023
+    if ownership.current.entry.claimed_at is None:
+        # What the claim wrote carries the store's own time; the node's clock may be anything.
+        await until_answered(ownership.confirm_by_reading, "reading the claim")
+        claimed_at = ownership.modified
+
+        def pinned(current: Current) -> Current:
+            return current.with_entry(base=step.base, claimed_at=claimed_at)
+
+        await ownership.update(pinned)
+    return step.base
+
+
+async def _newest(store: Store, prefix: str) -> int:
+    newest = 0
+    async for key in store.keys(prefix + "/"):
+        found = transactions(key)
+        if found is not None:
+            newest = max(newest, found[1])
+    return newest
+
+
+async def _restore(settings: Settings, ownership: Ownership, base: Base, draft: Path) -> None:
+    problem: str | None = None
+    for attempt in range(_RESTORE_ATTEMPTS):
+        problem = await restore(
+            settings.location, base.prefix, base.txid, draft, settings.pod.directory / "run", _RESTORE_SECONDS
+        )
+        if problem is None:
+            _check_identity(draft, ownership.current.identity)
+            return
+        _log.warning("restoring %s: %s", base.position, problem)
+        if "no space left" in problem:
+            raise _disk_full(settings.pod.directory)
+        _remove_leftovers(draft)
+        await until_answered(ownership.confirm, "asking the store")
+        await asyncio.sleep(0.2 * attempt)
+    raise Refused(
+        Reason.REPLICA_CORRUPT,
+        f"the store answers, but its copy of {base.position} ({base.prefix}) cannot be restored: {problem}. Bring the "
+        "damaged objects back from a versioned bucket, or start a fork at an older position",
+    )
+
+
+def _check_identity(database: Path, expected: str) -> None:
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro&immutable=1", uri=True)) as connection:
+            row = connection.execute("SELECT value FROM dormouse_meta WHERE key = 'identity'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise Refused(Reason.IDENTITY_MISMATCH, f"what was restored is not a dormouse database: {error}") from error
+    if row is None or row[0] != expected:
+        raise Refused(
+            Reason.IDENTITY_MISMATCH,
+            f"what was restored belongs to {row[0] if row else 'nobody'}, CURRENT says {expected}. Something else "
+            "wrote under this prefix; do not share a prefix",
+        )
+
+
+def _create(draft: Path, identity: str) -> None:
+    try:
+        with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("CREATE TABLE dormouse_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+            connection.execute("INSERT INTO dormouse_meta VALUES ('identity', ?)", (identity,))
+    except sqlite3.OperationalError as error:
+        if "full" in str(error):
+            raise _disk_full(draft.parent) from error
+        raise
+
+
+def _remove_leftovers(*databases: Path) -> None:
+    for database in databases:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            database.with_name(database.name + suffix).unlink(missing_ok=True)
+        shutil.rmtree(database.with_name(f".{database.name}-litestream"), ignore_errors=True)
+
+
+def _put_in_place(draft: Path, database: Path) -> None:
+    descriptor = os.open(draft, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    draft.rename(database)
+    fsync_directory(database.parent)
+
+
+def _disk_full(directory: Path) -> Refused:
+    return Refused(
+        Reason.DISK_FULL,
+        f"the volume {directory} is full; an emptyDir needs three times the database: raise storage.volume.sizeLimit",
+    )

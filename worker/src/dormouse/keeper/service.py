@@ -1,0 +1,131 @@
+"""Who may ask the keeper what? The Unix socket for the runtime, and the probes' HTTP port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from dormouse.keeper.client import Fenced, SealFailed
+from dormouse.keeper.wire import VERSION, line, short_path
+
+_log = logging.getLogger("dormouse.keeper")
+
+
+class Served(Protocol):
+    """What the service is a face of."""
+
+    async def gate(self) -> dict[str, Any]: ...
+    async def barrier(self) -> dict[str, Any]: ...
+    async def seal(self, reason: str, next_wake_at: str | None) -> dict[str, Any]: ...
+    def ready(self) -> tuple[bool, str]: ...
+    def status(self) -> dict[str, Any]: ...
+
+
+class Service:
+    """The two listeners."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def listen(self, path: Path) -> None:
+        """Answer on the Unix socket; one that an earlier keeper left is replaced."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with short_path(path) as name:
+            self._servers.append(await asyncio.start_unix_server(self._converse, name))
+
+    async def listen_http(self, host: str, port: int) -> None:
+        """Answer the kubelet's probes."""
+        self._servers.append(await asyncio.start_server(self._probe, host, port))
+
+    async def say_fenced(self, message: str) -> None:
+        """Tell every runtime to stop."""
+        for writer in self._writers:
+            writer.write(line({"event": "fenced", "message": message}))
+        await asyncio.gather(*(writer.drain() for writer in self._writers), return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop listening and hang up."""
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in list(self._writers):
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while data := await reader.readline():
+                task = asyncio.create_task(self._answer(data, writer))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except (OSError, ValueError) as error:
+            _log.warning("socket: %s", error)
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _answer(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        number: object = None
+        try:
+            request = json.loads(data)
+            number = request["id"]
+            if request.get("v") != VERSION:
+                raise ValueError(f"version {request.get('v')!r} is not spoken here, {VERSION} is")
+            answer = {"ok": True, **await self._operation(request)()}
+        except Fenced as error:
+            answer = {"ok": False, "error": "Fenced", "message": str(error)}
+        except SealFailed as error:
+            answer = {"ok": False, "error": "SealFailed", "message": str(error)}
+        except (ValueError, KeyError, TypeError) as error:
+            answer = {"ok": False, "error": "BadRequest", "message": f"{type(error).__name__}: {error}"}
+        if not writer.is_closing():
+            writer.write(line({"id": number, **answer}))
+
+    def _operation(self, request: dict[str, Any]) -> Callable[[], Awaitable[dict[str, Any]]]:
+        match request["op"]:
+            case "gate":
+                return self._served.gate
+            case "barrier":
+                return self._served.barrier
+            case "seal":
+                return lambda: self._served.seal(request["reason"], request.get("nextWakeAt"))
+            case other:
+                raise ValueError(f"unknown operation {other!r}; there are gate, barrier and seal")
+
+    async def _probe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=5)
+            path = head.split(b" ", 2)[1].decode("ascii", "replace")
+            status, body = self._page(path)
+            content = json.dumps(body).encode()
+            writer.write(
+                b"HTTP/1.0 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (status, len(content), content)
+            )
+            await writer.drain()
+        except (OSError, EOFError, IndexError, TimeoutError, asyncio.LimitOverrunError) as error:
+            _log.debug("probe: %s", error)
+        finally:
+            writer.close()
+
+    def _page(self, path: str) -> tuple[bytes, dict[str, Any]]:
+        match path:
+            case "/healthz":
+                return b"200 OK", {"healthy": True}
+            case "/readyz":
+                ready, why = self._served.ready()
+                return (b"200 OK" if ready else b"503 Service Unavailable"), {"ready": ready, "reason": why}
+            case "/status":
+                return b"200 OK", self._served.status()
+            case _:
+                return b"404 Not Found", {"error": "there are /healthz, /readyz and /status"}

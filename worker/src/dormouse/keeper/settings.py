@@ -1,0 +1,56 @@
+"""What was this keeper told? Its environment, parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dormouse.pod import PodSettings, Variables
+from dormouse.replica.layout import Layout
+from dormouse.replica.s3 import Location
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the keeper; `pod` are those it shares with the runtime."""
+
+    pod: PodSettings
+    location: Location
+    layout: Layout
+    host: str
+    port: int
+    first_claim: bool
+    allow_empty_restore: int | None
+    take_over_from: str | None
+    retention_seconds: int
+    grace_seconds: int
+
+
+def parse(environment: Mapping[str, str]) -> Settings:
+    """Read the environment.
+
+    Raises:
+        InvalidSettings: with the name of the variable and what it must be.
+    """
+    variables = Variables(environment)
+    pod = PodSettings.parse(variables)
+    return Settings(
+        pod=pod,
+        location=Location(
+            bucket=variables.text("DORMOUSE_STORE_BUCKET"),
+            endpoint=variables.text("DORMOUSE_STORE_ENDPOINT", ""),
+            region=variables.text("DORMOUSE_STORE_REGION", "us-east-1"),
+            path_style=variables.flag("DORMOUSE_STORE_PATH_STYLE", True),
+            access_key_id=variables.text("DORMOUSE_STORE_ACCESS_KEY_ID", ""),
+            secret_access_key=variables.text("DORMOUSE_STORE_SECRET_ACCESS_KEY", ""),
+            ca_bundle=variables.text("DORMOUSE_STORE_CA_BUNDLE", ""),
+        ),
+        layout=Layout.of(variables.text("DORMOUSE_STORE_PREFIX", ""), pod.namespace, pod.name),
+        host=variables.text("DORMOUSE_HOST", "0.0.0.0"),  # noqa: S104 - the kubelet probes the pod's address
+        port=variables.number("DORMOUSE_PORT", 8081),
+        first_claim=variables.flag("DORMOUSE_FIRST_CLAIM", False),
+        allow_empty_restore=variables.optional_number("DORMOUSE_ALLOW_EMPTY_RESTORE"),
+        take_over_from=variables.text("DORMOUSE_TAKE_OVER_FROM", "") or None,
+        retention_seconds=variables.number("DORMOUSE_RETENTION_SECONDS", 86400),
+        grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
+    )

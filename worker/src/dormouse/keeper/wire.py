@@ -1,0 +1,31 @@
+"""How do keeper and runtime talk? JSON lines over a Unix socket, version 1.
+
+Request `{"v": 1, "id": n, "op": "gate" | "barrier" | "seal", ...}`; answer `{"id": n, "ok": true, ...}` or
+`{"id": n, "ok": false, "error": "Fenced", "message": "..."}`; and, unasked, `{"event": "fenced", "message": "..."}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+
+
+def line(message: dict[str, Any]) -> bytes:
+    """One message, ready to send."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+@contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """A name for a socket that fits the 108 bytes which the kernel allows, however deep its folder is."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

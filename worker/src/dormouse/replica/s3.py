@@ -1,0 +1,151 @@
+"""How is the store port kept over S3? With obstore, whose own retries are switched off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import BaseError, NotModifiedError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from dormouse.replica.store import (
+    UNCHANGED,
+    BucketMissing,
+    StoreDenied,
+    StoredObject,
+    StoreError,
+    StoreUnknown,
+    Unchanged,
+)
+
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a bucket is and how to get in. An empty endpoint means AWS."""
+
+    bucket: str
+    endpoint: str = ""
+    region: str = "us-east-1"
+    path_style: bool = True
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    ca_bundle: str = ""
+
+
+class S3:
+    """A bucket behind the S3 API. Every request ends within `timeout_seconds`."""
+
+    def __init__(self, location: Location, timeout_seconds: float = 5) -> None:
+        client: dict[str, Any] = {
+            "timeout": f"{timeout_seconds}s",
+            "connect_timeout": f"{min(2.0, timeout_seconds)}s",
+            "allow_http": location.endpoint.startswith("http://"),
+        }
+        if location.ca_bundle:
+            client["root_certificate"] = Path(location.ca_bundle).read_bytes()
+        options: dict[str, Any] = {}
+        if location.endpoint:
+            options["endpoint"] = location.endpoint
+        if location.access_key_id:
+            options["access_key_id"] = location.access_key_id
+            options["secret_access_key"] = location.secret_access_key
+        self._bucket = location.bucket
+        self._store = S3Store(
+            location.bucket,
+            region=location.region,
+            virtual_hosted_style_request=not location.path_style,
+            client_options=client,  # type: ignore[arg-type] # the TypedDict exists for type checkers only
+            # A retry of ours decides after reading; a retry below us would hide what happened.
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=timeout_seconds)},
+            **options,
+        )
+
+    async def get(self, key: str, unless_etag: str | None = None) -> StoredObject | Unchanged | None:
+        try:
+            found = await obstore.get_async(
+                self._store, key, options={"if_none_match": unless_etag} if unless_etag else {}
+            )
+            data = bytes(await found.bytes_async())
+        except NotModifiedError:
+            return UNCHANGED
+        except (BaseError, FileNotFoundError, OSError) as error:
+            translated = self._translate(error)
+            if translated is None:
+                return None
+            raise translated from error
+        etag = found.meta["e_tag"]
+        if etag is None:
+            raise StoreError(f"the store gave no ETag for {key}; a store without ETags cannot be used")
+        return StoredObject(data, etag, found.meta["last_modified"])
+
+    async def put(self, key: str, data: bytes, if_match: str | None) -> str:
+        try:
+            result = await obstore.put_async(
+                self._store,
+                key,
+                data,
+                mode={"e_tag": if_match} if if_match else "create",
+                use_multipart=False,
+            )
+        except (BaseError, FileNotFoundError, OSError) as error:
+            raise self._translate(error) or StoreUnknown(_short(error)) from error
+        etag = result["e_tag"]
+        if etag is None:
+            raise StoreUnknown(f"the store gave no ETag for {key}")
+        return etag
+
+    async def exists(self, key: str) -> bool:
+        try:
+            await obstore.head_async(self._store, key)
+        except (BaseError, FileNotFoundError, OSError) as error:
+            translated = self._translate(error)
+            if translated is None:
+                return False
+            raise translated from error
+        return True
+
+    async def keys(self, prefix: str) -> AsyncIterator[str]:
+        try:
+            async for page in obstore.list(self._store, prefix.rstrip("/"), chunk_size=1000):
+                for item in page:
+                    yield item["path"]
+        except (BaseError, FileNotFoundError, OSError) as error:
+            translated = self._translate(error)
+            if translated is not None:
+                raise translated from error
+
+    async def delete(self, key: str) -> None:
+        try:
+            await obstore.delete_async(self._store, key)
+        except (BaseError, FileNotFoundError, OSError) as error:
+            translated = self._translate(error)
+            if translated is not None:
+                raise translated from error
+
+    def _translate(self, error: Exception) -> StoreError | None:
+        """None means a definite 404 of the key itself."""
+        text = str(error)
+        found = _CODE.search(text)
+        code = found[1] if found else None
+        if code == "NoSuchBucket":
+            return BucketMissing(f"the bucket {self._bucket!r} does not exist; create it, or correct spec.bucket")
+        if code in _DENIED or isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
+            return StoreDenied(
+                f"the store refused the credentials ({code or 'denied'}) for the bucket {self._bucket!r}; "
+                "correct the Secret that the ObjectStore names"
+            )
+        if isinstance(error, FileNotFoundError):
+            return None
+        return StoreUnknown(_short(error))
+
+
+def _short(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:300]
