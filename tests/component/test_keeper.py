@@ -399,5 +399,3 @@ def test_many_waiters_share_rounds(workflow: Workflow) -> None:
         assert rounds < 50
 
     run(story, workflow)
-
-
