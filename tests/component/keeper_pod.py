@@ -11,10 +11,13 @@ import socket
 import sqlite3
 import sys
 import uuid
+from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from obstore.store import S3Store
 
 from dormouse.keeper.client import KeeperClient
 from dormouse.replica.current import Current, decode
@@ -54,6 +57,19 @@ class Workflow:
         return S3(self.location)
 
     @property
+    def raw_store(self) -> S3Store:
+        location = self.location
+        return S3Store(
+            location.bucket,
+            endpoint=location.endpoint,
+            region=location.region,
+            access_key_id=location.access_key_id,
+            secret_access_key=location.secret_access_key,
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )
+
+    @property
     def layout(self) -> Layout:
         return Layout.of(self.prefix, "default", "sleeper")
 
@@ -76,6 +92,7 @@ class KeeperPod:
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     process: asyncio.subprocess.Process | None = None
     client: KeeperClient | None = None
+    wrapper: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -117,7 +134,7 @@ class KeeperPod:
         (self.folder / "termination").unlink(missing_ok=True)
         with (self.folder / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "dormouse.keeper", env=self.environment(), stdout=log, stderr=log
+                *self.wrapper, sys.executable, "-m", "dormouse.keeper", env=self.environment(), stdout=log, stderr=log
             )
         return self
 
@@ -154,6 +171,12 @@ class KeeperPod:
         with closing(sqlite3.connect(self.database, timeout=5)) as connection:
             return [row[0] for row in connection.execute("SELECT text FROM note ORDER BY rowid")]
 
+    async def logged(self, text: str) -> None:
+        """Wait until the keeper or its Litestream has said this."""
+        async with asyncio.timeout(20):
+            while text not in (self.folder / "log").read_text().lower():
+                await asyncio.sleep(0.02)
+
     async def wait(self) -> int:
         assert self.process is not None
         async with asyncio.timeout(30):
@@ -186,3 +209,27 @@ class KeeperPod:
         code = await self.wait()
         assert code == 1, f"exit code {code}: {(self.folder / 'log').read_text()}"
         return self.farewell()
+
+
+def run(test: Callable[[Workflow], Awaitable[None]], workflow: Workflow) -> None:
+    """Run a test's coroutine and end every keeper that it left."""
+    pods: list[KeeperPod] = []
+    make = workflow.pod
+
+    def remembered(epoch: int, **variables: str) -> KeeperPod:
+        pods.append(make(epoch, **variables))
+        return pods[-1]
+
+    workflow.pod = remembered  # type: ignore[method-assign]
+
+    async def body() -> None:
+        try:
+            await test(workflow)
+        finally:
+            for pod in pods:
+                if pod.process is not None:
+                    if pod.process.returncode is None:
+                        os.kill(pod.process.pid, signal.SIGCONT)
+                    await pod.kill()
+
+    asyncio.run(body())

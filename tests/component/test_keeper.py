@@ -6,12 +6,11 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from keeper_pod import KeeperPod, Workflow
+from keeper_pod import Workflow, run
 
 from dormouse.keeper.client import Fenced
 from dormouse.pod import Marker, read_marker, write_marker
@@ -19,30 +18,6 @@ from dormouse.replica.current import SealReason, State, encode
 from dormouse.replica.layout import first_transaction
 from dormouse.replica.store import StoredObject
 from dormouse_operator.dev.seaweedfs import SeaweedFS
-
-
-def run(test: Callable[[Workflow], object], workflow: Workflow) -> None:
-    """Run a test's coroutine and end every keeper that it left."""
-    pods: list[KeeperPod] = []
-    make = workflow.pod
-
-    def remembered(epoch: int, **variables: str) -> KeeperPod:
-        pods.append(make(epoch, **variables))
-        return pods[-1]
-
-    workflow.pod = remembered  # type: ignore[method-assign]
-
-    async def body() -> None:
-        try:
-            await test(workflow)  # type: ignore[misc]
-        finally:
-            for pod in pods:
-                if pod.process is not None:
-                    if pod.process.returncode is None:
-                        os.kill(pod.process.pid, signal.SIGCONT)
-                    await pod.kill()
-
-    asyncio.run(body())
 
 
 @pytest.fixture

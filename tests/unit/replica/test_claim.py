@@ -178,8 +178,8 @@ SEEN = st.one_of(
     st.builds(Malformed, st.just("broken")),
     st.builds(
         lambda epoch, mine, owned, state, replicated: Current(
-            1, "n", "workflow" if mine else "other", "identity", epoch, "pod-3" if owned else "pod-x", state[0], state[1],
-            None, (LineageEntry(epoch, "p", replicated=replicated),),
+            1, "n", "workflow" if mine else "other", "identity", epoch, "pod-3" if owned else "pod-x",
+            state[0], state[1], None, (LineageEntry(epoch, "p", replicated=replicated),),
         ),
         st.integers(1, 5), st.booleans(), st.booleans(), st.sampled_from(STATES), st.booleans(),
     ),

@@ -1,0 +1,132 @@
+"""How does a test make a real store fail? A proxy before it that breaks what the test names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import h11
+import obstore
+from obstore.store import S3Store
+
+Fault = Callable[[h11.Request], bool]
+
+
+def writes_of(key_end: str) -> Fault:
+    """Requests that write an object whose key ends like this."""
+    return lambda request: request.method == b"PUT" and request.target.split(b"?")[0].endswith(key_end.encode())
+
+
+@dataclass
+class StoreProxy:
+    """Passes requests on to `port`. Faults may change while it runs."""
+
+    port: int
+    down: bool = False
+    unconditional: S3Store | None = None
+    """With this, writes happen whatever their conditions say; the proxy signs them anew, as a careless store would."""
+    lose_answers_of: Fault | None = None
+    fail: Fault | None = None
+    lost: int = 0
+    failed: int = 0
+    endpoint: str = ""
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[StoreProxy]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            server.close()
+            self.go_down()
+
+    def go_down(self) -> None:
+        """Cut every connection and take no more."""
+        self.down = True
+        for writer in list(self._open):
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        client = h11.Connection(h11.SERVER)
+        try:
+            while not self.down:
+                request, body = await _read(client, reader)
+                if not isinstance(request, h11.Request) or self.down:
+                    return
+                if self.fail is not None and self.fail(request):
+                    self.failed += 1
+                    response, content = h11.Response(status_code=503, headers=[("Content-Length", "0")]), b""
+                elif self.unconditional is not None and request.method == b"PUT":
+                    key = request.target.split(b"?")[0].decode().split("/", 2)[2]
+                    etag = (await obstore.put_async(self.unconditional, key, body))["e_tag"] or ""
+                    response, content = h11.Response(status_code=200, headers=[("ETag", etag)]), b""
+                else:
+                    response, content = await self._pass_on(request, body)
+                if self.lose_answers_of is not None and self.lose_answers_of(request):
+                    self.lost += 1
+                    return
+                headers = [
+                    (name, value)
+                    for name, value in response.headers
+                    if name not in (b"transfer-encoding", b"content-length")
+                ]
+                length = next((value for name, value in response.headers if name == b"content-length"), None)
+                if request.method == b"HEAD" and length is not None:
+                    headers.append((b"content-length", length))
+                elif response.status_code not in (204, 304):
+                    headers.append((b"content-length", str(len(content)).encode()))
+                writer.write(client.send(h11.Response(status_code=response.status_code, headers=headers)) or b"")
+                if content:
+                    writer.write(client.send(h11.Data(data=content)) or b"")
+                writer.write(client.send(h11.EndOfMessage()) or b"")
+                await writer.drain()
+                client.start_next_cycle()
+        except (OSError, h11.ProtocolError, EOFError):
+            return
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _pass_on(self, request: h11.Request, body: bytes) -> tuple[h11.Response, bytes]:
+        headers = [
+            (name, value)
+            for name, value in request.headers
+            if name not in (b"transfer-encoding", b"expect", b"connection")
+        ]
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        server = h11.Connection(h11.CLIENT)
+        try:
+            message = h11.Request(method=request.method, target=request.target, headers=headers)
+            writer.write(server.send(message) or b"")
+            if body:
+                writer.write(server.send(h11.Data(data=body)) or b"")
+            writer.write(server.send(h11.EndOfMessage()) or b"")
+            response, content = await _read(server, reader)
+            assert isinstance(response, h11.Response)
+            return response, content
+        finally:
+            writer.close()
+
+
+async def _read(
+    connection: h11.Connection, reader: asyncio.StreamReader
+) -> tuple[h11.Request | h11.Response | None, bytes]:
+    head: h11.Request | h11.Response | None = None
+    body = bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(65536))
+        elif isinstance(event, h11.Request | h11.Response):
+            head = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif isinstance(event, h11.EndOfMessage):
+            return head, bytes(body)
+        elif isinstance(event, h11.ConnectionClosed):
+            return None, b""
