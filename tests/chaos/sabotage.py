@@ -1,0 +1,69 @@
+"""Breaks the keeper on purpose, to show that the chaos tests would notice.
+
+Copied into a project's folder as `sitecustomize.py`, which Python imports at its start, beside a file `SABOTAGE` that
+says what to break: `upload` acknowledges without waiting for it, `ownership` without reading CURRENT again.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+
+def _break_upload(module: ModuleType) -> None:
+    async def uploaded(self: object) -> int:
+        return 1
+
+    async def mark_replicated(self: object) -> None:
+        return None
+
+    module.Barriers._uploaded = uploaded  # type: ignore[attr-defined]
+    module.Barriers._mark_replicated = mark_replicated  # type: ignore[attr-defined]
+
+
+def _break_ownership(module: ModuleType) -> None:
+    async def confirm(self: object, fetch: bool = False) -> None:
+        return None
+
+    module.Ownership.confirm = confirm  # type: ignore[attr-defined]
+    module.Ownership.confirm_by_reading = confirm  # type: ignore[attr-defined]
+
+
+_BREAKS = {
+    "upload": ("dormouse.keeper.barrier", _break_upload),
+    "ownership": ("dormouse.keeper.ownership", _break_ownership),
+}
+
+
+_CHOICE = Path(__file__).with_name("SABOTAGE")
+
+
+class _Saboteur(importlib.abc.MetaPathFinder):
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the import system passes it
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> importlib.machinery.ModuleSpec | None:
+        wanted, damage = _BREAKS[_CHOICE.read_text()]
+        if name != wanted:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.loader is not None
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            damage(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+if _CHOICE.exists():
+    sys.meta_path.insert(0, _Saboteur())
