@@ -1,1 +1,1 @@
-"""The engine: deterministic loop, event log, replay, activities."""
+"""The engine: a deterministic loop for each execution, an append-only log, one writer."""

@@ -1,1 +1,1 @@
-"""The main container: the engine under the contract of the pod."""
+"""The pod's main container: the user's code on the engine, behind HTTP, under the keeper's gate."""

@@ -1,0 +1,94 @@
+"""How do the arguments of an activity's call become JSON and again arguments of the declared types?
+
+A call is written as the array of its positional arguments, without the defaults that it left out: a parameter
+that is added later with a default does not change what a replay compares. Functions with `*args`, `**kwargs`
+or keyword-only parameters write `[[positional ...], {keyword: value}]`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from dormouse.engine.payload import decoder, encode
+
+_PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Arguments:
+    """Writes and reads the arguments of one function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._signature = inspect.signature(function)
+        parameters = list(self._signature.parameters.values())
+        positional = [one for one in parameters if one.kind in _PLAIN]
+        self._most = len(positional)
+        self._least = sum(one.default is one.empty for one in positional)
+        self._plain = len(positional) == len(parameters)
+        self._decoders: dict[int, msgspec.json.Decoder[Any]] = {}
+
+    def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        """Write one call.
+
+        Raises:
+            TypeError: when the function cannot be called like this, or a value has no JSON form.
+        """
+        if self._plain and not kwargs and self._least <= len(args) <= self._most:
+            return encode(args)
+        bound = self._signature.bind(*args, **kwargs)
+        if not self._plain:
+            return encode([bound.args, bound.kwargs])
+        names = list(self._signature.parameters)
+        given = max((names.index(name) for name in bound.arguments), default=-1)
+        bound.apply_defaults()
+        return encode(bound.args[: given + 1])
+
+    def decode(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Read one call.
+
+        Raises:
+            msgspec.ValidationError: when the values do not fit the annotations.
+        """
+        if not self._plain:
+            return self._decode_keywords(payload)
+        # Only a call that left out defaults has to be counted first.
+        count = self._most if self._least == self._most else len(_raw_list.decode(payload))
+        found = self._decoders.get(count)
+        if found is None:
+            kinds = tuple(self._kind(name) for name in list(self._signature.parameters)[:count])
+            found = self._decoders[count] = decoder(tuple[kinds])  # type: ignore[valid-type]
+        return found.decode(payload), {}
+
+    def _decode_keywords(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        positional, keywords = _raw_call.decode(payload)
+        parameters = list(self._signature.parameters.values())
+        rest = next((one.name for one in parameters if one.kind is one.VAR_POSITIONAL), "")
+        more = next((one.name for one in parameters if one.kind is one.VAR_KEYWORD), "")
+        names = [one.name for one in parameters if one.kind in _PLAIN]
+        names += [rest] * (len(positional) - len(names))
+        args = tuple(decoder(self._kind(name)).decode(raw) for name, raw in zip(names, positional, strict=False))
+        known = self._signature.parameters
+        return args, {
+            name: decoder(self._kind(name if name in known else more)).decode(raw) for name, raw in keywords.items()
+        }
+
+    def _kind(self, name: str) -> Any:
+        return self._hints.get(name, Any)
+
+    @property
+    def _hints(self) -> dict[str, Any]:
+        return hints_of(self._function)
+
+
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_call = msgspec.json.Decoder(tuple[list[msgspec.Raw], dict[str, msgspec.Raw]])
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The function's annotations as types."""
+    return typing.get_type_hints(function, include_extras=True)

@@ -1,0 +1,227 @@
+"""What lies in the SQLite file, and how is it written and read? One writer connection, readers beside it."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dormouse.engine.execution import Execution, Status
+from dormouse.engine.journal import Batch, Event
+from dormouse.engine.mismatch import Blocked
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS dormouse_meta (key TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE IF NOT EXISTS execution (
+    key INTEGER PRIMARY KEY,      -- the position of its first event
+    id TEXT NOT NULL UNIQUE,
+    workflow TEXT NOT NULL,
+    status TEXT NOT NULL,         -- Open, Blocked, Completed, Failed
+    seed BLOB NOT NULL,           -- of its random numbers
+    request BLOB NOT NULL,        -- fingerprint of the request that started it
+    idempotency_key TEXT UNIQUE,
+    started_at INTEGER NOT NULL,  -- microseconds since 1970, as all moments
+    closed_at INTEGER,
+    closed_position INTEGER,
+    blocked BLOB                  -- JSON: why
+);
+CREATE INDEX IF NOT EXISTS execution_open ON execution (key) WHERE status IN ('Open', 'Blocked');
+CREATE TABLE IF NOT EXISTS event ( -- append-only
+    position INTEGER PRIMARY KEY,
+    execution INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    command INTEGER,
+    name TEXT,
+    attempt INTEGER,
+    due INTEGER,
+    payload BLOB,
+    source TEXT
+);
+CREATE INDEX IF NOT EXISTS event_execution ON event (execution);
+CREATE TABLE IF NOT EXISTS timer ( -- what is due and when, so that a cold file says when to wake
+    execution INTEGER NOT NULL,
+    command INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    PRIMARY KEY (execution, command)
+) WITHOUT ROWID;
+"""
+_SELECT_EXECUTIONS = (
+    "SELECT key, id, workflow, status, seed, request, idempotency_key, started_at, closed_at, closed_position, "
+    "blocked FROM execution "
+)
+_SELECT_EVENTS = (
+    "SELECT position, execution, kind, at, command, name, attempt, due, payload, source FROM event WHERE execution = ?"
+)
+_INSERT_EVENT = (
+    "INSERT INTO event (position, execution, kind, at, command, name, attempt, due, payload, source) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_NO_CHECKPOINT_ON_CLOSE = 1006  # SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What started an execution."""
+
+    fingerprint: bytes
+    idempotency_key: str | None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An execution as the file holds it."""
+
+    key: int
+    id: str
+    workflow: str
+    status: Status
+    seed: bytes
+    request: bytes
+    idempotency_key: str | None
+    started_at: int
+    closed_at: int | None
+    closed_position: int | None
+    blocked: Blocked | None
+
+
+class Database:
+    """One open file.
+
+    Args:
+        path: the file; it is created when it is missing.
+        checkpoints: whether this process keeps the WAL short itself. Never when Litestream replicates the file:
+            exactly one connection may checkpoint.
+    """
+
+    def __init__(self, path: Path, *, checkpoints: bool) -> None:
+        self._path = path
+        self._checkpoints = checkpoints
+        self._writer = self._connect(checkpoints=checkpoints)
+        self._writer.executescript(_SCHEMA)
+        self._reader = self._connect(checkpoints=False)
+        self._reader.execute("PRAGMA query_only = ON")
+
+    def _connect(self, *, checkpoints: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {1000 if checkpoints else 0}")
+        if sys.version_info >= (3, 12) and not self._checkpoints:
+            connection.setconfig(_NO_CHECKPOINT_ON_CLOSE, True)
+        return connection
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+
+    # The writer's side.
+
+    def identity(self) -> str:
+        """What this database is called in idempotency keys: it stays through every restore."""
+        found = self._writer.execute("SELECT value FROM dormouse_meta WHERE key = 'identity'").fetchone()
+        if found is not None:
+            return str(found[0])
+        identity = secrets.token_hex(16)
+        self._writer.execute("INSERT INTO dormouse_meta VALUES ('identity', ?)", (identity,))
+        return identity
+
+    def next_position(self) -> int:
+        (last,) = self._writer.execute("SELECT max(position) FROM event").fetchone()
+        return (last or 0) + 1
+
+    def write(self, batch: Batch, requests: dict[int, Request]) -> None:
+        """Put a batch into a transaction that `commit` ends."""
+        write = self._writer
+        write.execute("BEGIN IMMEDIATE")
+        if batch.opened:
+            write.executemany(
+                "INSERT INTO execution (key, id, workflow, status, seed, request, idempotency_key, started_at) "
+                "VALUES (?, ?, ?, 'Open', ?, ?, ?, ?)",
+                [
+                    (
+                        one.key,
+                        one.id,
+                        one.workflow.name,
+                        one.seed,
+                        request.fingerprint,
+                        request.idempotency_key,
+                        one.started_at,
+                    )
+                    for one in batch.opened
+                    for request in (requests[one.key],)
+                ],
+            )
+        write.executemany(_INSERT_EVENT, batch.events)
+        if batch.sleeping or batch.delayed:
+            write.executemany(
+                "INSERT OR REPLACE INTO timer (execution, command, due_at) VALUES (?, ?, ?)",
+                [(one.execution.key, one.command, one.due) for one in batch.timers_set],
+            )
+        if batch.woken or batch.ended:
+            write.executemany(
+                "DELETE FROM timer WHERE execution = ? AND command = ?",
+                [(one.execution.key, one.command) for one in batch.timers_gone],
+            )
+        if batch.changed:
+            write.executemany(
+                "UPDATE execution SET status = ?, blocked = ? WHERE key = ?", map(_changed, batch.changed)
+            )
+        if batch.closed:
+            write.executemany(
+                "UPDATE execution SET status = ?, blocked = NULL, closed_at = ?, closed_position = ? WHERE key = ?",
+                [(one.status, one.moment, one.closed_position, one.key) for one in batch.closed],
+            )
+            write.executemany("DELETE FROM timer WHERE execution = ?", [(one.key,) for one in batch.closed])
+
+    def commit(self) -> None:
+        """End the transaction; it waits for the disk, so it is called in a thread."""
+        self._writer.execute("COMMIT")
+
+    # The readers' side.
+
+    def open_executions(self) -> list[Row]:
+        return self._rows("WHERE status IN ('Open', 'Blocked') ORDER BY key")
+
+    def executions(self, position: int, limit: int) -> list[Row]:
+        """The newest executions that were started up to this position."""
+        return self._rows("WHERE key <= ? ORDER BY key DESC LIMIT ?", position, limit)
+
+    def execution(self, execution_id: str) -> Row | None:
+        return next(iter(self._rows("WHERE id = ?", execution_id)), None)
+
+    def execution_of_request(self, idempotency_key: str) -> Row | None:
+        return next(iter(self._rows("WHERE idempotency_key = ?", idempotency_key)), None)
+
+    def events(self, execution: int, position: int, after: int = 0, limit: int = -1) -> Iterator[Event]:
+        """An execution's events behind `after` and up to `position`."""
+        rows = self._reader.execute(
+            _SELECT_EVENTS + " AND position BETWEEN ? AND ? ORDER BY position LIMIT ?",
+            (execution, after + 1, position, limit),
+        )
+        return map(Event._make, rows)
+
+    def last_event(self, execution: int) -> Event:
+        """A closed execution's last event is the one that closed it."""
+        row = self._reader.execute(_SELECT_EVENTS + " ORDER BY position DESC LIMIT 1", (execution,)).fetchone()
+        return Event._make(row)
+
+    def _rows(self, where: str, *values: object) -> list[Row]:
+        found = self._reader.execute(_SELECT_EXECUTIONS + where, values)
+        return [Row(**dict(zip(Row.__struct_fields__, _typed(row), strict=True))) for row in found]
+
+
+_decode_blocked = msgspec.json.Decoder(Blocked).decode
+
+
+def _typed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*row[:3], Status(row[3]), *row[4:10], _decode_blocked(row[10]) if row[10] else None)
+
+
+def _changed(execution: Execution) -> tuple[str, bytes | None, int]:
+    blocked = msgspec.json.encode(execution.blocked) if execution.blocked else None
+    return execution.status, blocked, execution.key

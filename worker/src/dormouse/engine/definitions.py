@@ -1,0 +1,157 @@
+"""What is a workflow, what is an activity? The two decorators and what they make of a function."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+
+import msgspec
+
+from dormouse.engine.arguments import Arguments, hints_of
+from dormouse.engine.info import running_directly
+from dormouse.engine.loop import WorkflowLoop
+from dormouse.engine.payload import decoder
+from dormouse.engine.retry import RetryPolicy
+from dormouse.engine.source import source_of
+from dormouse.errors import InvalidDefinition
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Workflow(Generic[P, R]):
+    """A workflow's function and how its input and result are read."""
+
+    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> None:
+        if not inspect.iscoroutinefunction(function):
+            raise InvalidDefinition(f"@workflow needs an `async def`; {function!r} is not one")
+        parameters = list(inspect.signature(function).parameters.values())
+        if len(parameters) > 1 or any(one.kind is not one.POSITIONAL_OR_KEYWORD for one in parameters):
+            raise InvalidDefinition(
+                f"the workflow {function.__name__} must take no parameter or one; "
+                "put several values into a dataclass or a msgspec Struct"
+            )
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = function.__name__
+        self._parameter = parameters[0] if parameters else None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Run it as a part of the workflow that calls it, or, in a test, as the plain function that it is."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def takes_input(self) -> bool:
+        return self._parameter is not None
+
+    @property
+    def needs_input(self) -> bool:
+        return self._parameter is not None and self._parameter.default is self._parameter.empty
+
+    @functools.cached_property
+    def input(self) -> msgspec.json.Decoder[Any]:
+        hints = hints_of(self.function)
+        return decoder(hints.get(self._parameter.name, Any) if self._parameter else None)
+
+    @functools.cached_property
+    def result(self) -> msgspec.json.Decoder[Any]:
+        return decoder(hints_of(self.function).get("return", Any))
+
+
+def absent(name: str) -> Workflow[[], None]:
+    """Stands in for a workflow that the code does not have any more."""
+
+    async def nothing() -> None: ...
+
+    nothing.__name__ = name
+    return Workflow(nothing)
+
+
+class Activity(Generic[P, R]):
+    """An activity's function, how it is retried, and how its arguments and result are read."""
+
+    def __init__(
+        self,
+        function: Callable[P, Coroutine[Any, Any, R]] | Callable[P, R],
+        retry: RetryPolicy,
+        start_to_close_seconds: float | None,
+    ) -> None:
+        if start_to_close_seconds is not None and start_to_close_seconds <= 0:
+            raise InvalidDefinition(f"start_to_close_seconds must be above 0, not {start_to_close_seconds}")
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = function.__name__
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.retry = retry
+        self.start_to_close_seconds = start_to_close_seconds
+        self.arguments = Arguments(function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """In a workflow: record the call, run it durably, give its result. Elsewhere: just run it."""
+        loop = asyncio._get_running_loop()
+        if isinstance(loop, WorkflowLoop):
+            # Written at once: what the workflow changes in a list later is not part of this call.
+            payload = self.arguments.encode(args, kwargs)
+            return cast("Coroutine[Any, Any, R]", loop.host.call(self, payload, source_of(sys._getframe(1))))
+        return self._run(*args, **kwargs)
+
+    async def _run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        with running_directly(self.name):
+            if self.is_async:
+                return await cast("Callable[P, Coroutine[Any, Any, R]]", self.function)(*args, **kwargs)
+            return await asyncio.to_thread(cast("Callable[P, R]", self.function), *args, **kwargs)
+
+    @functools.cached_property
+    def result(self) -> msgspec.json.Decoder[Any]:
+        return decoder(hints_of(self.function).get("return", Any))
+
+
+class ActivityDecorator(Protocol):
+    """What `@activity(...)` with options is."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Activity[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Activity[P, R]: ...
+
+
+def workflow(function: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
+    """Declare a workflow: a deterministic `async def` that calls activities, sleeps, gathers.
+
+    It may run again from its log at any time, so it must do nothing but that: no I/O, no clock, no chance
+    (`dormouse.now`, `uuid4` and `random` replace them).
+    """
+    return Workflow(function)
+
+
+@overload
+def activity(function: Callable[P, Coroutine[Any, Any, R]], /) -> Activity[P, R]: ...
+@overload
+def activity(function: Callable[P, R], /) -> Activity[P, R]: ...
+@overload
+def activity(*, retry: RetryPolicy = ..., start_to_close_seconds: float | None = ...) -> ActivityDecorator: ...
+
+
+def activity(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    retry: RetryPolicy | None = None,
+    start_to_close_seconds: float | None = None,
+) -> Any:
+    """Declare an activity: a function with effects, `async` or not, that runs at least once and is retried.
+
+    Args:
+        function: what is decorated.
+        retry: how it is tried again after an exception; by default for ever, after 1, 2, 4 ... 60 seconds.
+        start_to_close_seconds: how long one attempt may take.
+    """
+
+    def declare(function: Callable[..., Any]) -> Activity[..., Any]:
+        return Activity(function, retry or RetryPolicy(), start_to_close_seconds)
+
+    return declare if function is None else declare(function)

@@ -1,0 +1,123 @@
+"""When does a commit count? Three answers: when it is on the local disk, when it is in the store, or soon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Durability(Protocol):
+    """What the engine asks around each commit. What it raises ends the engine."""
+
+    async def before_commit(self) -> None:
+        """Wait until another commit is allowed."""
+
+    async def after_commit(self) -> None:
+        """Wait until the commits made so far count."""
+
+    async def flush(self) -> None:
+        """Wait until the commits made so far are as safe as they can be; the last call of a life."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether `after_commit` ever waits."""
+        ...
+
+
+class Store(Protocol):
+    """The keeper, as far as durability goes."""
+
+    async def barrier(self) -> None:
+        """Wait until every commit made before this call is in the store and the epoch is still ours."""
+
+
+class LocalOnly:
+    """A commit counts once it is on the local disk."""
+
+    waits = False
+
+    async def before_commit(self) -> None: ...
+
+    async def after_commit(self) -> None: ...
+
+    async def flush(self) -> None: ...
+
+
+class SyncDurability:
+    """A commit counts once it is in the store."""
+
+    waits = True
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def before_commit(self) -> None: ...
+
+    async def after_commit(self) -> None:
+        await self._store.barrier()
+
+    async def flush(self) -> None:
+        await self._store.barrier()
+
+
+def _boot_seconds() -> float:
+    """Unlike the monotonic clock this one goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class AsyncDurability:
+    """A commit counts at once, but no commit is made when the last complete barrier began too long ago."""
+
+    waits = False
+
+    def __init__(
+        self,
+        store: Store,
+        max_lag_seconds: float,
+        *,
+        boot_seconds: Callable[[], float] = _boot_seconds,
+    ) -> None:
+        self._store = store
+        self._max_lag_seconds = max_lag_seconds
+        self._boot_seconds = boot_seconds
+        self._safe_since = boot_seconds()
+        self._dirty = asyncio.Event()
+        self._background: asyncio.Task[None] | None = None
+
+    @property
+    def lag_seconds(self) -> float:
+        return self._boot_seconds() - self._safe_since
+
+    async def before_commit(self) -> None:
+        background = self._background
+        if background is not None and background.done():
+            background.result()
+        while self.lag_seconds > self._max_lag_seconds:
+            await self._barrier()
+
+    async def after_commit(self) -> None:
+        self._dirty.set()
+        if self._background is None:
+            self._background = asyncio.create_task(self._keep_up())
+
+    async def flush(self) -> None:
+        if self._background is not None:
+            self._background.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._background
+        await self._barrier()
+
+    async def _keep_up(self) -> None:
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(self._max_lag_seconds / 3)
+            self._dirty.clear()
+            await self._barrier()
+
+    async def _barrier(self) -> None:
+        began = self._boot_seconds()
+        await self._store.barrier()
+        self._safe_since = max(self._safe_since, began)

@@ -1,0 +1,187 @@
+"""In which order do the callbacks of one execution run? A deterministic asyncio loop that touches nothing outside.
+
+One loop an execution. It runs what is ready, in the order in which it became ready, and returns; it never waits.
+Time stands still while it runs. Its host hears of every timer, and delivers what happened outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from dormouse.engine.clock import SECOND
+from dormouse.errors import NotInWorkflow
+
+_T = TypeVar("_T")
+_log = logging.getLogger("dormouse.workflow")
+_MOST_CALLBACKS = 1_000_000
+_TASKS_BEFORE_SWEEP = 16
+
+
+class Restless(Exception):
+    """The workflow goes round and round without ever waiting for anything."""
+
+
+class Host(Protocol):
+    """What a loop needs from its execution."""
+
+    @property
+    def moment(self) -> int: ...
+
+    def set_timer(self, moment: int, callback: Callback) -> asyncio.TimerHandle | None: ...
+
+
+class Callback:
+    """Stands in for asyncio.Handle, without its cost."""
+
+    __slots__ = ("_args", "_callback", "_cancelled", "_context")
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context if context is not None else contextvars.copy_context()
+        self._cancelled = False
+
+    def run(self) -> None:
+        if not self._cancelled:
+            self._context.run(self._callback, *self._args)
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+
+class WorkflowLoop(asyncio.AbstractEventLoop):
+    """Implements of asyncio's loop what `gather`, `wait`, `timeout`, `TaskGroup`, `sleep`, queues and locks need."""
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+        self._ready: deque[Callback] = deque()
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._sweep_at = _TASKS_BEFORE_SWEEP
+        self._disposed = False
+
+    def drain(self) -> None:
+        """Run until nothing is ready.
+
+        Raises:
+            Restless: when that does not happen.
+        """
+        outer = asyncio._get_running_loop()
+        # Without this the outer loop would finish the workflow's abandoned async generators.
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
+        asyncio._set_running_loop(self)
+        ready = self._ready
+        try:
+            for _ in range(_MOST_CALLBACKS):
+                if not ready:
+                    return
+                callback = ready.popleft()
+                try:
+                    callback.run()
+                except Exception as error:  # noqa: BLE001 - as any asyncio loop does
+                    self.call_exception_handler({"message": "a callback raised", "exception": error})
+            raise Restless(f"{_MOST_CALLBACKS} callbacks ran without the workflow waiting for an activity or a timer")
+        finally:
+            asyncio._set_running_loop(outer)
+            sys.set_asyncgen_hooks(*hooks)
+
+    def dispose(self) -> None:
+        """Close the coroutines that have not finished, without running what they would wait for next."""
+        self._disposed = True
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
+        try:
+            for task in self._tasks:
+                if not task.done():
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    coroutine: Any = task.get_coro()
+                    try:
+                        coroutine.close()
+                    except Exception as error:  # noqa: BLE001 - whatever a `finally` of the user's code raises
+                        _log.debug("%s did not end well: %r", coroutine, error)
+        finally:
+            asyncio._set_running_loop(outer)
+        self._tasks.clear()
+        self._ready.clear()
+
+    # What asyncio calls.
+
+    def time(self) -> float:
+        return float(self.host.moment / SECOND)
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Callback:
+        handle = Callback(callback, args, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Any:
+        return self.host.set_timer(self.host.moment + round(delay * SECOND), Callback(callback, args, context))
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Any:
+        return self.host.set_timer(round(when * SECOND), Callback(callback, args, context))
+
+    def ring(self, callback: Callback) -> None:
+        """A timer's moment has come."""
+        self._ready.append(callback)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self,
+        coro: Coroutine[Any, Any, _T],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[_T]:
+        task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
+        self._tasks.append(task)
+        if len(self._tasks) >= self._sweep_at:
+            self._tasks = [one for one in self._tasks if not one.done()]
+            self._sweep_at = 2 * len(self._tasks) + _TASKS_BEFORE_SWEEP
+        return task
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return not self._disposed
+
+    def is_closed(self) -> bool:
+        return self._disposed
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not self._disposed:
+            _log.warning("%s", context.get("message"), exc_info=context.get("exception"))
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise NotInWorkflow(
+            "a workflow must not use threads, processes or the network itself; do that in an @activity and await it"
+        )
+
+    call_soon_threadsafe = _refuse  # type: ignore[assignment]
+    run_in_executor = _refuse  # type: ignore[assignment]
+    getaddrinfo = _refuse
+    create_connection = _refuse
+    create_unix_connection = _refuse
+    create_server = _refuse
+    subprocess_exec = _refuse
+    subprocess_shell = _refuse

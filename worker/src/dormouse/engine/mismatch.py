@@ -1,0 +1,83 @@
+"""Does the code ask for what the log says it asked for? And how is it said when it does not? Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from dormouse.engine.journal import Event, Kind
+
+_SHOWN_CHARACTERS = 200
+_REMEDY = (
+    "The log is right: bring the code back to what it asked for, in the same order, "
+    "or start a new execution for the new code. It is tried again at each start."
+)
+
+
+class Blocked(msgspec.Struct, frozen=True, rename="camel"):
+    """Why an execution cannot go on with the present code."""
+
+    reason: str
+    message: str
+    expected: str | None = None
+    expected_source: str | None = None
+    actual: str | None = None
+    actual_source: str | None = None
+
+
+class Issued(NamedTuple):
+    """What the code asks for."""
+
+    kind: Kind
+    command: int
+    name: str | None
+    payload: bytes | None
+    source: str | None
+
+    def repeats(self, recorded: Event) -> bool:
+        """Whether this is what the log says. A timer may have another length: the recorded one counts."""
+        if recorded.kind != self.kind or recorded.command != self.command:
+            return False
+        return self.kind != Kind.ACTIVITY_SCHEDULED or (recorded.name == self.name and recorded.payload == self.payload)
+
+
+def blocked_by_mismatch(recorded: Event, issued: Issued | None) -> Blocked:
+    """The code went another way than the log."""
+    expected = _describe(recorded.kind, recorded.command, recorded.name, recorded.payload)
+    actual = "nothing more" if issued is None else _describe(issued.kind, issued.command, issued.name, issued.payload)
+    actual_source = issued.source if issued else None
+    return Blocked(
+        "NonDeterministic",
+        f"the log says {expected}{_at(recorded.source)}, the code asks for {actual}{_at(actual_source)}. {_REMEDY}",
+        expected,
+        recorded.source,
+        actual,
+        actual_source,
+    )
+
+
+def blocked_by_code(message: str) -> Blocked:
+    """The code as it is cannot follow the log at all."""
+    return Blocked("NonDeterministic", f"{message}. {_REMEDY}")
+
+
+def blocked_by_absence(workflow: str, known: list[str]) -> Blocked:
+    """The workflow is not among those that the entrypoint offers."""
+    names = ", ".join(known) or "none"
+    return Blocked(
+        "UnknownWorkflow",
+        f"the code has no workflow {workflow!r} (it has: {names}). Bring it back; it is tried again at each start.",
+    )
+
+
+def _describe(kind: str, command: int | None, name: str | None, payload: bytes | None) -> str:
+    what = f"{kind} {name}" if name else kind
+    if payload is not None:
+        text = payload.decode(errors="replace")
+        what += text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return f"{what} as number {command}"
+
+
+def _at(source: str | None) -> str:
+    return f" at {source}" if source else ""

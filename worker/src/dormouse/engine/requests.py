@@ -1,0 +1,56 @@
+"""Is this a request that a workflow can be started with? Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from dormouse.engine.definitions import Workflow
+from dormouse.errors import InvalidDefinition, InvalidInput
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+
+
+def by_name(workflows: ModuleType | Iterable[Workflow[..., Any]]) -> dict[str, Workflow[..., Any]]:
+    """The workflows that a module, or a list, offers."""
+    candidates: Iterable[object] = vars(workflows).values() if isinstance(workflows, ModuleType) else workflows
+    found: dict[str, Workflow[..., Any]] = {}
+    for one in candidates:
+        if not isinstance(one, Workflow):
+            continue
+        if found.setdefault(one.name, one) is not one:
+            raise InvalidDefinition(f"two workflows are named {one.name!r}; rename one of the functions")
+    return found
+
+
+def check_input(workflow: Workflow[..., Any], payload: bytes | None) -> None:
+    """Raises InvalidInput when the workflow cannot be called with this input."""
+    if payload is None:
+        if workflow.needs_input:
+            raise InvalidInput(f"the workflow {workflow.name} needs an input")
+        return
+    if not workflow.takes_input:
+        raise InvalidInput(f"the workflow {workflow.name} takes no input; leave it out")
+    try:
+        workflow.input.decode(payload)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"the input of {workflow.name} does not fit: {error}") from error
+
+
+def check_id(execution_id: str | None) -> None:
+    """Raises InvalidInput when it cannot be part of a URL and of a key."""
+    if execution_id is not None and not _ID.fullmatch(execution_id):
+        raise InvalidInput(
+            f"{execution_id!r} cannot be an id; use up to 200 letters, digits, dots, colons, dashes and underscores, "
+            "beginning with a letter or digit"
+        )
+
+
+def fingerprint(workflow: str, payload: bytes | None) -> bytes:
+    """The same for the same request."""
+    return sha256(b"\0".join((workflow.encode(), payload or b""))).digest()

@@ -1,0 +1,63 @@
+"""How many executions do what, and may this life rest? Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import msgspec
+
+from dormouse.engine.execution import ActivityCall, Execution, Sleep
+
+Doing = Literal["running", "retrying", "sleeping", "waiting", "blocked"]
+
+
+class Standing(msgspec.Struct, frozen=True, rename="camel"):
+    """What `/status` says. Moments are microseconds since 1970."""
+
+    open: int
+    running: int
+    sleeping: int
+    waiting: int
+    retrying: int
+    blocked: int
+    next_wake_at: int | None
+    idle_since: int | None
+    can_hibernate: bool
+
+
+def doing(execution: Execution, backs_off: Callable[[ActivityCall], bool]) -> Doing:
+    """What one open execution does: the busiest of all that it waits for."""
+    if execution.blocked is not None:
+        return "blocked"
+    calls = [one for one in execution.pending.values() if isinstance(one, ActivityCall)]
+    if any(not backs_off(call) for call in calls):
+        return "running"
+    if calls:
+        return "retrying"
+    return "sleeping" if any(isinstance(one, Sleep) for one in execution.pending.values()) else "waiting"
+
+
+def standing_of(
+    executions: Iterable[Execution],
+    backs_off: Callable[[ActivityCall], bool],
+    *,
+    quiet: bool,
+    busy_at: int,
+    next_wake_at: int | None,
+) -> Standing:
+    """Count them."""
+    counts = Counter(doing(one, backs_off) for one in executions)
+    idle = quiet and not counts["running"]
+    return Standing(
+        open=counts.total(),
+        running=counts["running"],
+        sleeping=counts["sleeping"],
+        waiting=counts["waiting"],
+        retrying=counts["retrying"],
+        blocked=counts["blocked"],
+        next_wake_at=next_wake_at,
+        idle_since=busy_at if idle else None,
+        can_hibernate=idle,
+    )

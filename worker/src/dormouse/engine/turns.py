@@ -1,0 +1,226 @@
+"""In what order do things happen? What arrived -> decisions -> commit -> wait until it counts -> effects.
+
+One turn takes everything that has arrived, for whatever execution, lets their code go on, and makes one transaction
+of it all. A result and the calls that follow from it share that transaction; nothing that can be seen outside
+happens before it counts. While one batch waits for the store the next is already being made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from dormouse.engine.alarms import Alarms
+from dormouse.engine.attempts import Attempts, Outcome, Succeeded
+from dormouse.engine.clock import SECOND, Clock
+from dormouse.engine.database import Database, Request
+from dormouse.engine.durability import Durability
+from dormouse.engine.execution import ActivityCall, Execution, Sleep, Status
+from dormouse.engine.journal import Batch, Event, Journal, Kind
+
+
+class Turns:
+    """The one writer."""
+
+    def __init__(
+        self,
+        database: Database,
+        durability: Durability,
+        clock: Clock,
+        identity: str,
+        *,
+        activities_at_once: int,
+        threads: int,
+        counts: Callable[[Execution], None],
+    ) -> None:
+        self._database = database
+        self._durability = durability
+        self._clock = clock
+        self._counts = counts
+        self.journal = Journal(database.next_position())
+        self.durable_position = 0
+        self.recovered = asyncio.Event()
+        self.busy_at = clock.now()
+        self.attempts = Attempts(self._activity_ended, identity, at_once=activities_at_once, threads=threads)
+        self.alarms = Alarms(clock, self._alarm_rang)
+        self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._arrived: deque[Callable[[int], None]] = deque()
+        self._requests: dict[int, Request] = {}
+        self._unreleased: deque[Batch] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dormouse-commit")
+        self._scheduled = False
+        self._committing: asyncio.Task[None] | None = None
+        self._releasing: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is running, nothing waits to be written or to count."""
+        return not (self._arrived or self._scheduled or self._committing or self._unreleased) and self.attempts.idle
+
+    # What arrives.
+
+    def start(self, execution: Execution, payload: bytes | None, request: Request) -> None:
+        self._requests[execution.key] = request
+        self._arrive(lambda at: self._begin(execution, payload, at))
+
+    def resume(self, left: Batch) -> None:
+        """Go on with what the replays left to do. It waits for the store too: what this file holds may be newer."""
+        self._arrive(lambda _: self.journal.batch.add(left))
+
+    def _activity_ended(self, call: ActivityCall, outcome: Outcome) -> None:
+        self._arrive(lambda at: self._outcome(call, outcome, at))
+
+    def _alarm_rang(self, waiting: Sleep | ActivityCall) -> None:
+        if isinstance(waiting, Sleep):
+            self._arrive(lambda at: self._wake(waiting, at))
+        elif not waiting.done():
+            self.attempts.begin(waiting)
+
+    def _arrive(self, arrival: Callable[[int], None]) -> None:
+        self._arrived.append(arrival)
+        self._schedule_turn()
+
+    # What follows from it: no effects, only the batch.
+
+    def _begin(self, execution: Execution, payload: bytes | None, at: int) -> None:
+        batch = self.journal.batch
+        batch.opened.append(execution)
+        batch.events.append(
+            Event(
+                execution.key, execution.key, Kind.EXECUTION_STARTED, at, name=execution.workflow.name, payload=payload
+            )
+        )
+        execution.begin(payload, at)
+
+    def _outcome(self, call: ActivityCall, outcome: Outcome, at: int) -> None:
+        execution = call.execution
+        if execution.pending.get(call.command) is not call or execution.blocked is not None:
+            return
+        if isinstance(outcome, Succeeded):
+            execution.completed(call, outcome.payload, outcome.value, at)
+        elif outcome.retry_seconds is None:
+            execution.failed(call, outcome.failure, at)
+        else:
+            execution.attempt_failed(call, outcome.failure, at, at + round(outcome.retry_seconds * SECOND))
+
+    def _wake(self, sleep: Sleep, at: int) -> None:
+        execution = sleep.execution
+        if execution.pending.get(sleep.command) is sleep and execution.blocked is None:
+            execution.woken(sleep, max(at, sleep.due))
+
+    # Commit, wait, release.
+
+    def _schedule_turn(self) -> None:
+        if not self._scheduled and self._committing is None and not self._stopping:
+            self._scheduled = True
+            # A callback, not a task: inside of it the executions' own tasks run.
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        if self.failure.done():
+            self._arrived.clear()
+            return
+        at = self._clock.now()
+        try:
+            while self._arrived:
+                self._arrived.popleft()(at)
+        except Exception as error:  # noqa: BLE001 - not the user's code: the engine itself is wrong
+            self._fail(error)
+            return
+        batch = self.journal.take()
+        if not batch.empty:
+            self._committing = asyncio.get_running_loop().create_task(self._commit(batch))
+
+    async def _commit(self, batch: Batch) -> None:
+        try:
+            if batch.writes:
+                await self._durability.before_commit()
+                self._database.write(batch, self._requests)
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._database.commit)
+            self._unreleased.append(batch)
+            if not self._durability.waits:
+                await self._durability.after_commit()
+                self._take_effect(self._unreleased.popleft())
+            elif self._releasing is None:
+                self._releasing = asyncio.get_running_loop().create_task(self._release())
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be written
+            self._fail(error)
+        finally:
+            self._committing = None
+        if self._arrived:
+            self._schedule_turn()
+
+    async def _release(self) -> None:
+        try:
+            while self._unreleased:
+                covered = len(self._unreleased)
+                await self._durability.after_commit()
+                for _ in range(covered):
+                    self._take_effect(self._unreleased.popleft())
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+        finally:
+            self._releasing = None
+
+    def _take_effect(self, batch: Batch) -> None:
+        self.busy_at = self._clock.now()
+        self.durable_position = batch.position
+        if batch.recovered:
+            self.recovered.set()
+        for call in batch.ended:
+            self.attempts.cancel(call)
+        for gone in batch.timers_gone:
+            self.alarms.clear(gone)
+        for execution in (*batch.closed, *batch.changed):
+            if execution.status != Status.OPEN:
+                self._end(execution)
+        if not self._stopping:
+            for waiting in (*batch.begun, *batch.timers_set, *batch.resumed):
+                self._go_on_waiting(waiting)
+        for execution in batch.opened:
+            del self._requests[execution.key]
+        for execution in (*batch.opened, *batch.closed, *batch.changed):
+            self._counts(execution)
+
+    def _go_on_waiting(self, waiting: Sleep | ActivityCall) -> None:
+        if waiting.execution.pending.get(waiting.command) is not waiting:
+            return
+        if waiting.due is not None:
+            self.alarms.set(waiting)
+        elif isinstance(waiting, ActivityCall):
+            self.attempts.begin(waiting)
+
+    def _end(self, execution: Execution) -> None:
+        for waiting in list(execution.pending.values()):
+            self.alarms.clear(waiting)
+            if isinstance(waiting, ActivityCall):
+                self.attempts.cancel(waiting)
+        execution.dispose()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failure.done():
+            self.failure.set_result(error)
+
+    # The end.
+
+    async def stop(self) -> None:
+        """Stop what runs, write down what has arrived, and wait until it counts as well as it can."""
+        await self.attempts.stop()
+        self.alarms.stop()
+        while (self._scheduled or self._committing or self._arrived) and not self.failure.done():
+            self._schedule_turn()
+            if self._committing is not None:
+                await asyncio.wait({self._committing})
+            else:
+                await asyncio.sleep(0)
+        self._stopping = True
+        if self._releasing is not None:
+            self._releasing.cancel()
+            await asyncio.wait({self._releasing})
+        if not self.failure.done():
+            await self._durability.flush()
+        self._thread.shutdown()

@@ -1,0 +1,44 @@
+"""`python -m dormouse.runtime`: the pod's main container."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+from dormouse.pod import InvalidSettings, say_farewell
+from dormouse.runtime.ending import Ending
+from dormouse.runtime.settings import parse
+
+
+def main() -> int:
+    """Run one life and say how it ended; the exit code is the container's."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log = logging.getLogger("dormouse.runtime")
+    try:
+        settings = parse(os.environ)
+    except InvalidSettings as error:
+        log.critical("InvalidSettings: %s", error)
+        farewell = os.environ.get("DORMOUSE_TERMINATION_LOG", "/dev/termination-log")
+        say_farewell(Path(farewell), "InvalidSettings", str(error))
+        return 1
+    from dormouse.runtime.life import RuntimeLife
+
+    async def live() -> Ending:
+        return await RuntimeLife(settings).run()
+
+    loop = asyncio.new_event_loop()
+    ending = loop.run_until_complete(live())
+    log.log(logging.ERROR if ending.exit_code else logging.INFO, "%s: %s", ending.reason, ending.message)
+    say_farewell(settings.pod.termination_log, ending.reason, ending.message, **ending.facts)
+    return ending.exit_code
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    # Not sys.exit: an activity's thread that does not return must not keep the pod from ending.
+    os._exit(code)

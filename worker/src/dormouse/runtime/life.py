@@ -1,0 +1,160 @@
+"""What does a runtime do from its start to its end? Gate, replay, work, and then a good end or a bad one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sqlite3
+from types import ModuleType
+from typing import TypeVar
+
+from dormouse.engine.durability import AsyncDurability, Durability, SyncDurability
+from dormouse.engine.engine import Engine
+from dormouse.engine.execution import Status
+from dormouse.errors import DormouseError, InvalidDefinition
+from dormouse.keeper.client import KeeperClient, KeeperError, Life
+from dormouse.pod import Marker, boot_id, read_marker
+from dormouse.runtime.api import TOO_LARGE, Api
+from dormouse.runtime.ending import Ending, ending_of
+from dormouse.runtime.entrypoint import EntrypointFailed, load
+from dormouse.runtime.server import serve
+from dormouse.runtime.settings import Settings
+
+T = TypeVar("T")
+MAIN = "main"
+_SHARE_OF_GRACE = 0.75  # the keeper needs the rest for its own end
+_log = logging.getLogger("dormouse.runtime")
+
+
+class _Stopped(Exception):
+    """Told to stop before the work began."""
+
+
+class RuntimeLife:
+    """One process of the main container."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._api = Api(settings.pod.epoch)
+        self._told_to_stop = asyncio.Event()
+
+    async def run(self) -> Ending:
+        """Live until the work is done, or someone says stop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._told_to_stop.set)
+        settings = self._settings
+        try:
+            server = await serve(self._api.answer, TOO_LARGE, settings.host, settings.port)
+        except OSError as error:
+            return Ending("InvalidSettings", f"cannot listen on port {settings.port}: {error.strerror}", 1)
+        try:
+            return await self._live()
+        except _Stopped:
+            return Ending("Stopped", "told to stop before the gate was open; nothing was written", 0)
+        except (EntrypointFailed, DormouseError, KeeperError, sqlite3.Error) as error:
+            return ending_of(error)
+        finally:
+            server.close()
+
+    async def _live(self) -> Ending:
+        opening = asyncio.create_task(self._open_gate())
+        await asyncio.sleep(0)  # the keeper hears of us before the import, which may take long
+        module = load(self._settings.entrypoint, self._settings.source)
+        keeper, life = await self._unless_stopped(opening)
+        self._check_marker(life)
+        engine = self._engine(module, keeper, life)
+        await engine.__aenter__()
+        _log.info("epoch %d is open, restored from %s", life.epoch, life.restored_from or "nothing")
+        return await self._work(engine, keeper)
+
+    # Until the work begins.
+
+    async def _open_gate(self) -> tuple[KeeperClient, Life]:
+        keeper = await KeeperClient.connect(self._settings.pod.keeper_socket)
+        return keeper, await keeper.gate()
+
+    async def _unless_stopped(self, opening: asyncio.Task[T]) -> T:
+        stopping = asyncio.create_task(self._told_to_stop.wait())
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            opening.cancel()
+            raise _Stopped
+        stopping.cancel()
+        return opening.result()
+
+    def _check_marker(self, life: Life) -> None:
+        pod = self._settings.pod
+        mine = Marker(pod.pod_uid, pod.epoch, boot_id())
+        found = read_marker(pod.marker)
+        if found != mine or life.epoch != pod.epoch:
+            raise KeeperError(
+                f"the volume's marker is {found} and the gate's epoch {life.epoch}, but this is {mine}; "
+                "it starts again until the keeper has put that right"
+            )
+
+    def _engine(self, module: ModuleType, keeper: KeeperClient, life: Life) -> Engine:
+        pod = self._settings.pod
+        durability: Durability = (
+            SyncDurability(keeper) if pod.durability == "Sync" else AsyncDurability(keeper, pod.max_lag_seconds)
+        )
+        try:
+            return Engine(pod.database, module, durability=durability, identity=life.identity)
+        except InvalidDefinition as error:
+            raise EntrypointFailed(str(error)) from error
+
+    # The work.
+
+    async def _work(self, engine: Engine, keeper: KeeperClient) -> Ending:
+        working = asyncio.create_task(self._until_done(engine))
+        stopping = asyncio.create_task(self._told_to_stop.wait())
+        ends: set[asyncio.Future[object]] = {working, stopping, keeper.ended, engine.failure}  # type: ignore[arg-type]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for failure in (keeper.ended, engine.failure):
+            if failure.done():
+                return ending_of(failure.result())
+        if working.done():
+            working.result()  # or what kept the workflow from starting
+            return await self._end_well(engine, keeper, stopping, "Completed")
+        working.cancel()
+        return await self._end_well(engine, keeper, stopping, "Stopped")
+
+    async def _until_done(self, engine: Engine) -> None:
+        """Return when the one thing that this pod was made for is done; else go on for ever."""
+        await engine.recovered()
+        self._api.engine = engine
+        start = self._settings.start
+        if start is None:
+            await asyncio.Event().wait()
+            return
+        # Never twice: also not when the code has lost the workflow, or an old manifest had another input.
+        if engine.recorded(MAIN) is None:
+            await engine.start_encoded(start.workflow, start.payload, execution_id=MAIN)
+        await engine.all_closed()
+
+    # The end. Hibernation will be a third reason to end well, decided from the engine's standing.
+
+    async def _end_well(
+        self, engine: Engine, keeper: KeeperClient, stopping: asyncio.Task[bool], reason: str
+    ) -> Ending:
+        engine.refuse_more()
+        self._api.engine = None
+        self._api.not_ready = "this life is ending; ask again, the next one will answer"
+        facts = {"epoch": str(self._settings.pod.epoch)}
+        main = engine.recorded(MAIN)
+        if reason == "Completed" and main is not None:
+            facts["result"] = "succeeded" if main.status == Status.COMPLETED else "failed"
+        sealing = asyncio.create_task(_close_and_seal(engine, keeper, reason))
+        # A store that is down is waited for as long as nobody says stop, and then for most of the grace.
+        await asyncio.wait({sealing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not sealing.done():
+            await asyncio.wait({sealing}, timeout=self._settings.grace_seconds * _SHARE_OF_GRACE)
+        if not sealing.done():
+            return Ending(reason, "the store does not answer: what no barrier covered yet is only on this volume", 1)
+        facts["position"] = sealing.result()
+        return Ending(reason, "everything is in the store", 0, facts)
+
+
+async def _close_and_seal(engine: Engine, keeper: KeeperClient, reason: str) -> str:
+    await engine.close()
+    return await keeper.seal(reason)

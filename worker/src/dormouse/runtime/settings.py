@@ -1,0 +1,66 @@
+"""What was this runtime told? Its environment, parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dormouse.engine.payload import encode
+from dormouse.pod import InvalidSettings, PodSettings, Variables
+
+
+@dataclass(frozen=True)
+class Start:
+    """The execution `main`: its workflow, and its input as canonical JSON."""
+
+    workflow: str
+    payload: bytes | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the runtime; `pod` are those it shares with the keeper."""
+
+    pod: PodSettings
+    host: str
+    port: int
+    entrypoint: str
+    source: Path
+    start: Start | None
+    app_version: str
+    wake_reason: str
+    grace_seconds: int
+
+
+def parse(environment: Mapping[str, str]) -> Settings:
+    """Read the environment.
+
+    Raises:
+        InvalidSettings: with the name of the variable and what it must be.
+    """
+    variables = Variables(environment)
+    return Settings(
+        pod=PodSettings.parse(variables),
+        host=variables.text("DORMOUSE_HOST", "0.0.0.0"),  # noqa: S104 - the kubelet probes the pod's address
+        port=variables.number("DORMOUSE_PORT", 8080),
+        entrypoint=variables.text("DORMOUSE_ENTRYPOINT", "main"),
+        source=Path(variables.text("DORMOUSE_SOURCE", "/etc/dormouse/source")),
+        start=_start(variables),
+        app_version=variables.text("DORMOUSE_APP_VERSION", ""),
+        wake_reason=variables.text("DORMOUSE_WAKE_REASON", ""),
+        grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
+    )
+
+
+def _start(variables: Variables) -> Start | None:
+    workflow = variables.text("DORMOUSE_START_WORKFLOW", "")
+    if not workflow:
+        return None
+    text = variables.text("DORMOUSE_START_INPUT", "")
+    try:
+        return Start(workflow, encode(msgspec.json.decode(text)) if text else None)
+    except msgspec.DecodeError as error:
+        raise InvalidSettings(f"DORMOUSE_START_INPUT is not JSON: {error}") from error
