@@ -1,0 +1,130 @@
+"""What does a DurableWorkflow hold? The same fields as `crds/durableworkflows.yaml`, held to it by a test.
+
+An optional text is empty when it is absent; the CRD refuses an empty one that is written out.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, field
+
+from dormouse_operator.api.metadata import Condition, ObjectMeta, ObjectName, Timestamp
+
+Durability = Literal["Sync", "Async"]
+OperatingMode = Literal["Running", "Suspended"]
+Quantity = Annotated[str, Meta(min_length=1, max_length=32)] | int
+
+
+class ConfigMapReference(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    name: ObjectName
+
+
+class Source(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """The user's code, mounted read-only; exactly one of the two is set."""
+
+    inline: Annotated[str, Meta(min_length=1, max_length=262144)] = ""
+    config_map_ref: ConfigMapReference | None = None
+
+
+class Start(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    workflow: Annotated[str, Meta(min_length=1, max_length=253)]
+    input: Any = UNSET
+    """UNSET: the workflow is called without an argument; None is the JSON value null."""
+
+
+class StoreReference(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    name: ObjectName
+
+
+class Volume(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    size_limit: Quantity | None = None
+    medium: Literal["Memory"] | None = None
+
+
+class Storage(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    store_ref: StoreReference
+    durability: Durability = "Sync"
+    max_lag_seconds: Annotated[int, Meta(ge=1, le=86400)] = 30
+    retention_seconds: Annotated[int, Meta(ge=0, le=315360000)] = 86400
+    volume: Volume | None = None
+    allow_empty_restore: Annotated[int, Meta(ge=1)] | None = None
+    take_over_from: Annotated[str, Meta(min_length=1, max_length=64)] = ""
+
+
+class TemplateMetadata(
+    Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+):
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+class Template(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """A partial pod template; `plan.template` says which parts may be set."""
+
+    metadata: TemplateMetadata | None = None
+    spec: dict[str, Any] = field(default_factory=dict)
+
+
+class DurableWorkflowSpec(
+    Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+):
+    image: Annotated[str, Meta(min_length=1, max_length=1024)] = ""
+    entrypoint: Annotated[str, Meta(min_length=1, max_length=253)] = "main"
+    source: Source | None = None
+    start: Start | None = None
+    storage: Storage
+    operating_mode: OperatingMode = "Running"
+    template: Template | None = None
+
+
+class LastSeal(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The last life that ended well, as CURRENT records it."""
+
+    epoch: int
+    reason: str
+    next_wake_at: str = ""
+
+
+class LastFailure(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The last life that did not; its time is what the backoff counts from."""
+
+    epoch: int
+    reason: str
+    message: str = ""
+    time: Timestamp
+
+
+class DurableWorkflowStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Unknown fields are ignored: a newer operator may have written them."""
+
+    observed_generation: int = 0
+    phase: str = ""
+    epoch: int = 0
+    """The newest epoch that a pod was ever asked to live in."""
+    pod_name: str = ""
+    claimed: bool = False
+    """True for good once a claim was seen: from then on nothing may start empty."""
+    position: str = ""
+    last_seal: LastSeal | None = None
+    failures: int = 0
+    """Lives in a row that ended without getting ready or sealing."""
+    last_failure: LastFailure | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, type: str) -> Condition | None:  # noqa: A002 - the API's own word
+        """The condition of that type, if it was ever set."""
+        return next((condition for condition in self.conditions if condition.type == type), None)
+
+    def is_true(self, type: str) -> bool:  # noqa: A002 - the API's own word
+        """Whether that condition is known to hold."""
+        condition = self.condition(type)
+        return condition is not None and condition.status == "True"
+
+
+class DurableWorkflow(
+    Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+):
+    api_version: str
+    kind: str
+    metadata: ObjectMeta
+    spec: DurableWorkflowSpec
+    status: DurableWorkflowStatus = field(default_factory=DurableWorkflowStatus)

@@ -1,0 +1,58 @@
+"""What does an ObjectStore hold? The same fields as `crds/objectstores.yaml`, held to it by a test."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from dormouse_operator.api.metadata import Condition, ObjectMeta, ObjectName
+
+DataKey = Annotated[str, Meta(min_length=1, max_length=253)]
+
+
+class ConfigMapKeyReference(
+    Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+):
+    name: ObjectName
+    key: DataKey = "ca.crt"
+
+
+class CaBundle(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    config_map_ref: ConfigMapKeyReference
+
+
+class SecretReference(
+    Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+):
+    name: ObjectName
+    access_key_id_key: DataKey = "accessKeyId"
+    secret_access_key_key: DataKey = "secretAccessKey"  # noqa: S105 - the name of a key, not a secret
+
+
+class Credentials(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    secret_ref: SecretReference
+
+
+class ObjectStoreSpec(
+    Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+):
+    endpoint: Annotated[str, Meta(min_length=1, max_length=512)] = ""
+    """Empty: AWS itself, found by the region."""
+    region: Annotated[str, Meta(min_length=1, max_length=64)] = "us-east-1"
+    bucket: Annotated[str, Meta(min_length=3, max_length=63)]
+    prefix: Annotated[str, Meta(min_length=1, max_length=512)] = ""
+    path_style: bool = False
+    ca_bundle: CaBundle | None = None
+    credentials: Credentials
+
+
+class ObjectStoreStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class ObjectStore(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    api_version: str
+    kind: str
+    metadata: ObjectMeta
+    spec: ObjectStoreSpec
+    status: ObjectStoreStatus = field(default_factory=ObjectStoreStatus)

@@ -1,0 +1,50 @@
+"""What may a plan ask for?
+
+The shell writes `Plan.status` before it applies the actions: an epoch that is recorded and never created
+costs a number, one that is created and never recorded could be used twice.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from dormouse_operator.api import DurableWorkflowStatus
+
+
+class CreatePod(Struct, frozen=True):
+    """Refused quietly when the name exists: somebody created it already."""
+
+    manifest: dict[str, Any]
+
+
+class DeletePod(Struct, frozen=True):
+    """Only the pod with this UID; without `grace_seconds` it gets the grace of its own spec."""
+
+    name: str
+    uid: str
+    grace_seconds: int | None = None
+
+
+class ApplyConfigMap(Struct, frozen=True):
+    """Create or replace; one that the DurableWorkflow does not own must not be replaced."""
+
+    manifest: dict[str, Any]
+
+
+class ReadCurrent(Struct, frozen=True):
+    """Read CURRENT from the store and plan again at once; when it fails, after `requeue_after_seconds`."""
+
+
+class EmitEvent(Struct, frozen=True):
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+Action = CreatePod | DeletePod | ApplyConfigMap | ReadCurrent | EmitEvent
+
+
+class Plan(Struct, frozen=True):
+    actions: tuple[Action, ...]
+    status: DurableWorkflowStatus
+    requeue_after_seconds: float | None = None

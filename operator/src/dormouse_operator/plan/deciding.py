@@ -1,0 +1,335 @@
+"""What is the next step: leave the pod, end it, read CURRENT, wait, or create the next epoch?"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from dormouse_operator.api import DurableWorkflow, InvalidManifest, LastFailure
+from dormouse_operator.plan.actions import Action, ApplyConfigMap, CreatePod, DeletePod, ReadCurrent
+from dormouse_operator.plan.lives import ENDED_FOR_GOOD, NEEDS_HELP, Life
+from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread, Observed
+from dormouse_operator.plan.pod import Settings, break_glass, build_pod, build_source, template_hash
+
+Phase = Literal["Pending", "Starting", "Running", "Stopping", "Suspended", "Stalled", "Completed", "Deleting"]
+_AT_ONCE_SECONDS = 1
+"""The grace of a pod that may write nothing any more; 0 would not wait for the kubelet's word."""
+_READ_AGAIN_SECONDS = 5.0
+_LONGEST_BACKOFF_SECONDS = 300
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """Everything that a decision may rest on."""
+
+    dwf: DurableWorkflow
+    observed: Observed
+    now: datetime
+    settings: Settings
+    lives: tuple[Life, ...]
+
+    @property
+    def newest(self) -> Life | None:
+        return self.lives[-1] if self.lives else None
+
+    @property
+    def last_epoch(self) -> int:
+        """The newest epoch that a pod was asked to live in; 0 when none ever was."""
+        return max(self.dwf.status.epoch, *(life.epoch for life in self.lives), 0)
+
+    @property
+    def failures(self) -> int:
+        """Failed lives in a row under this spec: a changed one gets a clean slate."""
+        status = self.dwf.status
+        return status.failures if status.observed_generation == self.dwf.metadata.generation else 0
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the newest life is known to have ended well."""
+        own = self.own_current
+        return own is not None and own.state == "Sealed" and own.epoch >= self.last_epoch
+
+    @property
+    def own_current(self) -> CurrentSeen | None:
+        """CURRENT, when it was read and is this very object's."""
+        current = self.observed.current
+        if isinstance(current, CurrentSeen) and current.workflow_uid == self.dwf.metadata.uid:
+            return current
+        return None
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """`failure` is how the newest life ended badly, when that was found out now."""
+
+    phase: Phase
+    reason: str
+    message: str
+    actions: tuple[Action, ...] = ()
+    wait_seconds: float | None = None
+    failure: LastFailure | None = None
+    created_epoch: int | None = None
+
+
+class Trouble(Struct, frozen=True):
+    reason: str
+    message: str
+
+
+def decide(case: Case) -> Step:
+    """One step; the shell comes back with what it changed."""
+    if case.dwf.metadata.deletion_timestamp:
+        return _deleting(case)
+    if case.dwf.status.is_true("Completed"):
+        return Step(phase="Completed", reason="Completed", message=_completed_message(case))
+    newest = case.newest
+    if newest is not None and newest.live:
+        step = _with_pod(case, newest)
+        return _and(step, _sweep(case.lives[:-1]))
+    if any(life.live for life in case.lives):
+        waiting = Step(phase="Stopping", reason="OlderPodAlive", message="an older pod has to end first")
+        return _and(waiting, _sweep(case.lives))
+    return _without_pod(case)
+
+
+def _deleting(case: Case) -> Step:
+    actions = tuple(DeletePod(life.pod, life.uid) for life in case.lives if life.live and not life.deleting)
+    return Step(phase="Deleting", reason="Deleting", message="its pod seals and ends", actions=actions)
+
+
+def _with_pod(case: Case, life: Life) -> Step:
+    """The newest epoch has a pod that may still write."""
+    if life.deleting:
+        return Step(phase="Stopping", reason="PodStopping", message=f"pod {life.pod} seals and ends")
+    if case.dwf.spec.operating_mode == "Suspended":
+        return _delete(life, "Suspending", f"pod {life.pod} seals and ends because operatingMode is Suspended")
+    if (ending := life.ending_in(ENDED_FOR_GOOD)) is not None:
+        told = ending.message or f"pod {life.pod} ended with {ending.reason}"
+        step = _delete(life, ending.reason, told, grace_seconds=_AT_ONCE_SECONDS)
+        return _failing(step, case, life.epoch, Trouble(ending.reason, told))
+    store = case.observed.store
+    trouble = missing(case)
+    if trouble is not None or store is None:
+        return _stalled(trouble)
+    try:
+        wanted = template_hash(case.dwf, store, case.settings)
+    except InvalidManifest as error:
+        return _stalled(Trouble("InvalidTemplate", str(error)))
+    if life.template_hash != wanted:
+        return _delete(life, "Rolling", f"pod {life.pod} seals and ends because the spec changed")
+    if not life.keeper_ready and _break_glass_changed(case, life):
+        return _delete(life, "Rolling", f"pod {life.pod} ends because break-glass settings changed")
+    if (ending := life.ending_in(NEEDS_HELP)) is not None:
+        return _stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
+    if life.ready:
+        return Step(phase="Running", reason="Running", message=f"pod {life.pod} runs")
+    if not life.keeper_ready:
+        return Step(phase="Starting", reason="Restoring", message=f"pod {life.pod} claims and restores")
+    return Step(phase="Starting", reason="RuntimeNotReady", message=_runtime_message(life))
+
+
+def _without_pod(case: Case) -> Step:
+    """Nothing of ours can write: rest, find out how the last life ended, wait, or create the next."""
+    own = case.own_current
+    if own is not None and own.state == "Sealed" and own.seal_reason == "Completed":
+        return Step(phase="Completed", reason="Completed", message=_completed_message(case))
+    unread = isinstance(case.observed.current, CurrentUnread)
+    suspended = case.dwf.spec.operating_mode == "Suspended"
+    trouble = missing(case)
+    if trouble is None and unread and case.last_epoch and (not suspended or _may_be_completed(case)):
+        return _read_current(case)
+    if suspended:
+        resting = Step(phase="Suspended", reason="Suspended", message="set operatingMode to Running to go on")
+        return _and(resting, _sweep(case.lives[:-1]))
+    if trouble is not None:
+        return _stalled(trouble)
+    failure = _failure_of_last_life(case)
+    if (seconds := backoff_seconds(case, failure)) > 0:
+        last = failure or case.dwf.status.last_failure
+        told = f"epoch {last.epoch} ended with {last.reason}" if last is not None else "the last life failed"
+        return Step(
+            phase="Pending",
+            reason="Backoff",
+            message=f"{told}; the next one starts after a pause",
+            wait_seconds=seconds,
+            failure=failure,
+        )
+    return _create(case, failure)
+
+
+def _create(case: Case, failure: LastFailure | None) -> Step:
+    store = case.observed.store
+    if store is None:
+        return _stalled(missing(case))
+    status = case.dwf.status
+    epoch = next_epoch(case)
+    first = not (status.claimed or case.own_current is not None)
+    reason = "Restart" if case.last_epoch else "Start"
+    try:
+        manifest = build_pod(case.dwf, store, epoch, first_claim=first, wake_reason=reason, settings=case.settings)
+    except InvalidManifest as error:
+        return _stalled(Trouble("InvalidTemplate", str(error)))
+    source = build_source(case.dwf)
+    actions: tuple[Action, ...] = () if source is None else (ApplyConfigMap(source),)
+    return Step(
+        phase="Starting",
+        reason="PodCreated",
+        message=f"pod {manifest['metadata']['name']} was asked for",
+        actions=(*actions, CreatePod(manifest), *_sweep(case.lives)),
+        failure=failure,
+        created_epoch=epoch,
+    )
+
+
+def next_epoch(case: Case) -> int:
+    """Above everything that was ever seen: by us, in CURRENT, or by a keeper that was refused."""
+    current = case.observed.current
+    seen = [ending.seen_epoch for life in case.lives for ending in life.endings]
+    in_store = current.epoch if isinstance(current, CurrentSeen) else 0
+    return max(case.last_epoch, in_store, *seen, 0) + 1
+
+
+def missing(case: Case) -> Trouble | None:
+    """What the pod needs and is not there."""
+    store, keys = case.observed.store, case.observed.secret_keys
+    namespace = case.dwf.metadata.namespace
+    if store is None:
+        name = case.dwf.spec.storage.store_ref.name
+        return Trouble(
+            "StoreNotFound",
+            f"spec.storage.storeRef.name: there is no ObjectStore `{name}` in namespace `{namespace}`; "
+            "create it or name another",
+        )
+    secret = store.spec.credentials.secret_ref
+    where = f"ObjectStore `{store.metadata.name}`: spec.credentials.secretRef"
+    if keys is None:
+        return Trouble(
+            "SecretNotFound",
+            f"{where}.name: there is no Secret `{secret.name}` in namespace `{namespace}`; create it",
+        )
+    for field, key in (
+        ("accessKeyIdKey", secret.access_key_id_key),
+        ("secretAccessKeyKey", secret.secret_access_key_key),
+    ):
+        if key not in keys:
+            has = ", ".join(sorted(keys)) or "none"
+            return Trouble(
+                "SecretKeyMissing",
+                f"{where}.{field}: Secret `{secret.name}` has no key `{key}` (it has: {has}); add it",
+            )
+    return None
+
+
+def backoff_seconds(case: Case, failure: LastFailure | None) -> float:
+    """The first replacement is at once; then 1, 2, 4 ... 300 seconds after the failure."""
+    status = case.dwf.status
+    count = case.failures + (1 if failure is not None else 0)
+    last = failure or status.last_failure
+    if count <= 1 or last is None or case.sealed:
+        return 0.0
+    pause = float(min(_LONGEST_BACKOFF_SECONDS, 2 ** min(count - 2, 16)))
+    until = datetime.fromisoformat(last.time) + timedelta(seconds=pause)
+    # A clock that was set back must not make the pause longer than it is.
+    return min(pause, max(0.0, (until - case.now).total_seconds()))
+
+
+def _failure_of_last_life(case: Case) -> LastFailure | None:
+    """How the newest epoch ended, if it neither sealed nor was recorded as failed before."""
+    last = case.last_epoch
+    if last == 0 or case.sealed:
+        return None
+    life = case.newest
+    if life is None or life.epoch != last:
+        trouble = Trouble("PodGone", f"the pod of epoch {last} is gone and left no seal")
+    elif life.lost:
+        trouble = Trouble("NodeLost", f"the node of pod {life.pod} is lost")
+    elif life.failed:
+        trouble = Trouble("PodFailed", life.eviction or f"pod {life.pod} failed")
+    elif life.endings:
+        trouble = Trouble(life.endings[-1].reason, life.endings[-1].message)
+    else:
+        trouble = Trouble("Unsealed", f"pod {life.pod} ended without a seal")
+    return _failure(case, last, trouble)
+
+
+def _failure(case: Case, epoch: int, trouble: Trouble) -> LastFailure | None:
+    known = case.dwf.status.last_failure
+    if known is not None and known.epoch >= epoch:
+        return None
+    time = case.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return LastFailure(epoch=epoch, reason=trouble.reason, message=trouble.message, time=time)
+
+
+def _failing(step: Step, case: Case, epoch: int, trouble: Trouble) -> Step:
+    return Step(
+        phase=step.phase,
+        reason=step.reason,
+        message=step.message,
+        actions=step.actions,
+        failure=_failure(case, epoch, trouble),
+    )
+
+
+def _read_current(case: Case) -> Step:
+    current = case.observed.current
+    error = current.error if isinstance(current, CurrentUnread) else ""
+    return Step(
+        phase="Pending",
+        reason="StoreUnreachable" if error else "ReadingCurrent",
+        message=error or "how the last life ended is read from the store",
+        actions=(ReadCurrent(),),
+        wait_seconds=_READ_AGAIN_SECONDS,
+    )
+
+
+def _may_be_completed(case: Case) -> bool:
+    life = case.newest
+    ending = life.runtime_ending if life is not None else None
+    return ending is not None and ending.reason == "Completed"
+
+
+def _break_glass_changed(case: Case, life: Life) -> bool:
+    return any(life.environment.get(name, "") != value for name, value in break_glass(case.dwf).items())
+
+
+def _completed_message(case: Case) -> str:
+    known = case.dwf.status.condition("Completed")
+    if known is not None and known.status == "True":
+        return known.message
+    return "all executions are closed and sealed in the store"
+
+
+def _runtime_message(life: Life) -> str:
+    ending = life.runtime_ending
+    if ending is None:
+        return f"the runtime of pod {life.pod} loads the code and replays"
+    return f"the runtime of pod {life.pod} ended with {ending.reason}: {ending.message}".rstrip(": ")
+
+
+def _delete(life: Life, reason: str, message: str, grace_seconds: int | None = None) -> Step:
+    actions = (DeletePod(life.pod, life.uid, grace_seconds),)
+    return Step(phase="Stopping", reason=reason, message=message, actions=actions)
+
+
+def _sweep(lives: tuple[Life, ...]) -> tuple[Action, ...]:
+    """Pods that a newer epoch has replaced, or is about to."""
+    return tuple(
+        DeletePod(life.pod, life.uid, _AT_ONCE_SECONDS if life.live else None) for life in lives if not life.deleting
+    )
+
+
+def _and(step: Step, actions: tuple[Action, ...]) -> Step:
+    if not actions:
+        return step
+    return Step(
+        phase=step.phase,
+        reason=step.reason,
+        message=step.message,
+        actions=step.actions + actions,
+        wait_seconds=step.wait_seconds,
+        failure=step.failure,
+        created_epoch=step.created_epoch,
+    )
+
+
+def _stalled(trouble: Trouble | None) -> Step:
+    told = trouble or Trouble("StoreNotFound", "there is no ObjectStore")
+    return Step(phase="Stalled", reason=told.reason, message=told.message)

@@ -1,0 +1,159 @@
+"""What does a pod's manifest say about the life in it?"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import DecodeError, Struct, field, json
+
+from dormouse_operator.plan.naming import (
+    EPOCH_LABEL,
+    KEEPER_CONTAINER,
+    RUNTIME_CONTAINER,
+    TEMPLATE_HASH_ANNOTATION,
+)
+
+ENDED_FOR_GOOD = frozenset({"StaleEpoch", "VolumeLost", "VolumeUntrusted", "Fenced"})
+"""After these the pod can never live again: it is deleted and the next epoch is asked for."""
+
+NEEDS_HELP = frozenset(
+    {
+        # the keeper's
+        "CurrentMissing",
+        "UnclaimedData",
+        "NameTaken",
+        "Deleting",
+        "CurrentMalformed",
+        "ReplicaMissing",
+        "RestoreIncomplete",
+        "ReplicaCorrupt",
+        "IdentityMismatch",
+        "StoreDenied",
+        "BucketMissing",
+        "ConditionalWritesUnsupported",
+        # the runtime's
+        "EntrypointFailed",
+        "UnknownWorkflow",
+        "InvalidInput",
+        # either's
+        "DiskFull",
+        "InvalidSettings",
+    }
+)
+"""The container tries again in place; what it says is shown until it is ready or the spec changes."""
+
+
+class Ending(Struct, frozen=True):
+    """How a container ended: its own words if it left any, the kubelet's otherwise."""
+
+    reason: str
+    message: str = ""
+    said: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seen_epoch(self) -> int:
+        """The epoch that a StaleEpoch refusal ran into; 0 without one."""
+        seen = self.said.get("seen")
+        return seen if isinstance(seen, int) and self.reason == "StaleEpoch" else 0
+
+
+class Life(Struct, frozen=True, kw_only=True):
+    epoch: int
+    pod: str
+    uid: str
+    template_hash: str
+    deleting: bool
+    ended: bool
+    failed: bool
+    lost: bool
+    keeper_ready: bool
+    runtime_ready: bool
+    keeper_ending: Ending | None
+    runtime_ending: Ending | None
+    eviction: str
+    environment: dict[str, str]
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still run and write; the next epoch waits for that to be over."""
+        return not (self.ended or self.lost)
+
+    @property
+    def ready(self) -> bool:
+        return self.keeper_ready and self.runtime_ready
+
+    @property
+    def endings(self) -> tuple[Ending, ...]:
+        """The keeper's first: it is the one that knows about the store."""
+        return tuple(ending for ending in (self.keeper_ending, self.runtime_ending) if ending is not None)
+
+    def ending_in(self, reasons: frozenset[str]) -> Ending | None:
+        """The first ending with one of these reasons."""
+        return next((ending for ending in self.endings if ending.reason in reasons), None)
+
+
+def read_lives(pods: tuple[Mapping[str, Any], ...], lost_nodes: frozenset[str]) -> tuple[Life, ...]:
+    """Oldest epoch first."""
+    return tuple(sorted((read_life(pod, lost_nodes) for pod in pods), key=lambda life: life.epoch))
+
+
+def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) -> Life:
+    """A pod without status was just created: nothing in it has started."""
+    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    keeper = _container(status.get("initContainerStatuses"), KEEPER_CONTAINER)
+    runtime = _container(status.get("containerStatuses"), RUNTIME_CONTAINER)
+    phase = status.get("phase", "")
+    ended = phase in ("Succeeded", "Failed")
+    return Life(
+        epoch=_epoch(metadata),
+        pod=metadata["name"],
+        uid=metadata.get("uid", ""),
+        template_hash=(metadata.get("annotations") or {}).get(TEMPLATE_HASH_ANNOTATION, ""),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        ended=ended,
+        failed=phase == "Failed",
+        lost=spec.get("nodeName") in lost_nodes,
+        keeper_ready=not ended and _ready(keeper),
+        runtime_ready=not ended and _ready(runtime),
+        keeper_ending=_ending(keeper),
+        runtime_ending=_ending(runtime),
+        eviction=" ".join(str(status[key]) for key in ("reason", "message") if status.get(key)),
+        environment=_environment(spec),
+    )
+
+
+def _epoch(metadata: Mapping[str, Any]) -> int:
+    label = (metadata.get("labels") or {}).get(EPOCH_LABEL, "")
+    match = re.fullmatch(r"[0-9]{1,18}", label) or re.search(r"(?<=-e)[0-9]{1,18}$", metadata["name"])
+    return int(match[0]) if match else 0
+
+
+def _container(statuses: list[dict[str, Any]] | None, name: str) -> dict[str, Any]:
+    return next((status for status in statuses or () if status.get("name") == name), {})
+
+
+def _ready(container: Mapping[str, Any]) -> bool:
+    return bool(container.get("ready")) and "terminated" not in (container.get("state") or {})
+
+
+def _ending(container: Mapping[str, Any]) -> Ending | None:
+    """The latest ending that still counts: a container that got ready again has left it behind."""
+    if _ready(container):
+        return None
+    ended = (container.get("state") or {}).get("terminated")
+    ended = ended or (container.get("lastState") or {}).get("terminated")
+    if not ended:
+        return None
+    text = ended.get("message") or ""
+    try:
+        said = json.decode(text)
+    except DecodeError:
+        said = None
+    if isinstance(said, dict) and isinstance(said.get("reason"), str):
+        return Ending(said["reason"], str(said.get("message", "")), said)
+    return Ending(ended.get("reason") or "Error", text.strip())
+
+
+def _environment(spec: Mapping[str, Any]) -> dict[str, str]:
+    keeper = _container(spec.get("initContainers"), KEEPER_CONTAINER)
+    return {entry["name"]: entry.get("value", "") for entry in keeper.get("env") or ()}

@@ -1,0 +1,27 @@
+"""What are the pods, their parts, labels and paths called? The contract between plan, keeper and runtime."""
+
+NAME_LABEL = "dormouse.dev/name"
+EPOCH_LABEL = "dormouse.dev/epoch"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+TEMPLATE_HASH_ANNOTATION = "dormouse.dev/template-hash"
+SAFE_TO_EVICT_ANNOTATION = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+
+KEEPER_CONTAINER = "litestream"
+RUNTIME_CONTAINER = "runtime"
+KEEPER_PORT = 8081
+RUNTIME_PORT = 8080
+
+DATA_DIRECTORY = "/var/lib/dormouse"
+SOURCE_DIRECTORY = "/etc/dormouse/source"
+CA_DIRECTORY = "/etc/dormouse/store-ca"
+CA_FILE = "ca.crt"
+
+
+def pod_name(name: str, epoch: int) -> str:
+    """A name that exists already is the guard against creating an epoch twice."""
+    return f"{name}-e{epoch}"
+
+
+def source_name(name: str) -> str:
+    """The ConfigMap that holds an inline source."""
+    return f"{name}-source"

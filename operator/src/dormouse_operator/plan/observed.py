@@ -1,0 +1,44 @@
+"""What does the shell know when it asks for a plan?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from dormouse_operator.api import ObjectStore
+
+
+class CurrentUnread(Struct, frozen=True):
+    """CURRENT was not read since a pod last changed, or could not be: then `error` says why."""
+
+    error: str = ""
+
+
+class CurrentAbsent(Struct, frozen=True):
+    """The store answered that there is no CURRENT."""
+
+
+class CurrentSeen(Struct, frozen=True):
+    epoch: int
+    state: str
+    seal_reason: str | None = None
+    next_wake_at: str | None = None
+    workflow_uid: str = ""
+
+
+Current = CurrentUnread | CurrentAbsent | CurrentSeen
+
+
+class Observed(Struct, frozen=True, kw_only=True):
+    """`pods`: the live manifests, with status, of all pods that the DurableWorkflow owns.
+
+    `current` is forgotten (CurrentUnread) whenever one of them changes: what was read while a pod lived
+    says nothing about how it ended. `secret_keys` are the keys of the store's Secret, None without a Secret.
+    `lost_nodes` are confirmed as lost by the shell's own clock.
+    """
+
+    pods: tuple[Mapping[str, Any], ...] = ()
+    store: ObjectStore | None = None
+    secret_keys: frozenset[str] | None = None
+    current: Current = CurrentUnread()
+    lost_nodes: frozenset[str] = frozenset()

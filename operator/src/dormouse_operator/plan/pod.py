@@ -1,0 +1,292 @@
+"""What does the pod of one life look like?"""
+
+import hashlib
+from typing import Any
+
+from msgspec import UNSET, Struct, json
+
+from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore
+from dormouse_operator.plan.naming import (
+    CA_DIRECTORY,
+    CA_FILE,
+    DATA_DIRECTORY,
+    EPOCH_LABEL,
+    KEEPER_CONTAINER,
+    KEEPER_PORT,
+    MANAGED_BY_LABEL,
+    NAME_LABEL,
+    RUNTIME_CONTAINER,
+    RUNTIME_PORT,
+    SAFE_TO_EVICT_ANNOTATION,
+    SOURCE_DIRECTORY,
+    TEMPLATE_HASH_ANNOTATION,
+    pod_name,
+    source_name,
+)
+from dormouse_operator.plan.template import merge_template
+
+GRACE_SECONDS = 60
+_LARGEST_INPUT_BYTES = 65536
+_USER = 65532
+
+
+class Settings(Struct, frozen=True):
+    """What the installation decides, the same for every DurableWorkflow."""
+
+    worker_image: str = "dormouse-worker:0.1.0.dev0"
+    """The keeper's image, and the runtime's when the DurableWorkflow brings only its source."""
+
+
+STOCK = Settings()
+
+
+def build_pod(
+    dwf: DurableWorkflow,
+    store: ObjectStore,
+    epoch: int,
+    *,
+    first_claim: bool,
+    wake_reason: str = "",
+    settings: Settings = STOCK,
+) -> dict[str, Any]:
+    """The manifest to create; InvalidManifest names the part of `spec.template` that may not be set."""
+    pod = _lasting_part(dwf, store, settings)
+    digest = _digest(dwf, pod)
+    metadata, spec = pod["metadata"], pod["spec"]
+    metadata["name"] = pod_name(dwf.metadata.name, epoch)
+    metadata["labels"][EPOCH_LABEL] = str(epoch)
+    metadata["annotations"][TEMPLATE_HASH_ANNOTATION] = digest
+    life = {"DORMOUSE_EPOCH": str(epoch)}
+    keeper = {**life, "DORMOUSE_FIRST_CLAIM": _flag(first_claim), **break_glass(dwf)}
+    runtime = {**life, "DORMOUSE_APP_VERSION": digest, "DORMOUSE_WAKE_REASON": wake_reason}
+    for container, values in ((spec["initContainers"][0], keeper), (spec["containers"][0], runtime)):
+        container["env"] = _environment(values) + container["env"]
+    return pod
+
+
+def build_source(dwf: DurableWorkflow) -> dict[str, Any] | None:
+    """The ConfigMap of an inline source."""
+    source = dwf.spec.source
+    if source is None or not source.inline:
+        return None
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": source_name(dwf.metadata.name),
+            "namespace": dwf.metadata.namespace,
+            "labels": _labels(dwf),
+            "ownerReferences": [_owner(dwf)],
+        },
+        "data": {f"{dwf.spec.entrypoint}.py": source.inline},
+    }
+
+
+def template_hash(dwf: DurableWorkflow, store: ObjectStore, settings: Settings = STOCK) -> str:
+    """Changes exactly when a running pod has to be replaced to follow the spec."""
+    return _digest(dwf, _lasting_part(dwf, store, settings))
+
+
+def break_glass(dwf: DurableWorkflow) -> dict[str, str]:
+    """Outside the hash: given to a life that needs it, and no reason to replace one that is well."""
+    allowed = dwf.spec.storage.allow_empty_restore
+    return {
+        "DORMOUSE_ALLOW_EMPTY_RESTORE": "" if allowed is None else str(allowed),
+        "DORMOUSE_TAKE_OVER_FROM": dwf.spec.storage.take_over_from,
+    }
+
+
+def _digest(dwf: DurableWorkflow, pod: dict[str, Any]) -> str:
+    source = dwf.spec.source.inline if dwf.spec.source is not None else ""
+    return hashlib.sha256(json.encode([pod, source], order="sorted")).hexdigest()[:16]
+
+
+def _lasting_part(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dict[str, Any]:
+    """Everything that stays the same from life to life."""
+    pod: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": dwf.metadata.namespace,
+            "labels": _labels(dwf),
+            "annotations": {SAFE_TO_EVICT_ANNOTATION: "true"},
+            "ownerReferences": [_owner(dwf)],
+        },
+        "spec": {
+            "restartPolicy": "OnFailure",
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": _USER,
+                "runAsGroup": _USER,
+                "fsGroup": _USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "initContainers": [_keeper(dwf, store, settings)],
+            "containers": [_runtime(dwf, settings)],
+            "volumes": _volumes(dwf, store),
+        },
+    }
+    return merge_template(pod, dwf.spec.template) if dwf.spec.template is not None else pod
+
+
+def _keeper(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dict[str, Any]:
+    mounts = _shared_mounts()
+    if store.spec.ca_bundle is not None:
+        mounts.append({"name": "store-ca", "mountPath": CA_DIRECTORY, "readOnly": True})
+    return {
+        **_container(KEEPER_CONTAINER, settings.worker_image, "dormouse.keeper"),
+        "restartPolicy": "Always",
+        "env": _shared_environment(dwf) + _keeper_environment(dwf, store),
+        "ports": [{"name": "keeper", "containerPort": KEEPER_PORT, "protocol": "TCP"}],
+        "readinessProbe": _readiness("keeper"),
+        "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}},
+        "volumeMounts": mounts,
+    }
+
+
+def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[str, Any]]:
+    bundle = {} if store.spec.ca_bundle is None else {"DORMOUSE_STORE_CA_BUNDLE": f"{CA_DIRECTORY}/{CA_FILE}"}
+    secret = store.spec.credentials.secret_ref
+    return [
+        *_environment(
+            {
+                "DORMOUSE_PORT": str(KEEPER_PORT),
+                "DORMOUSE_STORE_ENDPOINT": store.spec.endpoint,
+                "DORMOUSE_STORE_REGION": store.spec.region,
+                "DORMOUSE_STORE_BUCKET": store.spec.bucket,
+                "DORMOUSE_STORE_PREFIX": store.spec.prefix,
+                "DORMOUSE_STORE_PATH_STYLE": _flag(store.spec.path_style),
+                **bundle,
+                "DORMOUSE_RETENTION_SECONDS": str(dwf.spec.storage.retention_seconds),
+                "DORMOUSE_GRACE_SECONDS": str(GRACE_SECONDS),
+            }
+        ),
+        _from_secret("DORMOUSE_STORE_ACCESS_KEY_ID", secret.name, secret.access_key_id_key),
+        _from_secret("DORMOUSE_STORE_SECRET_ACCESS_KEY", secret.name, secret.secret_access_key_key),
+    ]
+
+
+def _runtime(dwf: DurableWorkflow, settings: Settings) -> dict[str, Any]:
+    mounts = _shared_mounts()
+    if dwf.spec.source is not None:
+        mounts.append({"name": "source", "mountPath": SOURCE_DIRECTORY, "readOnly": True})
+    start = dwf.spec.start
+    environment = {
+        "DORMOUSE_PORT": str(RUNTIME_PORT),
+        "DORMOUSE_ENTRYPOINT": dwf.spec.entrypoint,
+        "DORMOUSE_SOURCE": SOURCE_DIRECTORY,
+        "DORMOUSE_START_WORKFLOW": start.workflow if start is not None else "",
+        "DORMOUSE_START_INPUT": _input(dwf),
+    }
+    return {
+        **_container(RUNTIME_CONTAINER, dwf.spec.image or settings.worker_image, "dormouse.runtime"),
+        "env": _shared_environment(dwf) + _environment(environment),
+        "ports": [{"name": "http", "containerPort": RUNTIME_PORT, "protocol": "TCP"}],
+        "readinessProbe": _readiness("http"),
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+        "volumeMounts": mounts,
+    }
+
+
+def _input(dwf: DurableWorkflow) -> str:
+    start = dwf.spec.start
+    if start is None or start.input is UNSET:
+        return ""
+    # The kubelet expands $(NAME) in values; in JSON a dollar can be written without one.
+    text = json.encode(start.input).decode().replace("$", "\\u0024")
+    if len(text.encode()) > _LARGEST_INPUT_BYTES:
+        raise InvalidManifest(
+            "spec.start.input",
+            f"is {len(text.encode())} bytes of JSON, more than {_LARGEST_INPUT_BYTES}",
+            "put it into the store and pass its key",
+        )
+    return text
+
+
+def _container(name: str, image: str, module: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "command": ["python", "-m", module],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }
+
+
+def _shared_environment(dwf: DurableWorkflow) -> list[dict[str, Any]]:
+    storage = dwf.spec.storage
+    values = {
+        "DORMOUSE_NAME": dwf.metadata.name,
+        "DORMOUSE_NAMESPACE": dwf.metadata.namespace,
+        "DORMOUSE_WORKFLOW_UID": dwf.metadata.uid,
+        "DORMOUSE_DIRECTORY": DATA_DIRECTORY,
+        "DORMOUSE_DURABILITY": storage.durability,
+        "DORMOUSE_MAX_LAG_SECONDS": str(storage.max_lag_seconds),
+        "DORMOUSE_TERMINATION_LOG": "/dev/termination-log",
+        "TMPDIR": "/tmp",  # noqa: S108 - a volume of the pod's own
+    }
+    uid = {"name": "DORMOUSE_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
+    return [*_environment(values), uid]
+
+
+def _shared_mounts() -> list[dict[str, Any]]:
+    return [
+        {"name": "data", "mountPath": DATA_DIRECTORY},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+    ]
+
+
+def _volumes(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[str, Any]]:
+    data: dict[str, Any] = {}
+    if (wanted := dwf.spec.storage.volume) is not None:
+        if wanted.size_limit is not None:
+            data["sizeLimit"] = wanted.size_limit
+        if wanted.medium is not None:
+            data["medium"] = wanted.medium
+    volumes: list[dict[str, Any]] = [{"name": "data", "emptyDir": data}, {"name": "tmp", "emptyDir": {}}]
+    if (source := dwf.spec.source) is not None:
+        reference = source.config_map_ref
+        name = reference.name if reference is not None else source_name(dwf.metadata.name)
+        volumes.append({"name": "source", "configMap": {"name": name}})
+    if store.spec.ca_bundle is not None:
+        bundle = store.spec.ca_bundle.config_map_ref
+        items = [{"key": bundle.key, "path": CA_FILE}]
+        volumes.append({"name": "store-ca", "configMap": {"name": bundle.name, "items": items}})
+    return volumes
+
+
+def _readiness(port: str) -> dict[str, Any]:
+    return {"httpGet": {"path": "/readyz", "port": port}, "periodSeconds": 1, "timeoutSeconds": 2}
+
+
+def _labels(dwf: DurableWorkflow) -> dict[str, str]:
+    return {NAME_LABEL: dwf.metadata.name, MANAGED_BY_LABEL: "dormouse"}
+
+
+def _owner(dwf: DurableWorkflow) -> dict[str, Any]:
+    return {
+        "apiVersion": dwf.api_version,
+        "kind": dwf.kind,
+        "name": dwf.metadata.name,
+        "uid": dwf.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _environment(values: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def _from_secret(variable: str, secret: str, key: str) -> dict[str, Any]:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,139 @@
+"""What does the status say after a step, and which of its changes are worth an event?"""
+
+from msgspec.structs import replace
+
+from dormouse_operator.api import Condition, DurableWorkflowStatus, LastSeal
+from dormouse_operator.api.metadata import ConditionStatus
+from dormouse_operator.plan.actions import DeletePod, EmitEvent
+from dormouse_operator.plan.deciding import Case, Step
+from dormouse_operator.plan.naming import pod_name
+
+_MOVING = ("Pending", "Starting", "Stopping", "Deleting")
+_LONGEST_MESSAGE = 32768
+
+
+def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
+    """The whole status; everything that nothing new is known about stays as it was."""
+    old, newest, own = case.dwf.status, case.newest, case.own_current
+    epoch = step.created_epoch or case.last_epoch
+    ready = newest is not None and newest.live and newest.ready
+    failures = 0 if ready or case.sealed else case.failures + (1 if step.failure is not None else 0)
+    seal = old.last_seal
+    if own is not None and own.state == "Sealed":
+        seal = LastSeal(epoch=own.epoch, reason=own.seal_reason or "", next_wake_at=own.next_wake_at or "")
+    return replace(
+        old,
+        observed_generation=case.dwf.metadata.generation,
+        phase=step.phase,
+        epoch=epoch,
+        pod_name=pod_name(case.dwf.metadata.name, epoch) if epoch else "",
+        claimed=old.claimed or own is not None or any(life.keeper_ready for life in case.lives),
+        position=_position(case) or old.position,
+        last_seal=seal,
+        failures=failures,
+        last_failure=step.failure or old.last_failure,
+        conditions=_conditions(case, step, epoch),
+    )
+
+
+def events(old: DurableWorkflowStatus, new: DurableWorkflowStatus, step: Step) -> tuple[EmitEvent, ...]:
+    """One for each thing that a person would want to find in `kubectl describe`."""
+    told: list[EmitEvent] = []
+    if step.created_epoch is not None:
+        told.append(EmitEvent("Normal", "PodCreated", f"pod {new.pod_name} lives in epoch {new.epoch}"))
+    if step.phase == "Stopping" and any(isinstance(action, DeletePod) for action in step.actions):
+        told.append(EmitEvent("Warning" if step.failure else "Normal", step.reason, step.message))
+    stalled, before = new.condition("Stalled"), old.condition("Stalled")
+    if stalled is not None and stalled.status == "True" and _said(stalled) != _said(before):
+        told.append(EmitEvent("Warning", stalled.reason, stalled.message))
+    if new.is_true("Completed") and not old.is_true("Completed"):
+        told.append(EmitEvent("Normal", "Completed", step.message))
+    return tuple(told)
+
+
+def _said(condition: Condition | None) -> tuple[str, str, str] | None:
+    return None if condition is None else (condition.status, condition.reason, condition.message)
+
+
+def _position(case: Case) -> str:
+    """A hint from the newest termination message: what decides is CURRENT."""
+    for ending in case.newest.endings if case.newest is not None else ():
+        position = ending.said.get("position")
+        if isinstance(position, str):
+            return position
+    return ""
+
+
+def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
+    computed = (
+        ("Ready", _ready(step)),
+        ("Reconciling", _reconciling(step)),
+        ("Stalled", _stalled(step)),
+        ("Completed", _completed(case, step)),
+        ("Restored", _restored(case, step, epoch)),
+        ("Replicating", _replicating(case, step)),
+    )
+    return tuple(_condition(case, name, *verdict) for name, verdict in computed)
+
+
+_Verdict = tuple[ConditionStatus, str, str]
+
+
+def _ready(step: Step) -> _Verdict:
+    return ("True" if step.phase == "Running" else "False", step.reason, step.message)
+
+
+def _reconciling(step: Step) -> _Verdict:
+    moving = step.phase in _MOVING
+    return ("True", step.reason, step.message) if moving else ("False", step.phase, "nothing to do")
+
+
+def _stalled(step: Step) -> _Verdict:
+    if step.phase == "Stalled":
+        return "True", step.reason, step.message
+    return "False", step.phase, "nothing stands in the way"
+
+
+def _completed(case: Case, step: Step) -> _Verdict:
+    if step.phase != "Completed":
+        return "False", step.phase, "executions may still run or be started"
+    known = case.dwf.status.condition("Completed")
+    if known is not None and known.status == "True":
+        return "True", known.reason, known.message
+    ending = case.newest.runtime_ending if case.newest is not None else None
+    result = ending.said.get("result") if ending is not None else None
+    reason = {"succeeded": "Succeeded", "failed": "Failed"}.get(str(result), "Completed")
+    return "True", reason, step.message
+
+
+def _restored(case: Case, step: Step, epoch: int) -> _Verdict:
+    life, status = case.newest, case.dwf.status
+    if life is not None and life.live and life.epoch == epoch and life.keeper_ready:
+        return "True", "Restored", f"epoch {epoch} is claimed and restored"
+    known = status.condition("Restored")
+    if known is not None and known.status == "True" and status.epoch == epoch:
+        return "True", known.reason, known.message
+    if epoch == 0:
+        return "Unknown", "NeverStarted", "there was no pod yet"
+    return "False", step.reason, step.message
+
+
+def _replicating(case: Case, step: Step) -> _Verdict:
+    life = case.newest
+    if life is not None and life.live and life.keeper_ready:
+        return "True", "Fresh", "the keeper is ready: replication is fresh and the epoch is current"
+    return "False", step.reason, step.message
+
+
+def _condition(case: Case, name: str, status: ConditionStatus, reason: str, message: str) -> Condition:
+    known = case.dwf.status.condition(name)
+    moved = known is None or known.status != status
+    now = case.now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Condition(
+        type=name,
+        status=status,
+        reason=reason,
+        message=message[:_LONGEST_MESSAGE],
+        last_transition_time=now if moved or known is None else known.last_transition_time,
+        observed_generation=case.dwf.metadata.generation,
+    )

@@ -1,0 +1,185 @@
+"""Which parts of the pod may a user's template set, and how do they come into it?
+
+An allow list: what is not named here belongs to the pod's contract or to its security, and is refused by path.
+"""
+
+from posixpath import normpath
+from typing import Any
+
+from dormouse_operator.api import InvalidManifest, Template
+from dormouse_operator.api.invalid import did_you_mean
+from dormouse_operator.plan.naming import (
+    KEEPER_CONTAINER,
+    KEEPER_PORT,
+    MANAGED_BY_LABEL,
+    RUNTIME_CONTAINER,
+    RUNTIME_PORT,
+)
+
+_POD_FIELDS = (
+    "affinity",
+    "containers",
+    "dnsConfig",
+    "dnsPolicy",
+    "hostAliases",
+    "imagePullSecrets",
+    "initContainers",
+    "nodeSelector",
+    "preemptionPolicy",
+    "priorityClassName",
+    "runtimeClassName",
+    "schedulerName",
+    "serviceAccountName",
+    "tolerations",
+    "topologySpreadConstraints",
+    "volumes",
+)
+_CONTAINER_FIELDS = {
+    RUNTIME_CONTAINER: (
+        "name",
+        "env",
+        "envFrom",
+        "imagePullPolicy",
+        "ports",
+        "resources",
+        "volumeMounts",
+        "workingDir",
+    ),
+    KEEPER_CONTAINER: ("name", "env", "imagePullPolicy", "resources"),
+}
+_VOLUME_SOURCES = (
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+)
+_OUR_VOLUMES = ("data", "tmp", "source", "store-ca")
+_OUR_PATHS = ("/var/lib/dormouse", "/tmp", "/etc/dormouse", "/dev/termination-log")  # noqa: S108 - mount paths
+_OUR_PORTS = (RUNTIME_PORT, KEEPER_PORT)
+# Kubernetes' own patchMergeKey of each list; every other list is replaced as a whole.
+_MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "ports": "containerPort",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+}
+
+
+def merge_template(pod: dict[str, Any], template: Template) -> dict[str, Any]:
+    """The pod with the template merged in; InvalidManifest names what may not be set."""
+    _check_metadata(template)
+    _check_spec(template.spec)
+    metadata = template.metadata
+    patch: dict[str, Any] = {"spec": template.spec}
+    if metadata is not None:
+        patch["metadata"] = {"labels": metadata.labels, "annotations": metadata.annotations}
+    return _merge_mapping(pod, patch)
+
+
+def _merge_mapping(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict):
+            merged[key] = _merge_mapping(base.get(key) or {}, value)
+        elif isinstance(value, list) and key in _MERGE_KEYS:
+            merged[key] = _merge_items(base.get(key) or [], value, _MERGE_KEYS[key])
+        else:
+            merged[key] = value
+    return merged
+
+
+def _merge_items(base: list[dict[str, Any]], patch: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    merged = {item[key]: item for item in base}
+    for item in patch:
+        merged[item[key]] = _merge_mapping(merged.get(item[key], {}), item)
+    return list(merged.values())
+
+
+def _check_metadata(template: Template) -> None:
+    if template.metadata is None:
+        return
+    for part, entries in (
+        ("labels", template.metadata.labels),
+        ("annotations", template.metadata.annotations),
+    ):
+        for key in entries:
+            if key.partition("/")[0].endswith("dormouse.dev") or key == MANAGED_BY_LABEL:
+                raise _ours(f"spec.template.metadata.{part}.{key}")
+
+
+def _check_spec(spec: dict[str, Any]) -> None:
+    at = "spec.template.spec"
+    _check_fields(spec, _POD_FIELDS, at)
+    for index, volume in enumerate(_items(spec, "volumes", at)):
+        _check_volume(volume, f"{at}.volumes[{index}]")
+    for field, ours in (("containers", RUNTIME_CONTAINER), ("initContainers", KEEPER_CONTAINER)):
+        for index, container in enumerate(_items(spec, field, at)):
+            here = f"{at}.{field}[{index}]"
+            if container["name"] != ours:
+                raise InvalidManifest(f"{here}.name", f"is `{container['name']}`", f"only `{ours}` is there")
+            _check_container(container, here)
+
+
+def _check_container(container: dict[str, Any], at: str) -> None:
+    _check_fields(container, _CONTAINER_FIELDS[container["name"]], at)
+    for index, entry in enumerate(_items(container, "env", at)):
+        if str(entry["name"]).startswith("DORMOUSE_") or entry["name"] == "TMPDIR":
+            raise _ours(f"{at}.env[{index}].name", str(entry["name"]))
+    for index, port in enumerate(_items(container, "ports", at)):
+        if port["containerPort"] in _OUR_PORTS or port.get("name") in ("http", "keeper"):
+            raise _ours(f"{at}.ports[{index}]", str(port["containerPort"]))
+    for index, mount in enumerate(_items(container, "volumeMounts", at)):
+        path = normpath(f"/{str(mount['mountPath']).lstrip('/')}")
+        if any(_nested(path, ours) or _nested(ours, path) for ours in _OUR_PATHS):
+            raise _ours(f"{at}.volumeMounts[{index}].mountPath", path)
+        if mount.get("name") in _OUR_VOLUMES:
+            raise _ours(f"{at}.volumeMounts[{index}].name", str(mount["name"]))
+
+
+def _check_volume(volume: dict[str, Any], at: str) -> None:
+    if volume["name"] in _OUR_VOLUMES:
+        raise _ours(f"{at}.name", str(volume["name"]))
+    _check_fields(volume, ("name", *_VOLUME_SOURCES), at)
+
+
+def _check_fields(value: dict[str, Any], allowed: tuple[str, ...], at: str) -> None:
+    for field in value:
+        if field not in allowed:
+            raise InvalidManifest(f"{at}.{field}", "cannot be set by a template", did_you_mean(field, allowed))
+
+
+def _items(value: dict[str, Any], field: str, at: str) -> list[dict[str, Any]]:
+    """A list whose items can be merged: mappings that all have the list's merge key."""
+    items = value.get(field)
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise InvalidManifest(f"{at}.{field}", "must be a list")
+    key = _MERGE_KEYS[field]
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise InvalidManifest(f"{at}.{field}[{index}]", "must be a mapping")
+        if not isinstance(item.get(key), str | int):
+            raise InvalidManifest(f"{at}.{field}[{index}].{key}", "is required", "add it")
+    return items
+
+
+def _nested(inner: str, outer: str) -> bool:
+    return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
+
+
+def _ours(path: str, value: str = "") -> InvalidManifest:
+    what = f"`{value}` is" if value else "is"
+    return InvalidManifest(path, f"{what} set by dormouse and cannot be changed", "choose another name")

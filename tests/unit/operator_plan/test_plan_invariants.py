@@ -1,0 +1,270 @@
+"""Does the plan keep its promises in a world where anything happens in any order?
+
+A small world stands in for API server, kubelets, keepers and store; hypothesis drives it. At each plan:
+never two live pods, never an epoch twice, never one at or below what CURRENT showed. At the end the world
+calms down, and the plan must come to rest.
+"""
+
+import copy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from msgspec import to_builtins
+
+from dormouse_operator.api import DurableWorkflow, parse
+from dormouse_operator.plan import (
+    Action,
+    CreatePod,
+    Current,
+    CurrentAbsent,
+    CurrentSeen,
+    CurrentUnread,
+    DeletePod,
+    EmitEvent,
+    Observed,
+    Plan,
+    ReadCurrent,
+    plan,
+)
+from unit.operator_plan.pods import seen
+from unit.operator_samples import KEYS, NOW, UID, document, store
+
+NODES = ("node-a", "node-b")
+CHOICE = st.randoms(use_true_random=False)
+
+
+class World(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.document = document("DurableWorkflow")
+        self.pods: dict[str, dict[str, Any]] = {}
+        self.current: CurrentSeen | None = None
+        self.known: Current = CurrentUnread()
+        self.lost: set[str] = set()
+        self.now = NOW
+        self.store_is_up = True
+        self.created: list[int] = []
+
+    # The shell.
+
+    def planned(self) -> Plan:
+        dwf = parse(copy.deepcopy(self.document))
+        assert isinstance(dwf, DurableWorkflow)
+        world = Observed(
+            pods=tuple(self.pods.values()),
+            store=store(),
+            secret_keys=KEYS,
+            current=self.known,
+            lost_nodes=frozenset(self.lost),
+        )
+        made = plan(dwf, world, self.now)
+        assert plan(dwf, world, self.now) == made
+        return made
+
+    @rule(applied=st.integers(0, 6), choice=CHOICE)
+    def reconcile(self, applied: int, choice: Any) -> None:
+        """The status is written first; then the shell may die after any action."""
+        made = self.planned()
+        self.document["status"] = to_builtins(made.status)
+        for action in made.actions[:applied]:
+            self.apply(action, choice.choice(NODES))
+
+    def apply(self, action: Action, node: str) -> None:
+        match action:
+            case CreatePod(manifest=manifest):
+                self.check_creation(manifest)
+                name = manifest["metadata"]["name"]
+                assert name not in self.pods
+                self.change(name, seen(manifest, phase="Pending", node=node))
+            case DeletePod(name=name, uid=uid):
+                pod = self.pods[name]
+                assert pod["metadata"]["uid"] == uid
+                if pod["status"]["phase"] in ("Succeeded", "Failed"):
+                    self.change(name, None)
+                else:
+                    pod["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+                    self.change(name, pod)
+            case ReadCurrent():
+                if self.store_is_up:
+                    self.known = self.current or CurrentAbsent()
+                else:
+                    self.known = CurrentUnread("connection refused")
+
+    def check_creation(self, manifest: dict[str, Any]) -> None:
+        epoch = int(manifest["metadata"]["labels"]["dormouse.dev/epoch"])
+        assert not self.live(), "two pods could write"
+        assert epoch > max(self.created, default=0), "an epoch was used twice"
+        if isinstance(self.known, CurrentSeen):
+            assert epoch > self.known.epoch, "an epoch at or below CURRENT"
+            assert not (self.known.workflow_uid == UID and self.known.seal_reason == "Completed")
+        else:
+            assert isinstance(self.known, CurrentAbsent) or not self.created, "created blindly"
+        claimed_before = self.document["status"].get("claimed", False)
+        first = "'DORMOUSE_FIRST_CLAIM', 'value': 'true'" in str(manifest)
+        assert not (first and claimed_before), "a first claim after a claim"
+        self.created.append(epoch)
+
+    def live(self) -> list[str]:
+        return [
+            name
+            for name, pod in self.pods.items()
+            if pod["status"]["phase"] in ("Pending", "Running") and pod["spec"]["nodeName"] not in self.lost
+        ]
+
+    def change(self, name: str, pod: dict[str, Any] | None) -> None:
+        if pod is None:
+            self.pods.pop(name, None)
+        else:
+            self.pods[name] = pod
+        self.known = CurrentUnread()
+
+    # The pods.
+
+    def update(self, name: str, **now: Any) -> None:
+        old = self.pods[name]
+        deleting = "deletionTimestamp" in old["metadata"]
+        self.change(name, seen(old, deleting=deleting, node=old["spec"]["nodeName"], **now))
+
+    def epoch(self, name: str) -> int:
+        return int(self.pods[name]["metadata"]["labels"]["dormouse.dev/epoch"])
+
+    def owns_current(self, name: str) -> bool:
+        current = self.current
+        return current is not None and current.workflow_uid == UID and current.epoch == self.epoch(name)
+
+    @precondition(lambda self: self.live() and self.store_is_up)
+    @rule(choice=CHOICE)
+    def claim(self, choice: Any) -> None:
+        name = choice.choice(self.live())
+        self.run_keeper(name)
+
+    def run_keeper(self, name: str) -> None:
+        epoch = self.epoch(name)
+        if self.current is not None and self.current.epoch >= epoch and not self.owns_current(name):
+            said = {"reason": "StaleEpoch", "message": "newer", "seen": self.current.epoch}
+            self.update(name, keeper_said=said)
+        elif self.owns_current(name) and self.current is not None and self.current.state == "Sealed":
+            self.update(name, keeper_said={"reason": "Fenced"})
+        else:
+            self.current = CurrentSeen(epoch, "Active", workflow_uid=UID)
+            self.update(name, keeper=True)
+
+    @precondition(lambda self: self.live())
+    @rule(choice=CHOICE, said=st.sampled_from(["StoreDenied", "VolumeLost", "VolumeUntrusted", "Nonsense"]))
+    def refuse(self, choice: Any, said: str) -> None:
+        self.update(choice.choice(self.live()), keeper_said={"reason": said, "message": "because"})
+
+    @precondition(lambda self: any(self.owns_current(name) for name in self.live()))
+    @rule(ready=st.booleans())
+    def run(self, ready: bool) -> None:
+        for name in self.live():
+            if self.owns_current(name):
+                self.update(name, keeper=True, runtime=ready)
+
+    @precondition(lambda self: self.live())
+    @rule(choice=CHOICE, reason=st.sampled_from(["Completed", "Stopped"]), sealed=st.booleans())
+    def end(self, choice: Any, reason: str, sealed: bool) -> None:
+        name = choice.choice(self.live())
+        if sealed and self.owns_current(name):
+            self.current = CurrentSeen(self.epoch(name), "Sealed", reason, workflow_uid=UID)
+        self.update(name, phase="Succeeded", runtime_said={"reason": reason, "position": "1/1"})
+
+    @precondition(lambda self: self.live())
+    @rule(choice=CHOICE)
+    def evict(self, choice: Any) -> None:
+        self.update(choice.choice(self.live()), phase="Failed")
+
+    @precondition(lambda self: self.pods)
+    @rule(choice=CHOICE)
+    def vanish(self, choice: Any) -> None:
+        self.change(choice.choice(sorted(self.pods)), None)
+
+    @precondition(lambda self: any("deletionTimestamp" in pod["metadata"] for pod in self.pods.values()))
+    @rule(sealed=st.booleans())
+    def obey(self, sealed: bool) -> None:
+        self.obey_deletions(sealed)
+
+    def obey_deletions(self, sealed: bool) -> None:
+        for name, pod in list(self.pods.items()):
+            if "deletionTimestamp" not in pod["metadata"] or pod["spec"]["nodeName"] in self.lost:
+                continue
+            if sealed and self.owns_current(name):
+                self.current = CurrentSeen(self.epoch(name), "Sealed", "Stopped", workflow_uid=UID)
+            self.change(name, None)
+
+    @rule(times=st.integers(1, 4))
+    def all_goes_well_for_a_while(self, times: int) -> None:
+        for _ in range(times):
+            self.go_on()
+
+    # Everything else.
+
+    @rule(node=st.sampled_from(NODES))
+    def lose_or_find_a_node(self, node: str) -> None:
+        self.lost ^= {node}
+        self.known = CurrentUnread()
+
+    @rule(ahead=st.integers(1, 5), completed=st.booleans())
+    def another_workflow_claims(self, ahead: int, completed: bool) -> None:
+        epoch = (self.current.epoch if self.current is not None else 0) + ahead
+        state, why = ("Sealed", "Completed") if completed else ("Active", None)
+        self.current = CurrentSeen(epoch, state, why, workflow_uid="another")
+
+    @rule(up=st.booleans())
+    def store_goes_up_or_down(self, up: bool) -> None:
+        self.store_is_up = up
+
+    @rule(seconds=st.sampled_from([-30.0, 0.5, 1.0, 60.0, 400.0]))
+    def time_moves(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(mode=st.sampled_from(["Running", "Suspended"]), source=st.sampled_from(["a", "b"]))
+    def edit(self, mode: str, source: str) -> None:
+        self.document["spec"]["operatingMode"] = mode
+        self.document["spec"]["source"]["inline"] = source
+        self.document["metadata"]["generation"] += 1
+
+    def teardown(self) -> None:
+        self.lost.clear()
+        self.known = CurrentUnread()
+        self.store_is_up = True
+        self.document["spec"]["operatingMode"] = "Running"
+        for _ in range(40):
+            made = self.go_on()
+            if made.status.phase in ("Running", "Completed") and not made.actions:
+                break
+        rest = self.planned()
+        assert rest.actions == ()
+        assert rest.status.phase in ("Running", "Completed")
+        assert to_builtins(rest.status) == self.document["status"], "the status does not come to rest"
+
+    def go_on(self) -> Plan:
+        made = self.planned()
+        self.document["status"] = to_builtins(made.status)
+        for action in made.actions:
+            self.apply(action, NODES[0])
+        self.now += timedelta(seconds=made.requeue_after_seconds or 0)
+        if all(isinstance(action, EmitEvent) for action in made.actions):
+            self.calm()
+        return made
+
+    def calm(self) -> None:
+        self.obey_deletions(sealed=False)
+        for name in self.live() if self.store_is_up else ():
+            self.run_keeper(name)
+            if self.owns_current(name) and self.current == CurrentSeen(self.epoch(name), "Active", workflow_uid=UID):
+                self.update(name, keeper=True, runtime=True)
+
+
+World.TestCase.settings = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestTheWorld = pytest.mark.timeout(600)(World.TestCase)

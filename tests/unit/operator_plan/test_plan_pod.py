@@ -1,0 +1,233 @@
+"""Does the pod keep the contract that keeper, runtime and `dormouse dev` rely on?"""
+
+import json
+from typing import Any
+
+import pytest
+
+from dormouse_operator.api import InvalidManifest
+from dormouse_operator.plan import Settings, build_pod, build_source, template_hash
+from unit.operator_samples import REMOVED, UID, store, workflow
+
+
+def built(changes: dict[str, Any] | None = None, store_changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    return build_pod(workflow(changes), store(store_changes), 3, first_claim=False, wake_reason="Restart")
+
+
+def keeper_of(pod: dict[str, Any]) -> dict[str, Any]:
+    (container,) = pod["spec"]["initContainers"]
+    return container
+
+
+def runtime_of(pod: dict[str, Any]) -> dict[str, Any]:
+    (container,) = pod["spec"]["containers"]
+    return container
+
+
+def values(container: dict[str, Any]) -> dict[str, str]:
+    names = [entry["name"] for entry in container["env"]]
+    assert len(names) == len(set(names))
+    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+
+
+def test_the_pod_is_named_labelled_and_owned() -> None:
+    metadata = built()["metadata"]
+    assert metadata["name"] == "report-e3"
+    assert metadata["namespace"] == "team"
+    assert metadata["labels"] == {
+        "dormouse.dev/name": "report",
+        "dormouse.dev/epoch": "3",
+        "app.kubernetes.io/managed-by": "dormouse",
+    }
+    assert metadata["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "true"
+    (owner,) = metadata["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == ("DurableWorkflow", UID, True)
+
+
+def test_the_keeper_is_a_native_sidecar_beside_the_runtime() -> None:
+    spec = built()["spec"]
+    keeper, runtime = keeper_of(built()), runtime_of(built())
+    assert (spec["restartPolicy"], spec["terminationGracePeriodSeconds"]) == ("OnFailure", 60)
+    assert (keeper["name"], keeper["restartPolicy"]) == ("litestream", "Always")
+    assert keeper["command"] == ["python", "-m", "dormouse.keeper"]
+    assert runtime["command"] == ["python", "-m", "dormouse.runtime"]
+    for container, name, port in ((keeper, "keeper", 8081), (runtime, "http", 8080)):
+        assert container["ports"] == [{"name": name, "containerPort": port, "protocol": "TCP"}]
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": name}
+        assert "startupProbe" not in container
+
+
+def test_the_pod_fits_restricted_pod_security() -> None:
+    pod = built()
+    security = pod["spec"]["securityContext"]
+    assert security["runAsNonRoot"] is True
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    for container in (keeper_of(pod), runtime_of(pod)):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+
+
+def test_both_containers_get_the_shared_environment() -> None:
+    for container in (keeper_of(built()), runtime_of(built())):
+        assert values(container) | {
+            "DORMOUSE_NAME": "report",
+            "DORMOUSE_NAMESPACE": "team",
+            "DORMOUSE_WORKFLOW_UID": UID,
+            "DORMOUSE_EPOCH": "3",
+            "DORMOUSE_DIRECTORY": "/var/lib/dormouse",
+            "DORMOUSE_DURABILITY": "Sync",
+            "DORMOUSE_MAX_LAG_SECONDS": "30",
+            "DORMOUSE_TERMINATION_LOG": "/dev/termination-log",
+            "TMPDIR": "/tmp",
+        } == values(container)
+        assert {"name": "DORMOUSE_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}} in container[
+            "env"
+        ]
+
+
+def test_only_the_keeper_gets_the_store_and_its_credentials() -> None:
+    keeper, runtime = keeper_of(built()), runtime_of(built())
+    assert {name: value for name, value in values(keeper).items() if name.startswith("DORMOUSE_STORE_")} == {
+        "DORMOUSE_STORE_ENDPOINT": "http://127.0.0.1:8333",
+        "DORMOUSE_STORE_REGION": "us-east-1",
+        "DORMOUSE_STORE_BUCKET": "dormouse",
+        "DORMOUSE_STORE_PREFIX": "team/prod",
+        "DORMOUSE_STORE_PATH_STYLE": "true",
+    }
+    secrets = {
+        entry["name"]: entry["valueFrom"]["secretKeyRef"]
+        for entry in keeper["env"]
+        if "secretKeyRef" in entry.get("valueFrom", {})
+    }
+    assert secrets == {
+        "DORMOUSE_STORE_ACCESS_KEY_ID": {"name": "local", "key": "accessKeyId"},
+        "DORMOUSE_STORE_SECRET_ACCESS_KEY": {"name": "local", "key": "secretAccessKey"},
+    }
+    assert not any("STORE" in entry["name"] for entry in runtime["env"])
+
+
+def test_the_keeper_gets_the_terms_of_its_claim() -> None:
+    pod = built({"spec.storage.allowEmptyRestore": 2, "spec.storage.takeOverFrom": "old-uid"})
+    assert values(keeper_of(pod)) | {
+        "DORMOUSE_PORT": "8081",
+        "DORMOUSE_FIRST_CLAIM": "false",
+        "DORMOUSE_ALLOW_EMPTY_RESTORE": "2",
+        "DORMOUSE_TAKE_OVER_FROM": "old-uid",
+        "DORMOUSE_RETENTION_SECONDS": "86400",
+        "DORMOUSE_GRACE_SECONDS": "60",
+    } == values(keeper_of(pod))
+
+
+def test_the_runtime_gets_its_code_and_its_start() -> None:
+    pod = built()
+    assert values(runtime_of(pod)) | {
+        "DORMOUSE_PORT": "8080",
+        "DORMOUSE_ENTRYPOINT": "pipeline",
+        "DORMOUSE_SOURCE": "/etc/dormouse/source",
+        "DORMOUSE_START_WORKFLOW": "main",
+        "DORMOUSE_START_INPUT": '{"rows":3}',
+        "DORMOUSE_APP_VERSION": pod["metadata"]["annotations"]["dormouse.dev/template-hash"],
+        "DORMOUSE_WAKE_REASON": "Restart",
+    } == values(runtime_of(pod))
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (REMOVED, ("", "")),
+        ({"workflow": "main"}, ("main", "")),
+        ({"workflow": "main", "input": None}, ("main", "null")),
+        ({"workflow": "main", "input": ""}, ("main", '""')),
+    ],
+)
+def test_no_argument_and_a_null_argument_are_told_apart(start: Any, expected: tuple[str, str]) -> None:
+    environment = values(runtime_of(built({"spec.start": start})))
+    assert (environment["DORMOUSE_START_WORKFLOW"], environment["DORMOUSE_START_INPUT"]) == expected
+
+
+def test_a_dollar_in_the_input_is_not_expanded_by_the_kubelet() -> None:
+    value = {"template": "$(HOME) and $$(PATH)"}
+    text = values(runtime_of(built({"spec.start.input": value})))["DORMOUSE_START_INPUT"]
+    assert "$" not in text
+    assert json.loads(text) == value
+
+
+def test_an_input_that_does_not_fit_an_environment_is_refused_with_the_remedy() -> None:
+    with pytest.raises(InvalidManifest, match="put it into the store") as refused:
+        built({"spec.start.input": "x" * 70000})
+    assert refused.value.path == "spec.start.input"
+
+
+def test_an_inline_source_becomes_a_module_in_a_config_map() -> None:
+    config_map = build_source(workflow())
+    assert config_map is not None
+    assert config_map["metadata"]["name"] == "report-source"
+    assert config_map["data"] == {"pipeline.py": "print('hello')\n"}
+    pod = built()
+    assert {"name": "source", "configMap": {"name": "report-source"}} in pod["spec"]["volumes"]
+    mount = {"name": "source", "mountPath": "/etc/dormouse/source", "readOnly": True}
+    assert mount in runtime_of(pod)["volumeMounts"]
+    assert mount not in keeper_of(pod)["volumeMounts"]
+
+
+def test_a_referenced_source_is_mounted_and_nothing_is_made() -> None:
+    changes = {"spec.source": {"configMapRef": {"name": "code"}}}
+    assert build_source(workflow(changes)) is None
+    assert {"name": "source", "configMap": {"name": "code"}} in built(changes)["spec"]["volumes"]
+
+
+def test_an_image_of_ones_own_runs_the_code_and_never_the_keeper() -> None:
+    pod = built({"spec.image": "example/app:1", "spec.source": REMOVED})
+    assert runtime_of(pod)["image"] == "example/app:1"
+    assert keeper_of(pod)["image"] == Settings().worker_image
+    assert [volume["name"] for volume in pod["spec"]["volumes"]] == ["data", "tmp"]
+
+
+def test_the_volume_has_the_size_and_medium_that_were_asked_for() -> None:
+    pod = built({"spec.storage.volume": {"sizeLimit": "2Gi", "medium": "Memory"}})
+    assert {"name": "data", "emptyDir": {"sizeLimit": "2Gi", "medium": "Memory"}} in pod["spec"]["volumes"]
+
+
+def test_a_ca_bundle_is_mounted_for_the_keeper_alone() -> None:
+    pod = built(store_changes={"spec.caBundle": {"configMapRef": {"name": "trust", "key": "root.pem"}}})
+    assert values(keeper_of(pod))["DORMOUSE_STORE_CA_BUNDLE"] == "/etc/dormouse/store-ca/ca.crt"
+    (volume,) = [volume for volume in pod["spec"]["volumes"] if volume["name"] == "store-ca"]
+    assert volume["configMap"] == {"name": "trust", "items": [{"key": "root.pem", "path": "ca.crt"}]}
+    assert "store-ca" not in {mount["name"] for mount in runtime_of(pod)["volumeMounts"]}
+
+
+def test_the_template_hash_ignores_what_changes_from_life_to_life() -> None:
+    dwf, place = workflow(), store()
+    hashes = {
+        build_pod(dwf, place, epoch, first_claim=first, wake_reason=reason)["metadata"]["annotations"][
+            "dormouse.dev/template-hash"
+        ]
+        for epoch, first, reason in ((1, True, "Start"), (2, False, "Restart"))
+    }
+    assert hashes == {template_hash(dwf, place)}
+    glass = workflow({"spec.storage.allowEmptyRestore": 1, "spec.operatingMode": "Suspended"})
+    assert template_hash(glass, place) == template_hash(dwf, place)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spec.source.inline": "print('bye')\n"},
+        {"spec.image": "example/app:2"},
+        {"spec.entrypoint": "other"},
+        {"spec.storage.durability": "Async"},
+        {"spec.template": {"spec": {"nodeSelector": {"disk": "fast"}}}},
+    ],
+)
+def test_the_template_hash_follows_the_spec(changes: dict[str, Any]) -> None:
+    assert template_hash(workflow(changes), store()) != template_hash(workflow(), store())
+
+
+def test_the_template_hash_follows_the_store_and_the_worker_image() -> None:
+    dwf = workflow()
+    assert template_hash(dwf, store({"spec.region": "eu-central-1"})) != template_hash(dwf, store())
+    assert template_hash(dwf, store(), Settings("worker:2")) != template_hash(dwf, store())
