@@ -1,1 +1,1 @@
-"""`dormouse dev`: the planned pods as local processes."""
+"""`dormouse dev`: what the operator plans, run as local processes."""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.error import HTTPError
 
 from dormouse_operator.dev.ports import LOOPBACK, free_ports, is_free
 
@@ -165,6 +161,11 @@ class SeaweedFS:
 
     def create_bucket(self, name: str) -> None:
         """Make a bucket; one that exists already is left as it is."""
+        # Imported late: 10 ms that a start with another store need not pay.
+        import urllib.request
+        from http import HTTPStatus
+        from urllib.error import HTTPError
+
         made = urllib.request.Request(f"http://{LOOPBACK}:{self._filer_port}/buckets/{name}/", method="POST")
         try:
             urllib.request.urlopen(made, timeout=5).close()  # noqa: S310 - a fixed http address on the loopback
@@ -207,6 +208,8 @@ class SeaweedFS:
         return self._credentials
 
     def _write_identity(self) -> None:
+        import secrets
+
         keys = {"accessKey": f"DORMOUSE{secrets.token_hex(6).upper()}", "secretKey": secrets.token_hex(20)}
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         known = {"identities": [{"name": "dormouse", "credentials": [keys], "actions": actions}]}
