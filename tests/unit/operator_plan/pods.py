@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from dormouse_operator.api import DurableWorkflow
-from dormouse_operator.plan import CreatePod, CurrentSeen, Plan, build_pod, plan
+from dormouse_operator.plan import CreatePod, CurrentSeen, DeletePod, EmitEvent, Plan, build_pod, plan
 from unit import operator_samples
 from unit.operator_samples import NOW, observed
 
@@ -66,3 +66,26 @@ def active(epoch: int) -> CurrentSeen:
 
 def planned(dwf: DurableWorkflow, *pods: dict[str, Any], **changes: Any) -> Plan:
     return plan(dwf, observed(*pods, **changes), NOW)
+
+
+def kinds(made: Plan) -> list[str]:
+    return [type(action).__name__ for action in made.actions if not isinstance(action, EmitEvent)]
+
+
+def deleted(made: Plan) -> list[tuple[str, int | None]]:
+    return [(action.name, action.grace_seconds) for action in made.actions if isinstance(action, DeletePod)]
+
+
+def reason(made: Plan) -> str:
+    ready = made.status.condition("Ready")
+    assert ready is not None
+    return ready.reason
+
+
+def environment(manifest: dict[str, Any], name: str) -> str:
+    (keeper,) = manifest["spec"]["initContainers"]
+    (value,) = [entry["value"] for entry in keeper["env"] if entry["name"] == name]
+    return str(value)
+
+
+LIVED: dict[str, Any] = {"epoch": 2, "claimed": True}

@@ -34,6 +34,28 @@ from unit.operator_plan.pods import seen
 from unit.operator_samples import KEYS, NOW, UID, document, store
 
 NODES = ("node-a", "node-b")
+POD_EVENTS = (
+    "claims",
+    "Completed",
+    "Stopped",
+    "ends unsealed",
+    "is evicted",
+    "loses its runtime",
+    "vanishes",
+    "deletions are obeyed",
+    "deletions are obeyed, sealed",
+    "StoreDenied",
+    "VolumeLost",
+    "Nonsense",
+)
+WORLD_EVENTS = (
+    "a node is lost or found",
+    "another workflow claims",
+    "the store goes up or down",
+    "time moves",
+    "edit",
+    "suspend",
+)
 CHOICE = st.randoms(use_true_random=False)
 
 
@@ -136,11 +158,32 @@ class World(RuleBasedStateMachine):
         current = self.current
         return current is not None and current.workflow_uid == UID and current.epoch == self.epoch(name)
 
-    @precondition(lambda self: self.live() and self.store_is_up)
-    @rule(choice=CHOICE)
-    def claim(self, choice: Any) -> None:
-        name = choice.choice(self.live())
-        self.run_keeper(name)
+    @precondition(lambda self: self.pods)
+    @rule(choice=CHOICE, event=st.sampled_from(POD_EVENTS))
+    def something_happens_to_a_pod(self, choice: Any, event: str) -> None:
+        name = choice.choice(self.live() or sorted(self.pods))
+        if event == "vanishes":
+            self.change(name, None)
+        elif event.startswith("deletions"):
+            self.obey_deletions(sealed=event == "deletions are obeyed, sealed")
+        elif name in self.live():
+            self.happens_to_a_live_pod(name, event)
+
+    def happens_to_a_live_pod(self, name: str, event: str) -> None:
+        if event in ("Completed", "Stopped"):
+            if self.owns_current(name):
+                self.current = CurrentSeen(self.epoch(name), "Sealed", event, workflow_uid=UID)
+            self.update(name, phase="Succeeded", runtime_said={"reason": event, "position": "1/1"})
+        elif event == "ends unsealed":
+            self.update(name, phase="Succeeded", runtime_said={"reason": "Completed"})
+        elif event == "is evicted":
+            self.update(name, phase="Failed")
+        elif event == "claims" and self.store_is_up:
+            self.run_keeper(name)
+        elif event == "loses its runtime" and self.owns_current(name):
+            self.update(name, keeper=True, runtime_said={"reason": "EntrypointFailed"})
+        else:
+            self.update(name, keeper_said={"reason": event, "message": "because"})
 
     def run_keeper(self, name: str) -> None:
         epoch = self.epoch(name)
@@ -152,41 +195,6 @@ class World(RuleBasedStateMachine):
         else:
             self.current = CurrentSeen(epoch, "Active", workflow_uid=UID)
             self.update(name, keeper=True)
-
-    @precondition(lambda self: self.live())
-    @rule(choice=CHOICE, said=st.sampled_from(["StoreDenied", "VolumeLost", "VolumeUntrusted", "Nonsense"]))
-    def refuse(self, choice: Any, said: str) -> None:
-        self.update(choice.choice(self.live()), keeper_said={"reason": said, "message": "because"})
-
-    @precondition(lambda self: any(self.owns_current(name) for name in self.live()))
-    @rule(ready=st.booleans())
-    def run(self, ready: bool) -> None:
-        for name in self.live():
-            if self.owns_current(name):
-                self.update(name, keeper=True, runtime=ready)
-
-    @precondition(lambda self: self.live())
-    @rule(choice=CHOICE, reason=st.sampled_from(["Completed", "Stopped"]), sealed=st.booleans())
-    def end(self, choice: Any, reason: str, sealed: bool) -> None:
-        name = choice.choice(self.live())
-        if sealed and self.owns_current(name):
-            self.current = CurrentSeen(self.epoch(name), "Sealed", reason, workflow_uid=UID)
-        self.update(name, phase="Succeeded", runtime_said={"reason": reason, "position": "1/1"})
-
-    @precondition(lambda self: self.live())
-    @rule(choice=CHOICE)
-    def evict(self, choice: Any) -> None:
-        self.update(choice.choice(self.live()), phase="Failed")
-
-    @precondition(lambda self: self.pods)
-    @rule(choice=CHOICE)
-    def vanish(self, choice: Any) -> None:
-        self.change(choice.choice(sorted(self.pods)), None)
-
-    @precondition(lambda self: any("deletionTimestamp" in pod["metadata"] for pod in self.pods.values()))
-    @rule(sealed=st.booleans())
-    def obey(self, sealed: bool) -> None:
-        self.obey_deletions(sealed)
 
     def obey_deletions(self, sealed: bool) -> None:
         for name, pod in list(self.pods.items()):
@@ -203,30 +211,24 @@ class World(RuleBasedStateMachine):
 
     # Everything else.
 
-    @rule(node=st.sampled_from(NODES))
-    def lose_or_find_a_node(self, node: str) -> None:
-        self.lost ^= {node}
-        self.known = CurrentUnread()
-
-    @rule(ahead=st.integers(1, 5), completed=st.booleans())
-    def another_workflow_claims(self, ahead: int, completed: bool) -> None:
-        epoch = (self.current.epoch if self.current is not None else 0) + ahead
-        state, why = ("Sealed", "Completed") if completed else ("Active", None)
-        self.current = CurrentSeen(epoch, state, why, workflow_uid="another")
-
-    @rule(up=st.booleans())
-    def store_goes_up_or_down(self, up: bool) -> None:
-        self.store_is_up = up
-
-    @rule(seconds=st.sampled_from([-30.0, 0.5, 1.0, 60.0, 400.0]))
-    def time_moves(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    @rule(mode=st.sampled_from(["Running", "Suspended"]), source=st.sampled_from(["a", "b"]))
-    def edit(self, mode: str, source: str) -> None:
-        self.document["spec"]["operatingMode"] = mode
-        self.document["spec"]["source"]["inline"] = source
-        self.document["metadata"]["generation"] += 1
+    @rule(event=st.sampled_from(WORLD_EVENTS), amount=st.integers(1, 5))
+    def something_happens_around(self, event: str, amount: int) -> None:
+        match event:
+            case "a node is lost or found":
+                self.lost ^= {NODES[amount % 2]}
+                self.known = CurrentUnread()
+            case "another workflow claims":
+                epoch = (self.current.epoch if self.current is not None else 0) + amount
+                ends = ("Sealed", "Completed") if amount % 2 else ("Active", None)
+                self.current = CurrentSeen(epoch, *ends, workflow_uid="another")
+            case "the store goes up or down":
+                self.store_is_up = not self.store_is_up
+            case "time moves":
+                self.now += timedelta(seconds=(-30.0, 0.5, 1.0, 60.0, 400.0)[amount - 1])
+            case _:
+                self.document["spec"]["operatingMode"] = "Suspended" if event == "suspend" else "Running"
+                self.document["spec"]["source"]["inline"] = f"source {amount % 2}"
+                self.document["metadata"]["generation"] += 1
 
     def teardown(self) -> None:
         self.lost.clear()
@@ -261,7 +263,7 @@ class World(RuleBasedStateMachine):
 
 
 World.TestCase.settings = settings(
-    max_examples=150,
+    max_examples=80,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

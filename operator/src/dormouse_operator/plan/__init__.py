@@ -21,6 +21,7 @@ from dormouse_operator.plan.naming import (
 from dormouse_operator.plan.observed import (
     Current,
     CurrentAbsent,
+    CurrentMalformed,
     CurrentSeen,
     CurrentUnread,
     Observed,
@@ -36,6 +37,7 @@ __all__ = [
     "CurrentUnread",
     "CurrentAbsent",
     "CurrentSeen",
+    "CurrentMalformed",
     "Action",
     "CreatePod",
     "DeletePod",

@@ -218,14 +218,22 @@ def missing(case: Case) -> Trouble | None:
     return None
 
 
+_TAKEN_AWAY = frozenset({"PodGone", "NodeLost"})
+
+
 def backoff_seconds(case: Case, failure: LastFailure | None) -> float:
-    """The first replacement is at once; then 1, 2, 4 ... 300 seconds after the failure."""
+    """The first replacement is at once; then 1, 2, 4 ... 300 seconds after the failure.
+
+    A pod that was taken away did nothing wrong, and waiting longer would not bring its node back: a second at most,
+    so that something that removes every pod at once does not make a hot loop.
+    """
     status = case.dwf.status
     count = case.failures + (1 if failure is not None else 0)
     last = failure or status.last_failure
     if count <= 1 or last is None or case.sealed:
         return 0.0
-    pause = float(min(_LONGEST_BACKOFF_SECONDS, 2 ** min(count - 2, 16)))
+    longest = 1 if last.reason in _TAKEN_AWAY else _LONGEST_BACKOFF_SECONDS
+    pause = float(min(longest, 2 ** min(count - 2, 16)))
     until = datetime.fromisoformat(last.time) + timedelta(seconds=pause)
     # A clock that was set back must not make the pause longer than it is.
     return min(pause, max(0.0, (until - case.now).total_seconds()))

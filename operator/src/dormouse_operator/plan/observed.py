@@ -26,7 +26,13 @@ class CurrentSeen(Struct, frozen=True):
     workflow_uid: str = ""
 
 
-Current = CurrentUnread | CurrentAbsent | CurrentSeen
+class CurrentMalformed(Struct, frozen=True):
+    """CURRENT was read and says nothing: whether a life may start all the same is the keeper's to decide."""
+
+    error: str = ""
+
+
+Current = CurrentUnread | CurrentAbsent | CurrentSeen | CurrentMalformed
 
 
 class Observed(Struct, frozen=True, kw_only=True):

@@ -72,6 +72,7 @@ class Engine:
         clock: what time it is.
         activities_at_once: how many attempts run at the same time.
         threads: how many activities that are not async run at the same time.
+        all_counts: what the file holds counts already, so work goes on from it without waiting for `durability`.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Engine:
         clock: Clock | None = None,
         activities_at_once: int = 1000,
         threads: int = 32,
+        all_counts: bool = False,
     ) -> None:
         self.workflows = by_name(workflows)
         self._path = Path(path)
@@ -93,6 +95,7 @@ class Engine:
         self._clock = clock or SystemClock()
         self._activities_at_once = activities_at_once
         self._threads = threads
+        self._all_counts = all_counts
         self._draining = False
         self._closed = False
 
@@ -108,6 +111,7 @@ class Engine:
             activities_at_once=self._activities_at_once,
             threads=self._threads,
             counts=self._registry.counts,
+            all_counts=self._all_counts,
         )
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
         recovered: asyncio.Future[None] = loop.create_future()

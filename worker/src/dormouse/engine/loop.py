@@ -12,6 +12,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from dormouse.engine.clock import SECOND
@@ -21,6 +22,8 @@ _T = TypeVar("_T")
 _log = logging.getLogger("dormouse.workflow")
 _MOST_CALLBACKS = 1_000_000
 _TASKS_BEFORE_SWEEP = 16
+_ENSURE = frozenset({"ensure_future", "_ensure_future"})
+_SETS = frozenset({"<setcomp>", "as_completed"})
 
 
 class Restless(Exception):
@@ -60,6 +63,17 @@ class Callback:
         return self._cancelled
 
 
+class WorkflowTask(asyncio.Task[_T]):
+    """Hashes by its number: asyncio keeps tasks in sets, and their order must repeat itself in a replay."""
+
+    def __init__(self, number: int, coro: Coroutine[Any, Any, _T], **options: Any) -> None:
+        self._number = number  # first, because asyncio's own registry hashes the task while it is made
+        super().__init__(coro, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class WorkflowLoop(asyncio.AbstractEventLoop):
     """Implements of asyncio's loop what `gather`, `wait`, `timeout`, `TaskGroup`, `sleep`, queues and locks need."""
 
@@ -69,6 +83,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._tasks: list[asyncio.Task[Any]] = []
         self._sweep_at = _TASKS_BEFORE_SWEEP
         self._disposed = False
+        self._count = 0
 
     def drain(self) -> None:
         """Run until nothing is ready.
@@ -152,12 +167,27 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         context: contextvars.Context | None = None,
         **options: Any,
     ) -> asyncio.Task[_T]:
-        task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
+        self._refuse_unordered(sys._getframe(1))
+        self._count += 1
+        task = WorkflowTask(self._count, coro, loop=self, name=name, context=context, **options)
         self._tasks.append(task)
         if len(self._tasks) >= self._sweep_at:
             self._tasks = [one for one in self._tasks if not one.done()]
             self._sweep_at = 2 * len(self._tasks) + _TASKS_BEFORE_SWEEP
         return task
+
+    def _refuse_unordered(self, caller: FrameType) -> None:
+        """`as_completed` puts coroutines into a set first, and theirs is an order that we cannot make repeat itself."""
+        if caller.f_code.co_name not in _ENSURE:
+            return
+        asking: FrameType | None = caller
+        while asking is not None and asking.f_code.co_name in _ENSURE:
+            asking = asking.f_back
+        if asking is not None and asking.f_code.co_name in _SETS:
+            raise NotInWorkflow(
+                "as_completed starts coroutines in an order that no replay repeats; give it tasks: "
+                "as_completed([asyncio.ensure_future(one) for one in ...])"
+            )
 
     def get_debug(self) -> bool:
         return False

@@ -34,11 +34,13 @@ class Turns:
         activities_at_once: int,
         threads: int,
         counts: Callable[[Execution], None],
+        all_counts: bool,
     ) -> None:
         self._database = database
         self._durability = durability
         self._clock = clock
         self._counts = counts
+        self._all_counts = all_counts
         self.journal = Journal(database.next_position())
         self.durable_position = 0
         self.recovered = asyncio.Event()
@@ -67,7 +69,10 @@ class Turns:
         self._arrive(lambda at: self._begin(execution, payload, at))
 
     def resume(self, left: Batch) -> None:
-        """Go on with what the replays left to do. It waits for the store too: what this file holds may be newer."""
+        """Go on with what the replays left to do.
+
+        It waits for the store too, since what this file holds may be newer; unless all of it came from there.
+        """
         self._arrive(lambda _: self.journal.batch.add(left))
 
     def _activity_ended(self, call: ActivityCall, outcome: Outcome) -> None:
@@ -138,15 +143,19 @@ class Turns:
     async def _commit(self, batch: Batch) -> None:
         try:
             if batch.writes:
+                self._all_counts = False
                 await self._durability.before_commit()
                 self._database.write(batch, self._requests)
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._database.commit)
-            self._unreleased.append(batch)
-            if not self._durability.waits:
-                await self._durability.after_commit()
-                self._take_effect(self._unreleased.popleft())
-            elif self._releasing is None:
-                self._releasing = asyncio.get_running_loop().create_task(self._release())
+            if self._all_counts:
+                self._take_effect(batch)
+            else:
+                self._unreleased.append(batch)
+                if not self._durability.waits:
+                    await self._durability.after_commit()
+                    self._take_effect(self._unreleased.popleft())
+                elif self._releasing is None:
+                    self._releasing = asyncio.get_running_loop().create_task(self._release())
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be written
             self._fail(error)
         finally:

@@ -121,7 +121,7 @@ class Barriers:
             try:
                 synced = await self._litestream.sync()
             except NotSynced as error:
-                _log.info("barrier: %s", error)
+                _log.log(logging.INFO if self._progress.txid else logging.DEBUG, "barrier: %s", error)
                 pause = min(max(pause, 0.02) * 2, _LONGEST_PAUSE_SECONDS)
             else:
                 self._progress = self._progress.then(synced)

@@ -30,10 +30,16 @@ _RESTORE_SECONDS = 1800.0
 
 @dataclass(frozen=True)
 class Begun:
-    """A life whose database is in place. `over`: it sealed itself before and only waits to be ended."""
+    """A life whose database is in place.
+
+    Attributes:
+        fresh: all that the database holds is in the store, since it was just restored from there.
+        over: the life sealed itself before and only waits to be ended.
+    """
 
     prefix: str
     restored_from: Base | None
+    fresh: bool = False
     over: bool = False
 
 
@@ -53,7 +59,9 @@ async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun
     if isinstance(decision, Over):
         return Begun(prefix, ownership.current.entry.base, over=True)
     if isinstance(decision, GoOn):
+        _log.info("epoch %d goes on with the database in the volume", pod.epoch)
         return Begun(prefix, ownership.current.entry.base)
+    _log.info("claimed epoch %d", pod.epoch)
     try:
         base = await _pin(settings, store, ownership)
         draft = pod.directory / "db.restoring"
@@ -70,7 +78,8 @@ async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun
         raise
     except NotOurs as error:
         raise Refused(Reason.STALE_EPOCH, f"claimed by another life meanwhile: {error}", seen=pod.epoch) from error
-    return Begun(prefix, base)
+    _log.info("restored from %s", base.position if base else "nothing: this is the first life")
+    return Begun(prefix, base, fresh=base is not None)
 
 
 def _volume(settings: Settings) -> Volume:

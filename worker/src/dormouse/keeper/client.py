@@ -32,11 +32,19 @@ class SealFailed(KeeperError):
 
 @dataclass(frozen=True)
 class Life:
-    """What the keeper says when the gate opens."""
+    """What the keeper says when the gate opens.
+
+    Attributes:
+        epoch: the number of this life.
+        identity: the executor id; idempotency keys derive from it.
+        restored_from: the position `epoch/txid`, or None in a first life.
+        all_in_store: what the database holds is in the store already, so work may go on from it without a barrier.
+    """
 
     epoch: int
     identity: str
     restored_from: str | None
+    all_in_store: bool = False
 
 
 class KeeperClient:
@@ -73,7 +81,7 @@ class KeeperClient:
     async def gate(self) -> Life:
         """Wait until the epoch is claimed and the database restored."""
         answer = await self._ask("gate")
-        return Life(answer["epoch"], answer["identity"], answer["restoredFrom"])
+        return Life(answer["epoch"], answer["identity"], answer["restoredFrom"], answer.get("allInStore", False))
 
     async def barrier(self) -> None:
         """Return once every commit made before this call is in the store and the epoch is still ours."""

@@ -38,6 +38,7 @@ class Life:
         self._litestream: Litestream | None = None
         self._barriers: Barriers | None = None
         self._gate = asyncio.Event()
+        self._untouched = False
         self._fenced: Fenced | None = None
         self._sealing: asyncio.Task[Position] | None = None
         self._confirmed_at = time.monotonic()
@@ -72,7 +73,9 @@ class Life:
             await self._litestream.start()
             await self._confirm_once()
             self._barriers = Barriers(self._store, self._ownership, self._litestream, self._begun.prefix)
+            self._untouched = self._begun.fresh
             self._gate.set()
+            _log.info("the gate is open")
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_litestream(self._litestream))
                 group.create_task(self._barriers.run())
@@ -130,10 +133,13 @@ class Life:
         await self._gate.wait()
         self._raise_if_over()
         base = self._begun.restored_from if self._begun else None
+        # Only for the first who asks: he may write, and the next finds more in the volume than is in the store.
+        untouched, self._untouched = self._untouched, False
         return {
             "epoch": self._ownership.current.epoch,
             "identity": self._ownership.current.identity,
             "restoredFrom": str(base.position) if base else None,
+            "allInStore": untouched,
         }
 
     async def barrier(self) -> dict[str, Any]:

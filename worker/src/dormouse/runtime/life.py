@@ -99,7 +99,9 @@ class RuntimeLife:
             SyncDurability(keeper) if pod.durability == "Sync" else AsyncDurability(keeper, pod.max_lag_seconds)
         )
         try:
-            return Engine(pod.database, module, durability=durability, identity=life.identity)
+            return Engine(
+                pod.database, module, durability=durability, identity=life.identity, all_counts=life.all_in_store
+            )
         except InvalidDefinition as error:
             raise EntrypointFailed(str(error)) from error
 
