@@ -31,6 +31,7 @@ class Cluster:
         """Empty until the first `apply`."""
         self._file = file
         self._manifests = Manifests()
+        self._in_files: list[Key] = []
         self._tag = tag(file.path.parent)
 
     @property
@@ -58,9 +59,10 @@ class Cluster:
         before = self._manifests
         told += [
             f"{key[1]}: is not in the files any more; it keeps running until `dormouse dev` ends"
-            for key in before.workflows
+            for key in self._in_files
             if key not in manifests.workflows
         ]
+        self._in_files = list(manifests.workflows)
         state.workflows, state.stores = workflows, stores
         self._manifests = Manifests(
             workflows={**before.workflows, **manifests.workflows},

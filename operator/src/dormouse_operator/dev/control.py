@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from dormouse_operator.api import DurableWorkflow
 from dormouse_operator.dev.cluster import Cluster
-from dormouse_operator.dev.kubelet import Kubelet
 from dormouse_operator.dev.manifests import Key
 from dormouse_operator.plan import (
     Action,
@@ -27,6 +27,19 @@ from dormouse_operator.plan import (
 _LONGEST_SLEEP_SECONDS = 30.0
 
 
+class Pods(Protocol):
+    """What runs the pods."""
+
+    def pods_of(self, owner_uid: str) -> tuple[Mapping[str, Any], ...]:
+        """The pods, with status, that this object owns."""
+
+    def create(self, manifest: Mapping[str, Any]) -> None:
+        """Run a new pod, unless one of this name exists."""
+
+    def delete(self, namespace: str, name: str, uid: str, grace_seconds: float | None = None) -> None:
+        """End the pod of this UID."""
+
+
 class Controller:
     """Plans for one workflow whenever it is woken, and does what the plan says."""
 
@@ -34,7 +47,7 @@ class Controller:
         self,
         key: Key,
         cluster: Cluster,
-        kubelet: Kubelet,
+        pods: Pods,
         *,
         read_current: Callable[[DurableWorkflow], Awaitable[Current]],
         save: Callable[[], None],
@@ -43,7 +56,7 @@ class Controller:
         """`save` makes the status last; it is called before the actions are done."""
         self.key = key
         self._cluster = cluster
-        self._kubelet = kubelet
+        self._pods = pods
         self._read_current = read_current
         self._save = save
         self._told = told
@@ -90,7 +103,7 @@ class Controller:
         if store is not None:
             secret = self._cluster.secret((self.key[0], store.spec.credentials.secret_ref.name))
         return Observed(
-            pods=self._kubelet.pods_of(workflow.metadata.uid),
+            pods=self._pods.pods_of(workflow.metadata.uid),
             store=store,
             secret_keys=None if secret is None else frozenset(secret),
             current=self._current,
@@ -109,9 +122,9 @@ class Controller:
     def _do(self, action: Action) -> None:
         namespace = self.key[0]
         if isinstance(action, CreatePod):
-            self._kubelet.create(action.manifest)
+            self._pods.create(action.manifest)
         elif isinstance(action, DeletePod):
-            self._kubelet.delete(namespace, action.name, action.uid, action.grace_seconds)
+            self._pods.delete(namespace, action.name, action.uid, action.grace_seconds)
         elif isinstance(action, ApplyConfigMap):
             self._cluster.set_config_map(action.manifest)
         elif isinstance(action, EmitEvent):

@@ -14,6 +14,7 @@ from pathlib import Path
 from dormouse_operator.dev.container import ContainerProcess, HttpProbe, Unrunnable
 from dormouse_operator.dev.http_get import get
 from dormouse_operator.dev.pod_status import ContainerState, Running, Terminated, Waiting, timestamp
+from dormouse_operator.dev.processes import end_of, kill_session
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -97,7 +98,7 @@ class RunningContainer:
         """SIGKILL for the process and all that it started, and no start any more."""
         self._told_to_end.set()
         if self._child is not None:
-            _kill_session(self._child.pid)
+            kill_session(self._child.pid)
 
     async def _run_once(self, process: ContainerProcess) -> Terminated:
         process.termination_message.write_bytes(b"")
@@ -120,12 +121,12 @@ class RunningContainer:
         self._set(now=Running(started_at), ready=process.probe is None, restarts=restarts)
         probing = None if process.probe is None else asyncio.create_task(self._probe(process.probe))
         try:
-            await _end_of(child.pid)
+            await end_of(child.pid)
         finally:
             if probing is not None:
                 probing.cancel()
         # What it started ends with it, as in a container. It is not reaped yet, so the number is still its own.
-        _kill_session(child.pid)
+        kill_session(child.pid)
         self._child = None
         code = child.wait()
         message = _termination_message(process.termination_message)
@@ -153,24 +154,6 @@ class RunningContainer:
         if state != self.state:
             self.state = state
             self._changed()
-
-
-async def _end_of(pid: int) -> None:
-    """Wait until a child has ended, without reaping it."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    pidfd = os.pidfd_open(pid)
-    try:
-        loop.add_reader(pidfd, ended.set)
-        await ended.wait()
-    finally:
-        loop.remove_reader(pidfd)
-        os.close(pidfd)
-
-
-def _kill_session(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def _termination_message(path: Path) -> str:

@@ -20,12 +20,14 @@ from dormouse_operator.dev.leftovers import kill_leftovers, tag
 from dormouse_operator.dev.local_store import MADE_HERE, needs_local_store, with_local_store
 from dormouse_operator.dev.manifests import Key, ManifestError, Manifests, load
 from dormouse_operator.dev.ports import is_free
+from dormouse_operator.dev.processes import end_of
 from dormouse_operator.dev.seaweedfs import SeaweedFS, StoreError
 from dormouse_operator.dev.state import StateError, StateFile
 from dormouse_operator.plan import KEEPER_CONTAINER, RUNTIME_CONTAINER, Current, CurrentUnread, EmitEvent
 
 _FILES_EVERY_SECONDS = 1.0
 _LINES_EVERY_SECONDS = 0.5
+_STORE_AGAIN_SECONDS = 1.0
 _KILLED = 130
 
 
@@ -54,7 +56,8 @@ class Session:
         self._store_serves = asyncio.Event()
         self._controllers: dict[Key, Controller] = {}
         self._controlled: set[Key] = set()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._trouble: BaseException | None = None
         self._ending = asyncio.Event()
         self._killed = False
         self._failed = False
@@ -72,9 +75,11 @@ class Session:
             self._apply(load(self._options.files))
             self._start("lines", self._show_lines())
             self._start("files", self._watch_files(stamps))
-            await self._until_ended()
+            await self._ending.wait()
         finally:
             await self._end()
+        if self._trouble is not None:
+            raise self._trouble
         return _KILLED if self._killed else int(self._failed)
 
     def _apply(self, manifests: Manifests) -> None:
@@ -126,12 +131,20 @@ class Session:
         self._display.say(f"the local S3 server starts at {store.endpoint}")
         self._store = store
         self._file.state.store_port = store.port
-        self._start("store", self._wait_for_store(store))
+        self._start("store", self._keep_store(store))
         return store
 
-    async def _wait_for_store(self, store: SeaweedFS) -> None:
-        await asyncio.to_thread(store.wait_until_ready)
-        self._store_serves.set()
+    async def _keep_store(self, store: SeaweedFS) -> None:
+        """Start it again when it ends: pods wait for a store, and nothing of theirs is lost by that."""
+        while True:
+            await asyncio.to_thread(store.wait_until_ready)
+            self._store_serves.set()
+            if store.pid is not None:
+                await end_of(store.pid)
+            self._display.warn("the local S3 server ended; it is started again")
+            store.stop()
+            await asyncio.sleep(_STORE_AGAIN_SECONDS)
+            store.launch()
 
     def _choose_port(self, key: Key) -> None:
         """`--port` is for the first workflow; a port that was asked for is not replaced by another one."""
@@ -166,20 +179,15 @@ class Session:
         say(f"{key[1]}: {event.reason}: {event.message}")
 
     def _start(self, name: str, work: Coroutine[None, None, None]) -> None:
-        self._tasks[name] = asyncio.create_task(work, name=name)
-
-    async def _until_ended(self) -> None:
         """A task that fails ends the session with its error: nothing goes on half blind."""
-        ending = asyncio.create_task(self._ending.wait())
-        try:
-            while not ending.done():
-                done, _ = await asyncio.wait({ending, *self._tasks.values()}, return_when="FIRST_COMPLETED")
-                for name, task in list(self._tasks.items()):
-                    if task in done:
-                        del self._tasks[name]
-                        task.result()
-        finally:
-            ending.cancel()
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+        task.add_done_callback(self._note_trouble)
+
+    def _note_trouble(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (trouble := task.exception()) is not None:
+            self._trouble = self._trouble or trouble
+            self._ending.set()
 
     def _signalled(self) -> None:
         if not self._ending.is_set():
@@ -190,9 +198,9 @@ class Session:
 
     async def _end(self) -> None:
         """Pods drain and seal, then the store stops."""
-        for task in self._tasks.values():
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._display.show(())
         if not self._killed and self._kubelet.is_busy:
             self._display.say("ending the pods: they drain and seal (Ctrl-C again kills them)")
