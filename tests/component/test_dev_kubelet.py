@@ -216,6 +216,21 @@ def test_a_recorded_pod_without_its_folder_is_lost(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_new_pod_starts_with_an_empty_volume(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        node = Node(tmp_path)
+        stale = node.kubelet.folder_of("default", "sleeper-e1").volume("data") / "stale"
+        stale.parent.mkdir(parents=True)
+        stale.write_text("of a pod that nobody knows any more")
+        node.kubelet.create(pod(container("runtime", SLEEPS)))
+        await node.until(lambda: "running" in node.main()["state"])
+        assert list(node.data().iterdir()) == []
+        node.kubelet.kill_all()
+        await node.kubelet.all_ended()
+
+    asyncio.run(scenario())
+
+
 def test_the_same_name_is_not_created_twice(tmp_path: Path) -> None:
     async def scenario() -> None:
         node = Node(tmp_path)

@@ -1,14 +1,22 @@
-"""Which verbs does `dormouse` have? Those of the entry-point group `dormouse.commands`, loaded when called."""
+"""Which verbs does `dormouse` have? Its own, and those of the entry-point group `dormouse.commands`."""
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points, version
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
-def _found() -> dict[str, EntryPoint]:
+# Looking for entry points costs as much as starting Python, so what this distribution brings is simply known.
+_OWN = {"dev": ("dormouse_operator.dev.command", "dev")}
+
+
+def _of_other_packages() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
     return {found.name: found for found in entry_points(group="dormouse.commands")}
 
 
@@ -16,26 +24,33 @@ class Verbs(click.Group):
     """Loads only the verb that was asked for, so that each pays for its own imports alone."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_found()})
+        return sorted({*super().list_commands(ctx), *_OWN, *_of_other_packages()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        own = super().get_command(ctx, cmd_name)
-        if own is not None:
-            return own
-        found = _found().get(cmd_name)
-        if found is None:
-            return None
+        known = super().get_command(ctx, cmd_name)
+        if known is not None:
+            return known
         try:
-            command: Any = found.load()
+            command = _load(cmd_name)
         except ModuleNotFoundError as missing:
             raise click.ClickException(
-                f"`dormouse {cmd_name}` needs the module {missing.name!r}; install it with: pip install 'dormouse[dev]'"
+                f"`dormouse {cmd_name}` needs the module {missing.name!r}; "
+                "install it with: pip install 'dormouse[dev]'"
             ) from missing
-        assert isinstance(command, click.Command)  # noqa: S101 - an entry point of this group is a click command
+        if command is not None and not isinstance(command, click.Command):
+            raise click.ClickException(f"the entry point `{cmd_name}` of dormouse.commands is no click command")
         return command
 
 
+def _load(name: str) -> object:
+    if name in _OWN:
+        module, attribute = _OWN[name]
+        return getattr(import_module(module), attribute)
+    found = _of_other_packages().get(name)
+    return None if found is None else found.load()
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("dormouse"), "-V", "--version", prog_name="dormouse")
+@click.version_option(None, "-V", "--version", package_name="dormouse", prog_name="dormouse")
 def root() -> None:
     """Durable workflows that live in one SQLite file each."""

@@ -8,7 +8,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from dormouse_operator.dev.manifests import Key
 from dormouse_operator.dev.ports import LOOPBACK
@@ -17,15 +20,15 @@ RestartPolicy = Literal["Always", "OnFailure", "Never"]
 PodManifest = Mapping[str, Any]
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([-._a-zA-Z][-._a-zA-Z0-9]*)\))")
-_PASSED_ON = re.compile(r"(PATH|HOME|USER|LANG|LC_\w+|TZ|SSL_CERT_(FILE|DIR)|(?i:(https?|no|all)_proxy))")
+_PASSED_ON = frozenset({"HOME", "USER", "LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"})
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
 
 class Unrunnable(Exception):
     """This container cannot be started as it is described; the message names the field and the remedy."""
 
 
-@dataclass(frozen=True)
-class HttpProbe:
+class HttpProbe(Struct, frozen=True):
     """A readiness probe."""
 
     port: int
@@ -55,8 +58,7 @@ class ContainerProcess:
         return self.restarts == "Always" or (self.restarts == "OnFailure" and exit_code != 0)
 
 
-@dataclass(frozen=True)
-class PodFolder:
+class PodFolder(Struct, frozen=True):
     """Where a pod's files are; the folder is what a node is to a pod: without it, the pod is gone."""
 
     path: Path
@@ -74,15 +76,14 @@ class PodFolder:
         return self.path / "termination" / container
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a pod finds beside its own manifest."""
 
     secrets: Mapping[Key, Mapping[str, bytes]]
     config_maps: Mapping[Key, Mapping[str, bytes]]
     modules: Path
     """The folder that stands in for the image."""
-    tag: Mapping[str, str] = field(default_factory=dict)
+    tag: Mapping[str, str] = MappingProxyType({})
     """Added to every environment."""
 
 
@@ -155,7 +156,11 @@ def _local(value: str, paths: list[tuple[str, str]]) -> str:
 
 def _machine_environment(modules: Path) -> dict[str, str]:
     """What an image would bring. Little is passed on, so that what works here works in a cluster too."""
-    environment = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_ON or name.lower() in _PROXIES or name.startswith("LC_")
+    }
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment["PYTHONPATH"] = str(modules)
     environment["PYTHONUNBUFFERED"] = "1"

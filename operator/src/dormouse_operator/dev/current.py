@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from dormouse_operator import plan
 from dormouse_operator.api import DurableWorkflow, ObjectStore
 from dormouse_operator.plan import Current, CurrentAbsent, CurrentSeen, CurrentUnread
 
@@ -42,7 +43,9 @@ async def read_current(
         if not isinstance(found, StoredObject):
             return CurrentUnread("the store answered that nothing changed, which was not asked")
         current = decode(found.data)
-    except (StoreError, CurrentMalformed, OSError, TimeoutError) as failed:
+    except CurrentMalformed as problem:
+        return plan.CurrentMalformed(str(problem))
+    except (StoreError, OSError, TimeoutError) as failed:
         told = _DURATION.sub("", f"{type(failed).__name__}: {failed}")
         return CurrentUnread(f"CURRENT cannot be read from {spec.endpoint or 'S3'}: {told}")
     return CurrentSeen(

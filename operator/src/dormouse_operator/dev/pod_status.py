@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from msgspec import Struct
 
 NODE = "dormouse-dev"
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """Not started, or not started again yet."""
 
     reason: str
@@ -22,8 +22,7 @@ class Waiting:
         return {"waiting": {"reason": self.reason, **({"message": self.message} if self.message else {})}}
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(Struct, frozen=True):
     """Its process runs."""
 
     started_at: str
@@ -33,8 +32,7 @@ class Running:
         return {"running": {"startedAt": self.started_at}}
 
 
-@dataclass(frozen=True)
-class Terminated:
+class Terminated(Struct, frozen=True):
     """Its process ended."""
 
     exit_code: int
@@ -55,8 +53,7 @@ class Terminated:
         return {"terminated": told | ({"message": self.message} if self.message else {})}
 
 
-@dataclass(frozen=True)
-class ContainerState:
+class ContainerState(Struct, frozen=True):
     """One container as the kubelet sees it."""
 
     name: str

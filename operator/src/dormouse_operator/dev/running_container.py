@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dormouse_operator.dev.container import ContainerProcess, HttpProbe, Unrunnable
 from dormouse_operator.dev.http_get import get
@@ -150,7 +151,7 @@ class RunningContainer:
             await asyncio.sleep(period)
 
     def _set(self, **changes: object) -> None:
-        state = replace(self.state, **changes)  # type: ignore[arg-type] # the fields' types are checked by the tests
+        state = replace(self.state, **changes)
         if state != self.state:
             self.state = state
             self._changed()
