@@ -20,16 +20,16 @@ def _break_upload(module: ModuleType) -> None:
     async def mark_replicated(self: object) -> None:
         return None
 
-    module.Barriers._uploaded = uploaded  # type: ignore[attr-defined]
-    module.Barriers._mark_replicated = mark_replicated  # type: ignore[attr-defined]
+    module.Barriers._uploaded = uploaded
+    module.Barriers._mark_replicated = mark_replicated
 
 
 def _break_ownership(module: ModuleType) -> None:
     async def confirm(self: object, fetch: bool = False) -> None:
         return None
 
-    module.Ownership.confirm = confirm  # type: ignore[attr-defined]
-    module.Ownership.confirm_by_reading = confirm  # type: ignore[attr-defined]
+    module.Ownership.confirm = confirm
+    module.Ownership.confirm_by_reading = confirm
 
 
 _BREAKS = {

@@ -29,7 +29,7 @@ ORDER = {"pace_seconds": 0, "rest_seconds": 0, "planned_failures": 0}
 def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The example's module, imported from its folder as a pod does, with a store in memory."""
     monkeypatch.syspath_prepend(EXAMPLE)
-    import pipeline  # type: ignore[import-not-found]
+    import pipeline
 
     store = MemoryStore()
     monkeypatch.setattr(pipeline, "object_store", lambda: store)
@@ -39,7 +39,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def expected_report() -> dict[str, Any]:
-    import expected  # type: ignore[import-not-found]
+    import expected
 
     report: dict[str, Any] = expected.expected_report()
     return report

@@ -20,7 +20,7 @@ WHOLE = [*SURVEYS, *YEARS, *GROWTH, *["register-15"] * 3, "publish-16"]
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(EXAMPLE)
-    import attempts  # type: ignore[import-not-found]
+    import attempts
 
     yield attempts
     sys.modules.pop("attempts", None)

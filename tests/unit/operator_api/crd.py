@@ -9,6 +9,7 @@ from typing import Any
 import celpy
 import jsonschema
 import yaml
+from celpy.adapter import json_to_cel
 
 _FOLDER = Path(__file__).parents[3] / "crds"
 _FILES = {"DurableWorkflow": "durableworkflows.yaml", "ObjectStore": "objectstores.yaml"}
@@ -16,12 +17,14 @@ _FILES = {"DurableWorkflow": "durableworkflows.yaml", "ObjectStore": "objectstor
 
 @cache
 def definition(kind: str) -> dict[str, Any]:
-    return yaml.safe_load((_FOLDER / _FILES[kind]).read_text())
+    found: dict[str, Any] = yaml.safe_load((_FOLDER / _FILES[kind]).read_text())
+    return found
 
 
 def schema(kind: str) -> dict[str, Any]:
     (version,) = definition(kind)["spec"]["versions"]
-    return version["schema"]["openAPIV3Schema"]
+    found: dict[str, Any] = version["schema"]["openAPIV3Schema"]
+    return found
 
 
 def refusals(kind: str, document: Any, old: Any = None) -> list[str]:
@@ -70,7 +73,7 @@ def _program(rule: str) -> celpy.Runner:
 
 
 def _evaluate(rule: str, **values: Any) -> bool:
-    return bool(_program(rule).evaluate({name: celpy.json_to_cel(value) for name, value in values.items()}))
+    return bool(_program(rule).evaluate({name: json_to_cel(value) for name, value in values.items()}))
 
 
 def _fill(part: dict[str, Any], value: Any) -> Any:

@@ -219,8 +219,8 @@ class World(RuleBasedStateMachine):
                 self.known = CurrentUnread()
             case "another workflow claims":
                 epoch = (self.current.epoch if self.current is not None else 0) + amount
-                ends = ("Sealed", "Completed") if amount % 2 else ("Active", None)
-                self.current = CurrentSeen(epoch, *ends, workflow_uid="another")
+                state, seal_reason = ("Sealed", "Completed") if amount % 2 else ("Active", None)
+                self.current = CurrentSeen(epoch, state, seal_reason, workflow_uid="another")
             case "the store goes up or down":
                 self.store_is_up = not self.store_is_up
             case "time moves":

@@ -15,11 +15,13 @@ def built(changes: dict[str, Any] | None = None, store_changes: dict[str, Any] |
 
 
 def keeper_of(pod: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any]
     (container,) = pod["spec"]["initContainers"]
     return container
 
 
 def runtime_of(pod: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any]
     (container,) = pod["spec"]["containers"]
     return container
 

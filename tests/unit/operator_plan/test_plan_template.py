@@ -16,6 +16,7 @@ def built(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def runtime_of(pod: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any]
     (container,) = pod["spec"]["containers"]
     return container
 

@@ -34,8 +34,7 @@ class Verbs(click.Group):
             command = _load(cmd_name)
         except ModuleNotFoundError as missing:
             raise click.ClickException(
-                f"`dormouse {cmd_name}` needs the module {missing.name!r}; "
-                "install it with: pip install 'dormouse[dev]'"
+                f"`dormouse {cmd_name}` needs the module {missing.name!r}; install it with: pip install 'dormouse[dev]'"
             ) from missing
         if command is not None and not isinstance(command, click.Command):
             raise click.ClickException(f"the entry point `{cmd_name}` of dormouse.commands is no click command")

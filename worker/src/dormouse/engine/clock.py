@@ -58,6 +58,8 @@ class ManualClock:
         return self._now
 
     def call_at(self, moment: int, callback: Callable[[], None]) -> Ringing:
+        if moment <= self._now:
+            return asyncio.get_running_loop().call_soon(callback)
         appointment = _Appointment(moment, callback)
         self._appointments.append(appointment)
         return appointment

@@ -24,7 +24,7 @@ from dormouse.errors import (
     UnknownExecution,
     UnknownWorkflow,
 )
-from dormouse.runtime.server import LARGEST_BODY, Request, Response
+from dormouse.runtime.server import Request, Response
 
 _LONGEST_WAIT_SECONDS = 300.0
 _MOST_LISTED = 1000
@@ -170,7 +170,7 @@ class Api:
 
     async def _events(self, engine: Engine, request: Request, execution_id: str) -> Response:
         limit = int(_number(request, "limit", _MOST_LISTED, _MOST_LISTED))
-        after = int(_number(request, "after", 0, float("inf")))
+        after = int(_number(request, "after", 0, 2.0**62))
         events = engine.history(execution_id, after=after, limit=limit)
         return _json(200, {"events": [_event_view(event) for event in events]})
 
@@ -194,7 +194,9 @@ def _error(status: int, reason: str, message: str, *headers: tuple[str, str]) ->
     return _json(status, {"error": {"reason": reason, "message": message}}, *headers)
 
 
-TOO_LARGE = _error(413, "TooLarge", f"a request may have {LARGEST_BODY} bytes; put more into a store and pass its key")
+def refuse(status: int, message: str) -> Response:
+    """The answer to what never became a request."""
+    return _error(status, "BadRequest" if status < 500 else "Failed", message)
 
 
 def _moment(moment: int | None) -> str | None:

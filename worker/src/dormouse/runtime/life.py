@@ -15,7 +15,7 @@ from dormouse.engine.execution import Status
 from dormouse.errors import DormouseError, InvalidDefinition
 from dormouse.keeper.client import KeeperClient, KeeperError, Life
 from dormouse.pod import Marker, boot_id, read_marker
-from dormouse.runtime.api import TOO_LARGE, Api
+from dormouse.runtime.api import Api, refuse
 from dormouse.runtime.ending import Ending, ending_of
 from dormouse.runtime.entrypoint import EntrypointFailed, load
 from dormouse.runtime.server import serve
@@ -45,7 +45,7 @@ class RuntimeLife:
             asyncio.get_running_loop().add_signal_handler(number, self._told_to_stop.set)
         settings = self._settings
         try:
-            server = await serve(self._api.answer, TOO_LARGE, settings.host, settings.port)
+            server = await serve(self._api.answer, refuse, settings.host, settings.port)
         except OSError as error:
             return Ending("InvalidSettings", f"cannot listen on port {settings.port}: {error.strerror}", 1)
         try:

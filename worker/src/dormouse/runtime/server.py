@@ -12,7 +12,9 @@ import h11
 
 LARGEST_BODY = 1024 * 1024
 _LARGEST_HEAD = 64 * 1024
+_LONGEST_TARGET = 8 * 1024
 _IDLE_SECONDS = 75.0
+_LINGER_SECONDS = 2.0
 _log = logging.getLogger("dormouse.http")
 
 
@@ -33,15 +35,18 @@ class Response:
 
 
 Answer = Callable[[Request], Awaitable[Response]]
+Refuse = Callable[[int, str], Response]
+"""Makes the answer to what never becomes a request, of a status and a message."""
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, answer: Answer, too_large: Response) -> None:
+    def __init__(self, answer: Answer, refuse: Refuse) -> None:
         self._answer = answer
-        self._too_large = too_large
+        self._refusal = refuse
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
         self._head: h11.Request | None = None
         self._body = bytearray()
+        self._refused = False
         self._answering: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
 
@@ -56,8 +61,13 @@ class _Connection(asyncio.Protocol):
             self._answering.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         self._stop_resting()
         self._http.receive_data(data)
+        if len(self._http.trailing_data[0]) > _LARGEST_HEAD and self._answering is not None:
+            self._transport.close()  # it sends on and on without waiting for its answer
+            return
         self._read()
 
     def eof_received(self) -> bool:
@@ -68,17 +78,20 @@ class _Connection(asyncio.Protocol):
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
-                self._refuse(Response(error.error_status_hint, f"{error}\n".encode()))
+                self._refuse(error.error_status_hint, f"this is not HTTP/1.1 as it should be: {error}")
                 return
             if event is h11.NEED_DATA or event is h11.PAUSED:
                 self._rest()
                 return
             if isinstance(event, h11.Request):
+                if len(event.target) > _LONGEST_TARGET:
+                    self._refuse(414, f"a path with its query may have {_LONGEST_TARGET} bytes")
+                    return
                 self._begin(event)
             elif isinstance(event, h11.Data):
                 self._body += event.data
                 if len(self._body) > LARGEST_BODY:
-                    self._refuse(self._too_large)
+                    self._refuse(413, f"a body may have {LARGEST_BODY} bytes; put more into a store and pass its key")
                     return
             elif isinstance(event, h11.EndOfMessage):
                 self._answering = asyncio.get_running_loop().create_task(self._respond())
@@ -95,7 +108,11 @@ class _Connection(asyncio.Protocol):
 
     async def _respond(self) -> None:
         assert self._head is not None  # noqa: S101 - a message ends after it began
-        response = await self._answer(_request(self._head, bytes(self._body)))
+        try:
+            response = await self._answer(_request(self._head, bytes(self._body)))
+        except Exception:  # noqa: BLE001 - the connection must not hang, whatever is wrong
+            _log.exception("no answer to %s", self._head)
+            response = self._refusal(500, "the runtime made a mistake; its log says which")
         self._send(response, with_body=self._head.method != b"HEAD")
         self._answering = None
         if self._http.our_state is h11.MUST_CLOSE:
@@ -104,10 +121,14 @@ class _Connection(asyncio.Protocol):
         self._http.start_next_cycle()
         self._read()
 
-    def _refuse(self, response: Response) -> None:
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer, and listen no more. Closing at once would reset the connection before the answer is read."""
+        self._refused = True
         if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            self._send(response, close=True)
-        self._transport.close()
+            self._send(self._refusal(status, message), close=True)
+        self._transport.write_eof()
+        self._stop_resting()
+        self._idle = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._transport.close)
 
     def _send(self, response: Response, *, with_body: bool = True, close: bool = False) -> None:
         headers = [
@@ -143,10 +164,10 @@ def _request(head: h11.Request, body: bytes) -> Request:
     )
 
 
-async def serve(answer: Answer, too_large: Response, host: str, port: int) -> asyncio.Server:
+async def serve(answer: Answer, refuse: Refuse, host: str, port: int) -> asyncio.Server:
     """Listen.
 
     Raises:
         OSError: when the port is taken.
     """
-    return await asyncio.get_running_loop().create_server(lambda: _Connection(answer, too_large), host, port)
+    return await asyncio.get_running_loop().create_server(lambda: _Connection(answer, refuse), host, port)

@@ -1,0 +1,1 @@
+"""What does the operator itself do in an object store? Reads CURRENT, proves a store, releases and deletes data."""

@@ -1,0 +1,45 @@
+"""What does CURRENT in the store say about a workflow's last life?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from dormouse.replica import current as record
+from dormouse.replica.layout import Layout
+from dormouse.replica.store import StoredObject, StoreError
+from dormouse_operator.api import DurableWorkflow, ObjectStore
+from dormouse_operator.plan import Current, CurrentAbsent, CurrentMalformed, CurrentSeen, CurrentUnread
+from dormouse_operator.store.location import open_store
+from dormouse_operator.store.trouble import told
+
+_LONGEST_SECONDS = 10
+
+
+async def read_current(
+    workflow: DurableWorkflow, store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path | None
+) -> Current:
+    """Read it once; whatever keeps it from being read is said in the CurrentUnread."""
+    metadata = workflow.metadata
+    layout = Layout.of(store.spec.prefix, metadata.namespace, metadata.name)
+    try:
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            found = await open_store(store, secret, ca_bundle).get(layout.current)
+    except (StoreError, OSError, TimeoutError) as failed:
+        return CurrentUnread(told("CURRENT cannot be read from", store, failed))
+    if found is None:
+        return CurrentAbsent()
+    if not isinstance(found, StoredObject):
+        return CurrentUnread("the store answered that nothing changed, which was not asked")
+    try:
+        current = record.decode(found.data)
+    except record.CurrentMalformed as malformed:
+        return CurrentMalformed(str(malformed))
+    return CurrentSeen(
+        epoch=current.epoch,
+        state=current.state.value,
+        seal_reason=None if current.seal_reason is None else current.seal_reason.value,
+        next_wake_at=current.next_wake_at,
+        workflow_uid=current.workflow_uid,
+    )
