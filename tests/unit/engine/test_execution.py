@@ -3,109 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+from execution_lab import Run, let_all_go, replayed_at_every_event, work
 
-from dormouse import ActivityError, Workflow, activity, now, random, uuid4, workflow, workflow_info
-from dormouse.engine.clock import SECOND
-from dormouse.engine.execution import ActivityCall, Execution, Sleep, Status
-from dormouse.engine.journal import Batch, Event, Journal, Kind
-from dormouse.engine.payload import Failure, encode
-
-T0 = 1_700_000_000 * SECOND
-
-
-@activity
-async def work(what: str) -> str:
-    return what
-
-
-@activity
-async def other(what: str) -> str:
-    return what
-
-
-_runs: list[Run] = []
+from dormouse import ActivityError, now, random, uuid4, workflow, workflow_info
+from dormouse.engine.execution import ActivityCall, Status
+from dormouse.engine.journal import Kind
 
 
 @pytest.fixture(autouse=True)
 def let_go() -> Iterator[None]:
     yield
-    for run in _runs:
-        run.execution.dispose()
-    _runs.clear()
-
-
-class Run:
-    """An execution whose outside is played by the test; `log` is what a database would hold."""
-
-    def __init__(self, definition: Workflow[..., Any], log: list[Event] | None = None) -> None:
-        self.journal = Journal(1 if log is None else log[-1].position + 1)
-        self.log = list(log or [])
-        self.batch = Batch()
-        self.now = T0
-        if log is None:
-            self.execution = Execution(self.journal, self.journal.reserve(), "one", definition, b"seed")
-            self.log.append(Event(self.execution.key, self.execution.key, Kind.EXECUTION_STARTED, T0))
-            self.execution.begin(None, T0)
-        else:
-            self.execution = Execution(self.journal, log[0].execution, "one", definition, b"seed")
-            self.execution.replay(log)
-        _runs.append(self)
-        self._turn()
-
-    def _turn(self) -> None:
-        self.batch = self.journal.take()
-        self.log += self.batch.events
-
-    def _call(self, what: str) -> ActivityCall:
-        for one in self.execution.pending.values():
-            if isinstance(one, ActivityCall) and one.payload == encode([what]):
-                return one
-        raise AssertionError(f"nobody asked for {what}")
-
-    def complete(self, what: str) -> None:
-        self.now += SECOND
-        self.execution.completed(self._call(what), encode(what), what, self.now)
-        self._turn()
-
-    def fail(self, what: str) -> None:
-        self.now += SECOND
-        self.execution.failed(self._call(what), Failure("ValueError", f"no {what}"), self.now)
-        self._turn()
-
-    def ring(self) -> None:
-        """The earliest timer is due."""
-        sleep = min((one for one in self.execution.pending.values() if isinstance(one, Sleep)), key=lambda one: one.due)
-        self.now = sleep.due
-        self.execution.woken(sleep, self.now)
-        self._turn()
-
-    @property
-    def asked(self) -> list[str]:
-        return [f"{event.kind} {(event.payload or b'').decode()}".strip() for event in self.batch.events]
-
-    @property
-    def result(self) -> str | None:
-        closing = self.log[-1]
-        return closing.payload.decode() if closing.payload and self.execution.status.closed else None
-
-
-def replayed_at_every_event(run: Run, definition: Workflow[..., Any]) -> None:
-    """A replay of any prefix that a transaction could end with asks for nothing new and is not blocked."""
-    log = [event for event in run.log if event.kind not in {Kind.EXECUTION_COMPLETED, Kind.EXECUTION_FAILED}]
-    ends = [
-        end
-        for end in range(1, len(log) + 1)
-        if end == len(log) or log[end].kind in {Kind.ACTIVITY_COMPLETED, Kind.ACTIVITY_FAILED, Kind.TIMER_FIRED}
-    ]
-    for end in ends:
-        again = Run(definition, log[:end])
-        assert again.execution.blocked is None
-        closing = {Kind.EXECUTION_COMPLETED, Kind.EXECUTION_FAILED}
-        assert {event.kind for event in again.batch.events} <= closing
+    let_all_go()
 
 
 @workflow
@@ -336,82 +247,3 @@ def test_it_knows_whether_it_only_repeats() -> None:
     again = Run(curious, run.log)
     again.complete("a")
     assert seen == [False, True, False]
-
-
-async def _in_order() -> None:
-    await work("a")
-    await work("b")
-
-
-async def _renamed() -> None:
-    await other("a")
-    await work("b")
-
-
-async def _changed() -> None:
-    await work("A")
-    await work("b")
-
-
-async def _swapped() -> None:
-    await work("b")
-    await work("a")
-
-
-async def _slept() -> None:
-    await asyncio.sleep(1)
-    await work("b")
-
-
-async def _ended() -> None: ...
-
-
-async def _ended_early() -> None:
-    await work("a")
-
-
-@pytest.mark.parametrize("changed", [_renamed, _changed, _swapped, _slept, _ended, _ended_early])
-def test_code_that_goes_another_way_is_blocked_and_nothing_of_it_is_done(changed: Callable[..., Any]) -> None:
-    run = Run(workflow(_in_order))
-    run.complete("a")
-    again = Run(workflow(changed), run.log)
-    assert again.execution.blocked is not None
-    assert again.execution.blocked.reason == "NonDeterministic"
-    assert again.batch.begun == []
-    assert again.batch.resumed == []
-
-
-def test_a_mismatch_names_both_sides_and_both_lines() -> None:
-    run = Run(workflow(_in_order))
-    again = Run(workflow(_swapped), run.log)
-    blocked = again.execution.blocked
-    assert blocked is not None
-    assert blocked.expected == 'ActivityScheduled work["a"] as number 1'
-    assert blocked.actual == 'ActivityScheduled work["b"] as number 1'
-    for source in (blocked.expected_source, blocked.actual_source):
-        assert source is not None
-        assert source.startswith("test_execution.py:")
-        assert source in blocked.message
-
-
-def test_code_that_is_right_again_goes_on() -> None:
-    run = Run(workflow(_in_order))
-    run.complete("a")
-    assert Run(workflow(_swapped), run.log).execution.blocked is not None
-    again = Run(workflow(_in_order), run.log)
-    again.complete("b")
-    assert again.execution.status == Status.COMPLETED
-
-
-def test_a_sleep_may_become_longer_without_blocking() -> None:
-    def sleeping(seconds: float) -> Workflow[..., Any]:
-        async def nap() -> None:
-            await asyncio.sleep(seconds)
-
-        return workflow(nap)
-
-    run = Run(sleeping(10))
-    again = Run(sleeping(20), run.log)
-    again.ring()
-    assert again.now == T0 + 10 * SECOND
-    assert again.execution.status == Status.COMPLETED

@@ -308,3 +308,34 @@ def test_a_copy_of_the_file_goes_on_by_itself(tmp_path: Path) -> None:
     asyncio.run(begin())
     shutil.copy(tmp_path / "db.sqlite", tmp_path / "copy.sqlite")
     assert asyncio.run(end()) == "A-B-C-d-late-E"
+
+
+def test_each_execution_finds_its_own_events_among_those_of_others(tmp_path: Path) -> None:
+    @workflow
+    async def pair(name: str) -> str:
+        first = await fetch(f"{name}1")
+        await asyncio.sleep(60)
+        return first + await fetch(f"{name}2")
+
+    clock = ManualClock()
+    names = [chr(ord("a") + number) for number in range(10)]
+
+    async def begin() -> None:
+        async with Engine(tmp_path / "db.sqlite", [pair, journey], clock=clock) as engine:
+            await asyncio.gather(*(engine.start(pair, name, id=name) for name in names))
+            await until(lambda: engine.standing().sleeping == len(names))
+            for name in names:
+                sources = [event.payload for event in engine.history(name) if event.name == "fetch"]
+                assert sources == [f'["{name}1"]'.encode()]
+
+    async def end() -> None:
+        async with Engine(tmp_path / "db.sqlite", [pair], clock=clock) as engine:
+            clock.advance(60)
+            results = await asyncio.gather(*(engine.result(name) for name in names))
+            assert results == [f"{name.upper()}1{name.upper()}2" for name in names]
+            history = engine.history("c")
+            assert [event.previous for event in history] == [None, *(event.position for event in history[:-1])]
+            assert engine.history("c", after=history[2].position, limit=2) == history[3:5]
+
+    asyncio.run(begin())
+    asyncio.run(end())

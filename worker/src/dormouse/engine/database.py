@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ CREATE TABLE IF NOT EXISTS event ( -- append-only
     execution INTEGER NOT NULL,
     kind TEXT NOT NULL,
     at INTEGER NOT NULL,
+    previous INTEGER,             -- the position of the execution's event before this one
     command INTEGER,
     name TEXT,
     attempt INTEGER,
@@ -43,7 +43,6 @@ CREATE TABLE IF NOT EXISTS event ( -- append-only
     payload BLOB,
     source TEXT
 );
-CREATE INDEX IF NOT EXISTS event_execution ON event (execution);
 CREATE TABLE IF NOT EXISTS timer ( -- what is due and when, so that a cold file says when to wake
     execution INTEGER NOT NULL,
     command INTEGER NOT NULL,
@@ -55,12 +54,28 @@ _SELECT_EXECUTIONS = (
     "SELECT key, id, workflow, status, seed, request, idempotency_key, started_at, closed_at, closed_position, "
     "blocked FROM execution "
 )
-_SELECT_EVENTS = (
-    "SELECT position, execution, kind, at, command, name, attempt, due, payload, source FROM event WHERE execution = ?"
+_SELECT_EVENTS = """
+WITH RECURSIVE chain AS (
+    SELECT * FROM event WHERE position = ?
+    UNION ALL
+    SELECT event.* FROM chain JOIN event ON event.position = chain.previous
 )
+SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source
+FROM chain WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?
+"""
+_SELECT_EVENT = (
+    "SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source "
+    "FROM event WHERE position = ?"
+)
+_SELECT_LAST_POSITIONS = """
+SELECT event.execution, max(event.position) FROM event
+WHERE event.position >= (SELECT min(key) FROM execution WHERE status IN ('Open', 'Blocked'))
+AND event.execution IN (SELECT key FROM execution WHERE status IN ('Open', 'Blocked'))
+GROUP BY event.execution
+"""
 _INSERT_EVENT = (
-    "INSERT INTO event (position, execution, kind, at, command, name, attempt, due, payload, source) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO event (position, execution, kind, at, previous, command, name, attempt, due, payload, source) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _NO_CHECKPOINT_ON_CLOSE = 1006  # SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 
@@ -197,18 +212,17 @@ class Database:
     def execution_of_request(self, idempotency_key: str) -> Row | None:
         return next(iter(self._rows("WHERE idempotency_key = ?", idempotency_key)), None)
 
-    def events(self, execution: int, position: int, after: int = 0, limit: int = -1) -> Iterator[Event]:
-        """An execution's events behind `after` and up to `position`."""
-        rows = self._reader.execute(
-            _SELECT_EVENTS + " AND position BETWEEN ? AND ? ORDER BY position LIMIT ?",
-            (execution, after + 1, position, limit),
-        )
-        return map(Event._make, rows)
+    def last_positions(self) -> dict[int, int]:
+        """Where the log of each open execution ends. It reads the log since the oldest of them began."""
+        return dict(self._reader.execute(_SELECT_LAST_POSITIONS))
 
-    def last_event(self, execution: int) -> Event:
-        """A closed execution's last event is the one that closed it."""
-        row = self._reader.execute(_SELECT_EVENTS + " ORDER BY position DESC LIMIT 1", (execution,)).fetchone()
-        return Event._make(row)
+    def events(self, last: int, *, after: int = 0, up_to: int = sys.maxsize, limit: int = -1) -> list[Event]:
+        """An execution's events, of which `last` is the last one's position."""
+        return [Event._make(row) for row in self._reader.execute(_SELECT_EVENTS, (last, after + 1, up_to, limit))]
+
+    def event(self, position: int) -> Event:
+        """One event."""
+        return Event._make(self._reader.execute(_SELECT_EVENT, (position,)).fetchone())
 
     def _rows(self, where: str, *values: object) -> list[Row]:
         found = self._reader.execute(_SELECT_EXECUTIONS + where, values)

@@ -7,7 +7,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 
 import msgspec
 
@@ -21,6 +21,7 @@ from dormouse.errors import InvalidDefinition
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Called: TypeAlias = Coroutine[object, None, R]  # with Any, mypy would lose the types of gather(one(), other())
 
 
 class Workflow(Generic[P, R]):
@@ -40,7 +41,7 @@ class Workflow(Generic[P, R]):
         self.name = function.__name__
         self._parameter = parameters[0] if parameters else None
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Called[R]:
         """Run it as a part of the workflow that calls it, or, in a test, as the plain function that it is."""
         return self.function(*args, **kwargs)
 
@@ -90,13 +91,13 @@ class Activity(Generic[P, R]):
         self.start_to_close_seconds = start_to_close_seconds
         self.arguments = Arguments(function)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Called[R]:
         """In a workflow: record the call, run it durably, give its result. Elsewhere: just run it."""
         loop = asyncio._get_running_loop()
         if isinstance(loop, WorkflowLoop):
             # Written at once: what the workflow changes in a list later is not part of this call.
             payload = self.arguments.encode(args, kwargs)
-            return cast("Coroutine[Any, Any, R]", loop.host.call(self, payload, source_of(sys._getframe(1))))
+            return cast("Called[R]", loop.host.call(self, payload, source_of(sys._getframe(1))))
         return self._run(*args, **kwargs)
 
     async def _run(self, *args: P.args, **kwargs: P.kwargs) -> R:

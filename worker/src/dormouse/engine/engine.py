@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sys
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -261,7 +260,8 @@ class Engine:
         row = self._database.execution(execution_id)
         if row is None:
             raise UnknownExecution(f"there is no execution {execution_id!r}")
-        return row, self._database.last_event(row.key)
+        assert row.closed_position is not None  # noqa: S101 - it has ended, and is not blocked
+        return row, self._database.event(row.closed_position)
 
     def recorded(self, execution_id: str) -> Row | None:
         """An execution as the file holds it, whether or not that counts yet."""
@@ -282,7 +282,8 @@ class Engine:
     def history(self, execution_id: str, *, after: int = 0, limit: int = -1) -> list[Event]:
         """An execution's events, as far as they count."""
         row = self.describe(execution_id)
-        return list(self._database.events(row.key, self._turns.durable_position, after, limit))
+        last = row.closed_position or self._turns.log_ends[row.key]
+        return self._database.events(last, after=after, up_to=self._turns.durable_position, limit=limit)
 
     def _as_it_counts(self, row: Row) -> Row:
         if row.closed_position is None or row.closed_position <= self._turns.durable_position:
@@ -367,7 +368,7 @@ class Engine:
         if definition is None:
             execution.block(blocked_by_absence(row.workflow, list(self.workflows)))
         else:
-            execution.replay(list(self._database.events(row.key, sys.maxsize)))
+            execution.replay(self._database.events(self._turns.log_ends[row.key]))
         left = self._turns.journal.take()
         if execution.blocked is not None:
             left = Batch()  # what the wrong code asked for must not get into the log

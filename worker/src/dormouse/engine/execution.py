@@ -98,6 +98,7 @@ class Execution:
         self.blocked: Blocked | None = None
         self.started_at = 0
         self.moment = 0
+        self.last_position: int | None = None
         self.closed_position: int | None = None
         self.loop = WorkflowLoop(self)  # type: ignore[abstract] # it leaves out what needs the outside
         self.pending: dict[int, ActivityCall | Sleep] = {}
@@ -168,6 +169,7 @@ class Execution:
         """Run the code again over its log. Afterwards `pending` holds what is still to happen, or it is blocked."""
         self._expected = deque(event for event in events if event.kind in COMMANDS)
         self._replaying = True
+        self.last_position = events[-1].position
         try:
             self.begin(events[0].payload, events[0].at)
             for event in events[1:]:
@@ -267,10 +269,12 @@ class Execution:
         at: int | None = None,
     ) -> None:
         journal = self._journal
+        position = journal.reserve()
         moment = self.moment if at is None else at
         journal.batch.events.append(
-            Event(journal.reserve(), self.key, kind, moment, command, name, attempt, due, payload, source)
+            Event(position, self.key, kind, moment, self.last_position, command, name, attempt, due, payload, source)
         )
+        self.last_position = position
 
     def _repeat(self, event: Event) -> None:
         """Deliver one recorded event again."""

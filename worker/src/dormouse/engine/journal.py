@@ -34,12 +34,15 @@ class Event(NamedTuple):
     """One row of the append-only log.
 
     `command` numbers the activities and timers of an execution in the order in which its code asked for them.
+    `previous` is the position of the execution's event before this one: walking back along it takes the place of an
+    index, which would double what each commit writes and Litestream uploads.
     """
 
     position: int
     execution: int
     kind: str
     at: int
+    previous: int | None
     command: int | None = None
     name: str | None = None
     attempt: int | None = None

@@ -43,6 +43,8 @@ class Turns:
         self._all_counts = all_counts
         self.journal = Journal(database.next_position())
         self.durable_position = 0
+        self.log_ends = database.last_positions()
+        """Where the log of each open execution ends, as far as it counts."""
         self.recovered = asyncio.Event()
         self.busy_at = clock.now()
         self.attempts = Attempts(self._activity_ended, identity, at_once=activities_at_once, threads=threads)
@@ -95,9 +97,16 @@ class Turns:
         batch.opened.append(execution)
         batch.events.append(
             Event(
-                execution.key, execution.key, Kind.EXECUTION_STARTED, at, name=execution.workflow.name, payload=payload
+                execution.key,
+                execution.key,
+                Kind.EXECUTION_STARTED,
+                at,
+                None,
+                name=execution.workflow.name,
+                payload=payload,
             )
         )
+        execution.last_position = execution.key
         execution.begin(payload, at)
 
     def _outcome(self, call: ActivityCall, outcome: Outcome, at: int) -> None:
@@ -178,6 +187,8 @@ class Turns:
     def _take_effect(self, batch: Batch) -> None:
         self.busy_at = self._clock.now()
         self.durable_position = batch.position
+        for event in batch.events:
+            self.log_ends[event.execution] = event.position
         if batch.recovered:
             self.recovered.set()
         for call in batch.ended:
@@ -192,6 +203,8 @@ class Turns:
                 self._go_on_waiting(waiting)
         for execution in batch.opened:
             del self._requests[execution.key]
+        for execution in batch.closed:
+            del self.log_ends[execution.key]
         for execution in (*batch.opened, *batch.closed, *batch.changed):
             self._counts(execution)
 

@@ -1,0 +1,174 @@
+"""How is one attempt of an activity run, and how does it end?"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from engine_lab import until
+
+from dormouse import Engine, ExecutionFailed, RetryPolicy, activity, activity_info, workflow
+
+
+def test_an_attempt_knows_its_key_and_its_number(tmp_path: Path) -> None:
+    seen: list[tuple[str, int]] = []
+
+    @activity(retry=RetryPolicy(initial_seconds=0, attempts=3))
+    async def shaky() -> None:
+        info = activity_info()
+        seen.append((info.idempotency_key, info.attempt))
+        if info.attempt < 3:
+            raise ConnectionError("not yet")
+
+    @workflow
+    async def stubborn() -> None:
+        await shaky()
+        await shaky()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [stubborn], identity="me") as engine:
+            await (await engine.start(stubborn, id="one")).result()
+
+    asyncio.run(run())
+    assert seen == [(f"me/one/{call}", attempt) for call in (1, 2) for attempt in (1, 2, 3)]
+
+
+def test_the_identity_stays_with_the_file(tmp_path: Path) -> None:
+    @activity
+    async def key() -> str:
+        return activity_info().idempotency_key.partition("/")[0]
+
+    @workflow
+    async def keyed() -> str:
+        return await key()
+
+    async def run(execution_id: str) -> str:
+        async with Engine(tmp_path / "db.sqlite", [keyed]) as engine:
+            return await (await engine.start(keyed, id=execution_id)).result()
+
+    assert asyncio.run(run("a")) == asyncio.run(run("b"))
+
+
+def test_an_attempt_that_takes_too_long_has_failed(tmp_path: Path) -> None:
+    @activity(retry=RetryPolicy(attempts=1), start_to_close_seconds=0.01)
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    @workflow
+    async def impatient() -> None:
+        await slow()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [impatient]) as engine:
+            with pytest.raises(
+                ExecutionFailed, match=r"TimeoutError: it took longer than start_to_close_seconds=0\.01"
+            ):
+                await (await engine.start(impatient)).result()
+
+    asyncio.run(run())
+
+
+def test_a_result_that_does_not_fit_its_annotation_fails_at_once(tmp_path: Path) -> None:
+    @activity
+    async def lying() -> int:
+        return "three"  # type: ignore[return-value]
+
+    @workflow
+    async def believing() -> int:
+        return await lying()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [believing]) as engine:
+            with pytest.raises(ExecutionFailed, match="the result of lying does not fit: Expected `int`, got `str`"):
+                await (await engine.start(believing)).result()
+
+    asyncio.run(run())
+
+
+def test_a_cancelled_attempt_is_stopped(tmp_path: Path) -> None:
+    stopped: list[str] = []
+
+    @activity
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            stopped.append("endless")
+            raise
+
+    @workflow
+    async def bored() -> str:
+        try:
+            async with asyncio.timeout(0.01):
+                await endless()
+        except TimeoutError:
+            return "bored"
+        return "never"
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [bored]) as engine:
+            assert await (await engine.start(bored)).result() == "bored"
+            await until(lambda: stopped == ["endless"])
+
+    asyncio.run(run())
+
+
+def test_only_so_many_attempts_run_at_once(tmp_path: Path) -> None:
+    running: list[int] = [0, 0]
+
+    @activity
+    async def greedy() -> None:
+        running[0] += 1
+        running[1] = max(running)
+        await asyncio.sleep(0.001)
+        running[0] -= 1
+
+    @workflow
+    async def crowd() -> None:
+        await asyncio.gather(*(greedy() for _ in range(50)))
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [crowd], activities_at_once=4) as engine:
+            await (await engine.start(crowd)).result()
+
+    asyncio.run(run())
+    assert running[1] == 4
+
+
+def test_activities_that_are_not_async_run_in_threads_beside_each_other(tmp_path: Path) -> None:
+    together = threading.Barrier(3, timeout=20)
+
+    @activity
+    def meet() -> int:
+        return together.wait()
+
+    @workflow
+    async def meeting() -> list[int]:
+        return sorted(await asyncio.gather(meet(), meet(), meet()))
+
+    async def run() -> list[int]:
+        async with Engine(tmp_path / "db.sqlite", [meeting]) as engine:
+            return await (await engine.start(meeting)).result()
+
+    assert asyncio.run(run()) == [0, 1, 2]
+
+
+def test_what_the_workflow_changes_after_a_call_is_not_part_of_it(tmp_path: Path) -> None:
+    @activity
+    async def size(items: list[int]) -> int:
+        return len(items)
+
+    @workflow
+    async def growing() -> int:
+        items = [1]
+        call = asyncio.create_task(size(items))
+        items.append(2)
+        return await call
+
+    async def run() -> int:
+        async with Engine(tmp_path / "db.sqlite", [growing]) as engine:
+            return await (await engine.start(growing)).result()
+
+    assert asyncio.run(run()) == 1
