@@ -29,6 +29,7 @@ class FakeKeeper:
         self.store.set()
         self.asked: list[str] = []
         self.barriers = 0
+        self.all_in_store = False
         self.seals: list[str] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,6 +71,7 @@ class FakeKeeper:
         if request["op"] == "gate":
             await self.gate.wait()
             answer |= {"epoch": EPOCH, "identity": "identity-1", "restoredFrom": None}
+            answer["allInStore"] = self.all_in_store
         elif request["op"] == "barrier":
             await self.store.wait()
             self.barriers += 1

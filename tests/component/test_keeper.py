@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from keeper_pod import Workflow, run
 
-from dormouse.keeper.client import Fenced
+from dormouse.keeper.client import AlreadySealed, Fenced
 from dormouse.pod import Marker, read_marker, write_marker
 from dormouse.replica.current import SealReason, State, encode
 from dormouse.replica.layout import first_transaction
@@ -124,12 +124,15 @@ def test_a_keeper_told_to_end_seals_by_itself(workflow: Workflow) -> None:
 def test_a_life_that_sealed_itself_never_opens_its_gate_again(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         pod = await workflow.pod(1).open()
-        await pod.keeper.seal("Completed")
+        position = await pod.keeper.seal("Completed")
+        with pytest.raises(AlreadySealed):
+            await pod.keeper.gate()
         await pod.kill()
         await pod.start()
         client = await pod.connect()
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(client.gate(), 1)
+        with pytest.raises(AlreadySealed) as sealed:
+            await client.gate()
+        assert (sealed.value.reason, sealed.value.position) == ("Completed", position)
         assert await pod.terminate() == 0
 
     run(story, workflow)
@@ -332,9 +335,9 @@ def test_a_missing_bucket_is_named(workflow: Workflow) -> None:
 
 def test_invalid_settings_are_named(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
-        pod = await workflow.pod(1, DORMOUSE_EPOCH="first").start()
-        assert await pod.wait() == 2
-        assert "DORMOUSE_EPOCH must be a whole number, not 'first'" in (pod.folder / "log").read_text()
+        refusal = await workflow.pod(1, DORMOUSE_EPOCH="first").refusal()
+        assert refusal["reason"] == "InvalidSettings"
+        assert refusal["message"] == "DORMOUSE_EPOCH must be a whole number, not 'first'"
 
     run(story, workflow)
 

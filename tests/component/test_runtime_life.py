@@ -265,6 +265,7 @@ def test_told_to_stop_with_the_store_down_it_says_what_is_not_safe(tmp_path: Pat
 
 def test_with_async_durability_work_goes_on_while_the_store_is_down(tmp_path: Path) -> None:
     async def scenario(pod: RuntimePod) -> None:
+        pod.keeper.all_in_store = True
         pod.keeper.store.clear()
         await pod.start()
 

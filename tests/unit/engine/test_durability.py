@@ -34,10 +34,40 @@ def test_async_commits_at_once_while_the_lag_is_within_the_bound() -> None:
     async def scenario() -> None:
         clock = BootClock()
         store = HeldStore()
-        durability = AsyncDurability(store, 30, boot_seconds=clock)
+        durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
         clock.seconds += 30
         await durability.before_commit()
         assert store.asked == 0
+
+    asyncio.run(scenario())
+
+
+def test_async_waits_for_a_barrier_first_when_the_file_may_hold_more_than_the_store() -> None:
+    async def scenario() -> None:
+        store = HeldStore()
+        durability = AsyncDurability(store, 30, boot_seconds=BootClock())
+        waiting = asyncio.create_task(durability.before_commit())
+        await settle()
+        assert not waiting.done()
+        store.open()
+        await waiting
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_was_frozen_after_the_check_shows_no_effect_before_a_barrier() -> None:
+    async def scenario() -> None:
+        clock = BootClock()
+        store = HeldStore()
+        durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
+        await durability.before_commit()
+        clock.seconds += 600
+        waiting = asyncio.create_task(durability.after_commit())
+        await settle()
+        assert not waiting.done()
+        store.open()
+        await waiting
+        await durability.flush()
 
     asyncio.run(scenario())
 
@@ -46,7 +76,7 @@ def test_async_waits_for_a_barrier_once_the_lag_is_over_the_bound() -> None:
     async def scenario() -> None:
         clock = BootClock()
         store = HeldStore()
-        durability = AsyncDurability(store, 30, boot_seconds=clock)
+        durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
         clock.seconds += 31
         waiting = asyncio.create_task(durability.before_commit())
         await settle()
@@ -62,7 +92,7 @@ def test_the_lag_counts_from_the_start_of_a_barrier_not_from_its_end() -> None:
     async def scenario() -> None:
         clock = BootClock()
         store = HeldStore()
-        durability = AsyncDurability(store, 30, boot_seconds=clock)
+        durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
         clock.seconds += 31
         waiting = asyncio.create_task(durability.before_commit())
         await settle()
@@ -78,7 +108,7 @@ def test_a_barrier_that_ended_too_late_is_followed_by_another() -> None:
     async def scenario() -> None:
         clock = BootClock()
         store = HeldStore()
-        durability = AsyncDurability(store, 30, boot_seconds=clock)
+        durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
         clock.seconds += 31
         waiting = asyncio.create_task(durability.before_commit())
         await settle()
@@ -94,7 +124,7 @@ def test_async_keeps_up_in_the_background_after_a_commit() -> None:
     async def scenario() -> None:
         store = HeldStore()
         store.open()
-        durability = AsyncDurability(store, 0.003)
+        durability = AsyncDurability(store, 0.003, all_in_store=True)
         await durability.after_commit()
         await until(lambda: store.asked == 1)
         await durability.flush()
@@ -108,7 +138,7 @@ def test_what_ended_the_background_ends_the_next_commit() -> None:
         store = HeldStore()
         store.broken = ConnectionError("the keeper is gone")
         store.open()
-        durability = AsyncDurability(store, 0.003)
+        durability = AsyncDurability(store, 0.003, all_in_store=True)
         await durability.after_commit()
         await until(lambda: store.asked == 1)
         with pytest.raises(ConnectionError):

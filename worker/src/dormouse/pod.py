@@ -12,6 +12,7 @@ from typing import Literal
 Durability = Literal["Sync", "Async"]
 _DURABILITIES: dict[str, Durability] = {"Sync": "Sync", "Async": "Async"}
 
+TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_MESSAGE_BYTES = 4096  # the kubelet cuts what is longer
 
 
@@ -80,7 +81,7 @@ class PodSettings:
             directory=Path(variables.text("DORMOUSE_DIRECTORY", "/var/lib/dormouse")),
             durability=durability,
             max_lag_seconds=variables.number("DORMOUSE_MAX_LAG_SECONDS", 30),
-            termination_log=Path(variables.text("DORMOUSE_TERMINATION_LOG", "/dev/termination-log")),
+            termination_log=Path(variables.text("DORMOUSE_TERMINATION_LOG", TERMINATION_LOG)),
         )
 
     @property
@@ -142,8 +143,11 @@ def fsync_directory(path: Path) -> None:
 
 def say_farewell(path: Path, reason: str, message: str, **facts: object) -> None:
     """Write the termination message. It must never keep a container from ending, so a failure is only printed."""
-    document = {"reason": reason, "message": message[:2000], **facts}
+    document = {"reason": reason, "message": message, **facts}
+    while len(data := json.dumps(document, ensure_ascii=False).encode()) > TERMINATION_MESSAGE_BYTES and message:
+        message = message[: len(message) * 3 // 4]
+        document["message"] = message + "..."
     try:
-        path.write_bytes(json.dumps(document).encode()[:TERMINATION_MESSAGE_BYTES])
+        path.write_bytes(data)
     except OSError as error:
         print(f"no termination message: {error}; it would have been: {document}")  # noqa: T201

@@ -21,6 +21,9 @@ from dormouse.engine.retry import seconds_until_retry
 _log = logging.getLogger("dormouse.activity")
 
 
+_CANCELLED_WITHIN_SECONDS = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     payload: bytes
@@ -70,12 +73,16 @@ class Attempts:
             task.cancel()
 
     async def stop(self) -> None:
-        """Cancel what runs. Threads cannot be cancelled: what they return is not heard."""
+        """Cancel what runs.
+
+        Threads cannot be cancelled, and a coroutine may swallow it: after a while nobody listens to them any more.
+        """
         self._queued.clear()
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCELLED_WITHIN_SECONDS)
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 

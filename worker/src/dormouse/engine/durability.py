@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -69,7 +70,14 @@ def _boot_seconds() -> float:
 
 
 class AsyncDurability:
-    """A commit counts at once, but no commit is made when the last complete barrier began too long ago."""
+    """A commit counts at once, unless the last complete barrier began too long ago: then a barrier comes first.
+
+    Args:
+        store: the keeper.
+        max_lag_seconds: how long ago that may be.
+        all_in_store: what the file holds is in the store already.
+        boot_seconds: a clock that goes on while the machine is suspended.
+    """
 
     waits = False
 
@@ -78,12 +86,14 @@ class AsyncDurability:
         store: Store,
         max_lag_seconds: float,
         *,
+        all_in_store: bool = False,
         boot_seconds: Callable[[], float] = _boot_seconds,
     ) -> None:
         self._store = store
         self._max_lag_seconds = max_lag_seconds
         self._boot_seconds = boot_seconds
-        self._safe_since = boot_seconds()
+        # What an earlier process left in the file may be in no store: then the first commit waits for a barrier.
+        self._safe_since = boot_seconds() if all_in_store else -math.inf
         self._dirty = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
 
@@ -102,6 +112,9 @@ class AsyncDurability:
         self._dirty.set()
         if self._background is None:
             self._background = asyncio.create_task(self._keep_up())
+        # A process that was frozen since the check before the commit may be a zombie now, and must show no effect.
+        while self.lag_seconds > self._max_lag_seconds:
+            await self._barrier()
 
     async def flush(self) -> None:
         if self._background is not None:

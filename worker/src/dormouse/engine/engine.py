@@ -311,10 +311,14 @@ class Engine:
         await self._turns.recovered.wait()
         self._check()
 
-    async def all_closed(self) -> None:
-        """Wait until no execution is open."""
-        await self._registry.empty()
-        self._check()
+    async def refuse_more_once_all_closed(self) -> None:
+        """Wait until no execution is open, and take no new ones from that very moment."""
+        while True:
+            await self._registry.empty()
+            self._check()
+            if not any(self._registry):
+                self._draining = True
+                return
 
     # Ending.
 

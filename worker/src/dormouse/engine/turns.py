@@ -57,7 +57,8 @@ class Turns:
         self._scheduled = False
         self._committing: asyncio.Task[None] | None = None
         self._releasing: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._draining = False  # nothing new begins
+        self._stopping = False  # nothing more is written
 
     @property
     def quiet(self) -> bool:
@@ -83,7 +84,7 @@ class Turns:
     def _alarm_rang(self, waiting: Sleep | ActivityCall) -> None:
         if isinstance(waiting, Sleep):
             self._arrive(lambda at: self._wake(waiting, at))
-        elif not waiting.done():
+        elif not waiting.done() and not self._draining:
             self.attempts.begin(waiting)
 
     def _arrive(self, arrival: Callable[[int], None]) -> None:
@@ -198,7 +199,7 @@ class Turns:
         for execution in (*batch.closed, *batch.changed):
             if execution.status != Status.OPEN:
                 self._end(execution)
-        if not self._stopping:
+        if not self._draining:
             for waiting in (*batch.begun, *batch.timers_set, *batch.resumed):
                 self._go_on_waiting(waiting)
         for execution in batch.opened:
@@ -231,8 +232,9 @@ class Turns:
 
     async def stop(self) -> None:
         """Stop what runs, write down what has arrived, and wait until it counts as well as it can."""
-        await self.attempts.stop()
+        self._draining = True
         self.alarms.stop()
+        await self.attempts.stop()
         while (self._scheduled or self._committing or self._arrived) and not self.failure.done():
             self._schedule_turn()
             if self._committing is not None:

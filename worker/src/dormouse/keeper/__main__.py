@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
+from dormouse.keeper.beginning import disk_full
 from dormouse.keeper.life import Life
 from dormouse.keeper.service import Service
 from dormouse.keeper.settings import Settings, parse
-from dormouse.pod import InvalidSettings, say_farewell
+from dormouse.pod import TERMINATION_LOG, InvalidSettings, say_farewell
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import S3
-from dormouse.replica.store import BucketMissing, Store, StoreDenied
+from dormouse.replica.store import BucketMissing, Store, StoreDenied, StoreUnsupported
 
 _log = logging.getLogger("dormouse.keeper")
 _GRACE_MARGIN_SECONDS = 2.0
+_REASONS = {
+    StoreDenied: Reason.STORE_DENIED,
+    BucketMissing: Reason.BUCKET_MISSING,
+    StoreUnsupported: Reason.CONDITIONAL_WRITES_UNSUPPORTED,
+}
 
 
 async def keep(settings: Settings, store: Store) -> int:
@@ -35,10 +43,7 @@ async def keep(settings: Settings, store: Store) -> int:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if living.done():
-            await living
-            return 0
-        code = await _finish(settings, life, living)
+        code = await _finish(settings, life, living) if not living.done() else 0
         living.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await living
@@ -55,21 +60,22 @@ async def keep(settings: Settings, store: Store) -> int:
 
 async def _finish(settings: Settings, life: Life, living: asyncio.Task[None]) -> int:
     """The kubelet ends a native sidecar only after the main container: what is left is to seal."""
-    if not life.begun and not life.over:
-        _farewell(settings, "Stopped", "ended before the database was restored; nothing was written")
-        return 0
     finishing = asyncio.create_task(life.finish())
+    # What is left of the grace is not known here: this stands when the kubelet's patience ends first.
+    pessimistic = f"killed before the seal was answered; {life.not_safe()}"
+    say_farewell(settings.pod.termination_log, "Unsealed", pessimistic, epoch=settings.pod.epoch)
     seconds = max(1.0, settings.grace_seconds - _GRACE_MARGIN_SECONDS)
     await asyncio.wait({finishing, living}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    if finishing.done() and finishing.exception() is None:
-        _farewell(settings, "Sealed", finishing.result())
-        return 0
     if living.done():
-        await living
+        finishing.cancel()
+        await asyncio.gather(finishing, return_exceptions=True)
+        await living  # raises why it ended
+    if finishing.done() and not finishing.cancelled() and finishing.exception() is None:
+        said = finishing.result()
+        _farewell(settings, "Sealed" if said.startswith("sealed") else "Stopped", said)
+        return 0
+    why = f"no seal in {seconds:.0f} s" if not finishing.done() else str(finishing.exception())
     finishing.cancel()
-    why = (
-        f"{finishing.exception()}" if finishing.done() and not finishing.cancelled() else f"no seal in {seconds:.0f} s"
-    )
     _farewell(settings, "Unsealed", f"{why}; {life.not_safe()}")
     return 1
 
@@ -89,16 +95,20 @@ def main() -> int:
     try:
         settings = parse(os.environ)
     except InvalidSettings as error:
-        print(f"dormouse keeper: {error}", file=sys.stderr)  # noqa: T201 - there is no log yet
-        return 2
+        _log.error("%s", error)
+        termination_log = Path(os.environ.get("DORMOUSE_TERMINATION_LOG") or TERMINATION_LOG)
+        say_farewell(termination_log, Reason.INVALID_SETTINGS, str(error))
+        return 1
     try:
         return asyncio.run(keep(settings, S3(settings.location)))
-    except StoreDenied as error:
-        _farewell(settings, Reason.STORE_DENIED, str(error))
-    except BucketMissing as error:
-        _farewell(settings, Reason.BUCKET_MISSING, str(error))
+    except (StoreDenied, BucketMissing, StoreUnsupported) as error:
+        _farewell(settings, _REASONS[type(error)], str(error))
     except OSError as error:
-        _farewell(settings, Reason.INVALID_SETTINGS, f"{type(error).__name__}: {error}")
+        if error.errno == errno.ENOSPC:
+            refusal = disk_full(settings.pod.directory).refusal
+            _farewell(settings, refusal.reason, refusal.message)
+        else:
+            _farewell(settings, Reason.INVALID_SETTINGS, f"{type(error).__name__}: {error}")
     return 1
 
 

@@ -15,11 +15,13 @@ from dormouse.keeper.ownership import Ownership
 from dormouse.replica.current import Current, Position
 from dormouse.replica.layout import first_transaction
 from dormouse.replica.refusal import Reason, Refused
-from dormouse.replica.store import Store, StoreError
+from dormouse.replica.store import Store, StoreDenied, StoreError
 
 _log = logging.getLogger("dormouse.keeper")
 _POLL_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 1.0
+_DENIED_SECONDS = 60.0
+"""For how long the store may refuse the credentials before the keeper starts again, with a rotated Secret perhaps."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Barriers:
         self._waiting_since: float | None = None
         self.last_position: Position | None = None
         self.uploaded_txid = 0
+        self.trouble = ""
 
     @property
     def seen_txid(self) -> int:
@@ -81,6 +84,7 @@ class Barriers:
         Raises:
             Refused: when positions do not add up.
             NotOurs: when another life is current.
+            StoreDenied: when the store has refused the credentials for a minute.
         """
         while True:
             await self._asked.wait()
@@ -94,6 +98,7 @@ class Barriers:
                 future.cancel()
                 raise
             self._waiting_since = None
+            self.trouble = ""
             self.last_position = position
             if not future.done():
                 future.set_result(position)
@@ -107,6 +112,9 @@ class Barriers:
                     await self._mark_replicated()
                 await self._ownership.confirm()
             except StoreError as error:
+                if isinstance(error, StoreDenied) and self.overdue_seconds() > _DENIED_SECONDS:
+                    raise
+                self.trouble = str(error)
                 _log.warning("barrier: %s; trying again in %.2f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -121,6 +129,7 @@ class Barriers:
             try:
                 synced = await self._litestream.sync()
             except NotSynced as error:
+                self.trouble = str(error)
                 _log.log(logging.INFO if self._progress.txid else logging.DEBUG, "barrier: %s", error)
                 pause = min(max(pause, 0.02) * 2, _LONGEST_PAUSE_SECONDS)
             else:

@@ -52,9 +52,10 @@ async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun
     """
     pod = settings.pod
     (pod.directory / "run").mkdir(parents=True, exist_ok=True)
-    volume = _volume(settings)
+    volume = volume_of(settings)
     prefix = settings.layout.epoch(pod.epoch, pod.pod_uid)
-    await check_conditional_writes(store, settings.layout.probe)
+    if volume is Volume.UNMARKED:
+        await check_conditional_writes(store, settings.layout.probe)
     decision = await _claim(settings, store, ownership, volume, prefix)
     if isinstance(decision, Over):
         return Begun(prefix, ownership.current.entry.base, over=True)
@@ -74,7 +75,7 @@ async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun
         write_marker(pod.marker, Marker(pod.pod_uid, pod.epoch, boot_id()))
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise _disk_full(pod.directory) from error
+            raise disk_full(pod.directory) from error
         raise
     except NotOurs as error:
         raise Refused(Reason.STALE_EPOCH, f"claimed by another life meanwhile: {error}", seen=pod.epoch) from error
@@ -82,7 +83,8 @@ async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun
     return Begun(prefix, base, fresh=base is not None)
 
 
-def _volume(settings: Settings) -> Volume:
+def volume_of(settings: Settings) -> Volume:
+    """What the volume says of itself."""
     marker = read_marker(settings.pod.marker)
     if (
         marker is None
@@ -124,6 +126,9 @@ async def _look(store: Store, settings: Settings, prefix: str) -> Prefix:
 
 async def _pin(settings: Settings, store: Store, ownership: Ownership) -> Base | None:
     """Find what to restore and write it into our entry: from now on that old epoch ends there for all history."""
+    if ownership.current.entry.claimed_at is not None:
+        # An earlier run of this container pinned it, or that there is nothing; a zombie may have written since.
+        return ownership.current.entry.base
     known: dict[int, int] = {}
     while True:
         step = find_base(ownership.current, known, settings.allow_empty_restore)
@@ -131,16 +136,15 @@ async def _pin(settings: Settings, store: Store, ownership: Ownership) -> Base |
             break
         entry = step.entry
         known[entry.epoch] = await until_answered(lambda: _newest(store, entry.prefix), "listing an epoch")  # noqa: B023
-    if ownership.current.entry.claimed_at is None:
-        # What the claim wrote carries the store's own time; the node's clock may be anything.
-        await until_answered(ownership.confirm_by_reading, "reading the claim")
-        claimed_at = ownership.modified
+    # What the claim wrote carries the store's own time; the node's clock may be anything.
+    await until_answered(ownership.confirm_by_reading, "reading the claim")
+    base, claimed_at = step.base, ownership.modified
 
-        def pinned(current: Current) -> Current:
-            return current.with_entry(base=step.base, claimed_at=claimed_at)
+    def pinned(current: Current) -> Current:
+        return current.with_entry(base=base, claimed_at=claimed_at)
 
-        await ownership.update(pinned)
-    return step.base
+    await ownership.update(pinned)
+    return base
 
 
 async def _newest(store: Store, prefix: str) -> int:
@@ -163,7 +167,7 @@ async def _restore(settings: Settings, ownership: Ownership, base: Base, draft: 
             return
         _log.warning("restoring %s: %s", base.position, problem)
         if "no space left" in problem:
-            raise _disk_full(settings.pod.directory)
+            raise disk_full(settings.pod.directory)
         _remove_leftovers(draft)
         await until_answered(ownership.confirm, "asking the store")
         await asyncio.sleep(0.2 * attempt)
@@ -197,7 +201,7 @@ def _create(draft: Path, identity: str) -> None:
             connection.execute("INSERT INTO dormouse_meta VALUES ('identity', ?)", (identity,))
     except sqlite3.OperationalError as error:
         if "full" in str(error):
-            raise _disk_full(draft.parent) from error
+            raise disk_full(draft.parent) from error
         raise
 
 
@@ -218,7 +222,8 @@ def _put_in_place(draft: Path, database: Path) -> None:
     fsync_directory(database.parent)
 
 
-def _disk_full(directory: Path) -> Refused:
+def disk_full(directory: Path) -> Refused:
+    """The refusal that names the volume."""
     return Refused(
         Reason.DISK_FULL,
         f"the volume {directory} is full; an emptyDir needs three times the database: raise storage.volume.sizeLimit",

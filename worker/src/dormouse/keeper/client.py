@@ -30,6 +30,15 @@ class SealFailed(KeeperError):
     """The seal is not in the store; the message says what is not safe yet."""
 
 
+class AlreadySealed(KeeperError):
+    """This life ended well before; nothing may be written any more."""
+
+    def __init__(self, reason: str, position: str) -> None:
+        super().__init__(f"sealed as {reason} at {position}")
+        self.reason = reason
+        self.position = position
+
+
 @dataclass(frozen=True)
 class Life:
     """What the keeper says when the gate opens.
@@ -79,7 +88,11 @@ class KeeperClient:
         return self._ended
 
     async def gate(self) -> Life:
-        """Wait until the epoch is claimed and the database restored."""
+        """Wait until the epoch is claimed and the database restored.
+
+        Raises:
+            AlreadySealed: when an earlier run of this container brought the life to its end.
+        """
         answer = await self._ask("gate")
         return Life(answer["epoch"], answer["identity"], answer["restoredFrom"], answer.get("allInStore", False))
 
@@ -127,6 +140,9 @@ class KeeperClient:
             return
         if message["ok"]:
             future.set_result(message)
+            return
+        if message["error"] == "Sealed":
+            future.set_exception(AlreadySealed(message["reason"], message["position"]))
             return
         kind = {"Fenced": Fenced, "SealFailed": SealFailed}.get(message["error"], KeeperGone)
         future.set_exception(kind(f"{message['error']}: {message['message']}"))

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from dormouse.keeper.barrier import Barriers
-from dormouse.keeper.beginning import Begun, begin
-from dormouse.keeper.client import Fenced, SealFailed
+from dormouse.keeper.beginning import Begun, begin, disk_full, volume_of
+from dormouse.keeper.client import AlreadySealed, Fenced, SealFailed
 from dormouse.keeper.litestream import Litestream
-from dormouse.keeper.ownership import NotOurs, Ownership
+from dormouse.keeper.ownership import NotOurs, Ownership, until_answered
 from dormouse.keeper.settings import Settings
+from dormouse.replica.claim import Volume
 from dormouse.replica.current import Current, Position, SealReason, State
 from dormouse.replica.refusal import Reason, Refused
-from dormouse.replica.store import Store, StoreError, StoreUnknown
+from dormouse.replica.store import Store, StoreError
 
 _log = logging.getLogger("dormouse.keeper")
 
@@ -24,11 +27,12 @@ FENCE_SECONDS = 5.0
 """How often CURRENT is read while nothing else reads it."""
 
 _STALE_SECONDS = 10.0
-_RESTART_PAUSE_SECONDS = 0.5
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Life:
-    """One life. `live` runs until it is over or refused."""
+    """One life. `live` runs until it is refused, fenced or cancelled."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
@@ -36,102 +40,105 @@ class Life:
         self._ownership = Ownership(store, settings.layout.current)
         self._begun: Begun | None = None
         self._litestream: Litestream | None = None
+        self._litestream_is_done = False
         self._barriers: Barriers | None = None
+        self._group: asyncio.TaskGroup | None = None
         self._gate = asyncio.Event()
         self._untouched = False
         self._fenced: Fenced | None = None
         self._sealing: asyncio.Task[Position] | None = None
+        self._seal_reason: SealReason | None = None
         self._confirmed_at = time.monotonic()
 
-    @property
-    def begun(self) -> bool:
-        """Whether the gate was opened."""
-        return self._gate.is_set()
-
-    @property
-    def over(self) -> bool:
-        """Whether this life sealed itself in an earlier run of the container."""
-        return self._begun is not None and self._begun.over
-
     async def live(self) -> None:
-        """Claim, restore, replicate and watch; ends by raising, or by being cancelled after a seal.
+        """Claim, restore, replicate and watch.
 
         Raises:
             Refused: the reason for the termination message; Fenced among them.
+            StoreError: when the store refuses for good.
         """
         try:
-            self._begun = await begin(self._settings, self._store, self._ownership)
-            if self._begun.over:
-                await asyncio.Event().wait()
-            self._litestream = Litestream(
-                self._settings.location,
-                self._begun.prefix,
-                self._settings.pod.database,
-                self._settings.pod.directory / "run",
-                self._settings.retention_seconds,
-            )
-            await self._litestream.start()
-            await self._confirm_once()
-            self._barriers = Barriers(self._store, self._ownership, self._litestream, self._begun.prefix)
+            await self._live()
+        except Exception as error:
+            cause = min(_leaves(error), key=_rank)
+            self._fenced = Fenced(str(cause))
+            if self._litestream is not None:
+                self._litestream_is_done = True
+                await self._litestream.kill()
+            if isinstance(cause, NotOurs):
+                raise Refused(Reason.FENCED, f"{cause}; this pod acknowledged nothing since") from error
+            if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+                raise disk_full(self._settings.pod.directory) from error
+            if cause is error:
+                raise
+            raise cause from error
+
+    async def _live(self) -> None:
+        settings = self._settings
+        self._begun = await begin(settings, self._store, self._ownership)
+        if self._begun.over:
+            self._gate.set()
+            await asyncio.Event().wait()
+        self._litestream = Litestream(
+            settings.location,
+            self._begun.prefix,
+            settings.pod.database,
+            settings.pod.directory / "run",
+            settings.retention_seconds,
+        )
+        await self._litestream.start()
+        # One read of CURRENT precedes the first write of a life, also after the restart of a keeper.
+        await until_answered(self._ownership.confirm, "reading CURRENT")
+        self._barriers = Barriers(self._store, self._ownership, self._litestream, self._begun.prefix)
+        async with asyncio.TaskGroup() as self._group:
+            self._group.create_task(self._keep_litestream(self._litestream))
+            self._group.create_task(self._barriers.run())
+            self._group.create_task(self._first_barrier(self._barriers))
+            self._group.create_task(self._watch())
             self._untouched = self._begun.fresh
             self._gate.set()
             _log.info("the gate is open")
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_litestream(self._litestream))
-                group.create_task(self._barriers.run())
-                group.create_task(self._barriers.wait())
-                group.create_task(self._watch())
-        except* NotOurs as errors:
-            await self._end(str(errors.exceptions[0]))
-            raise Refused(Reason.FENCED, f"{errors.exceptions[0]}; this pod wrote nothing since") from errors
-        except* Refused as errors:
-            await self._end(str(errors.exceptions[0]))
-            raise _first(errors) from errors
 
-    async def _confirm_once(self) -> None:
-        """One read of CURRENT precedes the first write of a life, also after the restart of a keeper."""
-        pause = 0.05
-        while True:
-            try:
-                await self._ownership.confirm()
-            except StoreUnknown as error:
-                _log.warning("reading CURRENT: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
-            else:
-                return
-
-    async def _end(self, message: str) -> None:
-        self._fenced = Fenced(message)
-        if self._litestream is not None:
-            await self._litestream.kill()
+    async def _first_barrier(self, barriers: Barriers) -> None:
+        await barriers.wait()
 
     async def _keep_litestream(self, litestream: Litestream) -> None:
+        pause = _FIRST_PAUSE_SECONDS
         while True:
             code = await litestream.ended()
-            if self._sealing is not None:
-                await asyncio.Event().wait()
-            _log.error("litestream ended with exit code %s; starting it again", code)
-            await asyncio.sleep(_RESTART_PAUSE_SECONDS)
+            if self._litestream_is_done:
+                return
+            _log.error("litestream ended with exit code %s; starting it again in %.1f s", code, pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             await litestream.start()
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(FENCE_SECONDS)
-            if self._sealing is not None:
-                continue
             try:
                 await self._ownership.confirm()
-                self._confirmed_at = time.monotonic()
             except StoreError as error:
                 _log.warning("watching CURRENT: %s", error)
+            except NotOurs:
+                if self._is_sealed:
+                    return  # the next life may begin
+                raise
+            else:
+                self._confirmed_at = time.monotonic()
 
     # What the service offers.
 
     async def gate(self) -> dict[str, Any]:
-        """Wait until work may start."""
+        """Wait until work may start; a life that seals itself never starts any."""
         await self._gate.wait()
-        self._raise_if_over()
+        self._raise_if_fenced()
+        if self._begun is not None and self._begun.over:
+            current = self._ownership.current
+            position = Position(current.epoch, current.entry.sealed_txid or 0)
+            raise AlreadySealed(str(current.seal_reason), str(position))
+        if self._sealing is not None:
+            raise AlreadySealed(str(self._seal_reason), str(await self._sealed_position()))
         base = self._begun.restored_from if self._begun else None
         # Only for the first who asks: he may write, and the next finds more in the volume than is in the store.
         untouched, self._untouched = self._untouched, False
@@ -144,31 +151,49 @@ class Life:
 
     async def barrier(self) -> dict[str, Any]:
         """A barrier for everything committed so far."""
-        self._raise_if_over()
+        self._raise_if_fenced()
         if self._barriers is None:
             raise ValueError("the gate is not open yet")
         try:
             return {"position": str(await self._barriers.wait())}
         except asyncio.CancelledError:
-            self._raise_if_over()
-            raise Fenced("this life ends") from None
+            self._raise_if_fenced()
+            raise
 
     async def seal(self, reason: str, next_wake_at: str | None) -> dict[str, Any]:
         """Seal at the final position. Repeated calls wait for the same seal."""
-        self._raise_if_over()
+        self._raise_if_fenced()
+        self._start_sealing(SealReason(reason), next_wake_at)
+        return {"position": str(await self._sealed_position())}
+
+    def _start_sealing(self, reason: SealReason, next_wake_at: str | None) -> None:
         if self._sealing is None:
-            self._sealing = asyncio.create_task(self._seal(SealReason(reason), next_wake_at))
+            if self._group is None or self._barriers is None:
+                raise ValueError("the gate is not open yet")
+            self._seal_reason = reason
+            # In the group: a seal that loses to another life ends this one.
+            self._sealing = self._group.create_task(self._seal(self._barriers, reason, next_wake_at))
+
+    async def _sealed_position(self) -> Position:
+        assert self._sealing is not None  # noqa: S101 - started before
         try:
-            return {"position": str(await asyncio.shield(self._sealing))}
+            return await asyncio.shield(self._sealing)
         except NotOurs as error:
             raise SealFailed(f"not sealed: {error}") from error
+        except asyncio.CancelledError:
+            self._raise_if_fenced()
+            raise
 
-    async def _seal(self, reason: SealReason, next_wake_at: str | None) -> Position:
-        assert self._barriers is not None  # noqa: S101 - the gate was open
-        assert self._litestream is not None  # noqa: S101
-        position = await self._barriers.wait()
+    @property
+    def _is_sealed(self) -> bool:
+        return self._sealing is not None and self._sealing.done() and not self._sealing.cancelled()
+
+    async def _seal(self, barriers: Barriers, reason: SealReason, next_wake_at: str | None) -> Position:
+        position = await barriers.wait()
         # From here on this life writes nothing, whatever the answer to the seal: it may have arrived.
-        await self._litestream.kill()
+        self._litestream_is_done = True
+        if self._litestream is not None:
+            await self._litestream.kill()
 
         def sealed(current: Current) -> Current:
             return replace(
@@ -178,28 +203,48 @@ class Life:
                 next_wake_at=next_wake_at,
             )
 
-        await self._ownership.update(sealed)
-        return position
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._ownership.update(sealed)
+            except StoreError as error:
+                _log.warning("sealing: %s; trying again in %.1f s", error, pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            except NotOurs:
+                if self._ownership.sealed_by_us():
+                    return position
+                raise
+            else:
+                return position
+
+    # The end.
 
     async def finish(self) -> str:
-        """Seal as Stopped unless that was done; the message to leave. Bounded by the caller."""
-        if self.over:
+        """End well, with a seal as Stopped unless there was one; what to say. Bounded by the caller."""
+        if not self._gate.is_set():
+            if volume_of(self._settings) is Volume.UNMARKED:
+                return "ended before the database was restored; nothing was written"
+            await self._gate.wait()  # the volume may hold what is not in the store yet
+        if self._begun is not None and self._begun.over:
             return "sealed before"
-        if self._sealing is None:
-            self._sealing = asyncio.create_task(self._seal(SealReason.STOPPED, None))
-        return f"sealed at {await asyncio.shield(self._sealing)}"
+        self._start_sealing(SealReason.STOPPED, None)
+        return f"sealed at {await self._sealed_position()}"
 
     def not_safe(self) -> str:
         """Exactly what is not in the store, when a life ends unsealed."""
         if self._barriers is None:
-            return "this life never wrote anything"
+            if volume_of(self._settings) is Volume.UNMARKED:
+                return "this life never wrote anything"
+            return "what this volume holds beyond the last acknowledged transaction is only here"
         last = self._barriers.last_position
         return (
-            f"in the store is everything up to transaction {self._barriers.uploaded_txid} of this epoch, the last that "
-            f"was acknowledged is {last.txid if last else 0}; written locally was at least {self._barriers.seen_txid}"
+            f"in the store is everything up to transaction {self._barriers.uploaded_txid} of this epoch, the last "
+            f"that was acknowledged is {last.txid if last else 0}; written locally was at least "
+            f"{self._barriers.seen_txid}"
         )
 
-    def _raise_if_over(self) -> None:
+    def _raise_if_fenced(self) -> None:
         if self._fenced is not None:
             raise self._fenced
 
@@ -207,12 +252,17 @@ class Life:
         """Ready means restored, replication fresh, not fenced."""
         if self._fenced is not None:
             return False, str(self._fenced)
-        if self._barriers is None:
+        if self._begun is not None and self._begun.over:
+            return False, "this life is sealed"
+        barriers = self._barriers
+        if barriers is None:
             return False, "restoring"
-        if self._barriers.last_position is None:
+        if barriers.overdue_seconds() > _STALE_SECONDS:
+            return False, f"commits wait for the store: {barriers.trouble}"
+        if barriers.last_position is None:
             return False, "the first upload is under way"
-        if self._barriers.overdue_seconds() > _STALE_SECONDS:
-            return False, "the store does not answer; commits wait"
+        if time.monotonic() - self._confirmed_at > _STALE_SECONDS + FENCE_SECONDS:
+            return False, "CURRENT cannot be read"
         return True, "replicating"
 
     def status(self) -> dict[str, Any]:
@@ -230,6 +280,14 @@ class Life:
         }
 
 
-def _first(errors: BaseExceptionGroup[Refused]) -> Refused:
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error
+
+
+def _rank(error: Exception) -> int:
+    """Of what failed together, that another life is current matters most."""
+    return next((rank for rank, kind in enumerate((NotOurs, Refused, StoreError)) if isinstance(error, kind)), 9)

@@ -15,6 +15,8 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,9 +69,6 @@ def configuration(
     }
     if location.endpoint:
         replica["endpoint"] = location.endpoint
-    if location.access_key_id:
-        replica["access-key-id"] = location.access_key_id
-        replica["secret-access-key"] = location.secret_access_key
     retention = f"{max(retention_seconds, 3600)}s"
     return {
         "socket": {"enabled": True, "path": socket},
@@ -83,13 +82,28 @@ def configuration(
 
 
 def environment(location: Location) -> dict[str, str]:
-    """Litestream's environment. AWS_CA_BUNDLE breaks its start, so a bundle goes by the Go runtime's own variable."""
-    kept = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
-    return kept | ({"SSL_CERT_FILE": location.ca_bundle} if location.ca_bundle else {})
+    """Litestream's environment: the credentials, which in a file of the volume the user's code could read.
+
+    AWS_CA_BUNDLE breaks its start, so a bundle goes by the Go runtime's own variable.
+    """
+    variables = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
+    if location.ca_bundle:
+        variables["SSL_CERT_FILE"] = location.ca_bundle
+    if location.access_key_id:
+        variables["AWS_ACCESS_KEY_ID"] = location.access_key_id
+        variables["AWS_SECRET_ACCESS_KEY"] = location.secret_access_key
+    return variables
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _die_with_parent() -> Callable[[], None]:
+    """What the child does first. The library is loaded here: between fork and exec of a process with threads, only a
+    call of the kernel is safe."""
+    prctl = ctypes.CDLL(None).prctl
+
+    def die() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return die
 
 
 class Litestream:
@@ -113,7 +127,7 @@ class Litestream:
             # The child inherits the lock and holds it for as long as it lives, whoever started it.
             self._process = await asyncio.create_subprocess_exec(
                 program(), "replicate", "-no-expand-env", "-config", config.name,
-                cwd=self._run, env=environment(self._location), pass_fds=(lock,), preexec_fn=_die_with_parent,
+                cwd=self._run, env=environment(self._location), pass_fds=(lock,), preexec_fn=_die_with_parent(),
             )  # fmt: skip
             os.pwrite(lock, f"{self._process.pid:<10}".encode(), 0)
         finally:
@@ -173,7 +187,8 @@ async def _exclusive(path: Path) -> int:
             # Held, so the process named in it lives and is no other.
             holder = os.pread(lock, 10, 0).strip()
             if holder.isdigit():
-                os.kill(int(holder), signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(int(holder), signal.SIGKILL)
             await asyncio.sleep(0.05)
         else:
             return lock
@@ -193,7 +208,7 @@ async def restore(
         program(), "restore", "-no-expand-env", "-config", config.name, "-o", str(target),
         "-integrity-check", "full", "-txid", f"{txid:016x}", str(target),
         cwd=run, env=environment(location), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        preexec_fn=_die_with_parent,
+        preexec_fn=_die_with_parent(),
     )  # fmt: skip
     try:
         output, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)

@@ -11,7 +11,14 @@ from typing import TypeVar
 from dormouse.replica.claim import Malformed
 from dormouse.replica.current import Current, CurrentMalformed, State, decode, encode
 from dormouse.replica.refusal import Reason, Refused
-from dormouse.replica.store import Store, StoredObject, StoreUnknown, Unchanged
+from dormouse.replica.store import (
+    Store,
+    StoreConflict,
+    StoredObject,
+    StoreUnknown,
+    StoreUnsupported,
+    Unchanged,
+)
 
 _log = logging.getLogger("dormouse.keeper")
 _FIRST_PAUSE_SECONDS = 0.05
@@ -43,7 +50,9 @@ class Ownership:
         self._key = key
         self._etag: str | None = None
         self._current: Current | None = None
+        self._seen: Current | Malformed | None = None
         self._writing = asyncio.Lock()
+        self._lost: NotOurs | None = None
         self.modified: str | None = None
         """When the store last saw CURRENT written, by its own clock (RFC 3339); known after a read."""
 
@@ -61,6 +70,10 @@ class Ownership:
     def _take(self, found: StoredObject | Unchanged | None) -> Current | Malformed | None:
         if isinstance(found, Unchanged):
             return self._current
+        self._seen = self._decoded(found)
+        return self._seen
+
+    def _decoded(self, found: StoredObject | None) -> Current | Malformed | None:
         self._etag = found.etag if found else None
         self.modified = found.modified.isoformat() if found else None
         self._current = None
@@ -104,11 +117,20 @@ class Ownership:
             NotOurs: when it is not.
         """
         async with self._writing:
-            mine = self.current
-            record = change(mine).next(new_nonce())
-            if not await self.write(record):
-                self._current, seen = mine, self._current
-                raise NotOurs(_what(seen))
+            while True:
+                mine = self._still_ours()
+                if await self.write(change(mine).next(new_nonce())):
+                    return
+                self._keep_or_lose(mine, self._seen)
+
+    def sealed_by_us(self) -> bool:
+        """Whether what was read last is this life's own seal, whose answer was lost."""
+        seen, mine = self._seen, self.current
+        return (
+            isinstance(seen, Current)
+            and seen.state is State.SEALED
+            and (seen.workflow_uid, seen.epoch, seen.owner) == (mine.workflow_uid, mine.epoch, mine.owner)
+        )
 
     async def confirm_by_reading(self) -> None:
         """The same as `confirm`, with the object fetched even if it did not change."""
@@ -122,14 +144,24 @@ class Ownership:
             StoreUnknown: when the store gave no answer; nothing is acknowledged, try again.
         """
         async with self._writing:
-            mine = self.current
+            mine = self._still_ours()
             found = await self._store.get(self._key, unless_etag=None if fetch else self._etag)
-            if isinstance(found, Unchanged):
-                return
-            seen = self._take(found)
-            if not isinstance(seen, Current) or not _same_life(seen, mine):
-                self._current = mine
-                raise NotOurs(_what(seen))
+            if not isinstance(found, Unchanged):
+                self._take(found)
+                self._keep_or_lose(mine, self._seen)
+
+    def _still_ours(self) -> Current:
+        # Once lost, always lost: what was read since has an ETag that would let us overwrite another life's record.
+        if self._lost is not None:
+            raise self._lost
+        return self.current
+
+    def _keep_or_lose(self, mine: Current, seen: Current | Malformed | None) -> None:
+        if isinstance(seen, Current) and _same_life(seen, mine):
+            return
+        self._current = mine
+        self._lost = NotOurs(_what(seen))
+        raise self._lost
 
 
 def _same_life(seen: Current, mine: Current) -> bool:
@@ -160,13 +192,21 @@ async def check_conditional_writes(store: Store, key: str) -> None:
     Raises:
         Refused: ConditionalWritesUnsupported; nothing but the probe's own key was written.
     """
+
+    async def takes_it() -> bool:
+        try:
+            await store.put(key, b"this store ignores If-Match", if_match='"00000000000000000000000000000000"')
+        except StoreConflict:
+            return False
+        return True
+
+    remedy = "it cannot keep two lives of a workflow apart. Use a store with conditional writes"
     try:
-        await store.put(key, b"this store ignores If-Match", if_match='"00000000000000000000000000000000"')
-    except StoreUnknown:
-        return
+        if not await until_answered(takes_it, "probing conditional writes"):
+            return
+    except StoreUnsupported as error:
+        raise Refused(Reason.CONDITIONAL_WRITES_UNSUPPORTED, f"{error}; {remedy}") from error
     await store.delete(key)
     raise Refused(
-        Reason.CONDITIONAL_WRITES_UNSUPPORTED,
-        "the store took a write whose If-Match could not hold; it cannot keep two lives of a workflow apart. Use a "
-        "store with conditional writes (see docs/design.md, 'The store must')",
+        Reason.CONDITIONAL_WRITES_UNSUPPORTED, f"the store took a write whose If-Match could not hold; {remedy}"
     )

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from dormouse.keeper.client import Fenced, SealFailed
+from dormouse.keeper.client import AlreadySealed, Fenced, SealFailed
 from dormouse.keeper.wire import VERSION, line, short_path
 
 _log = logging.getLogger("dormouse.keeper")
@@ -63,6 +63,9 @@ class Service:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        conversation = asyncio.current_task()
+        assert conversation is not None  # noqa: S101 - a server's callback is a task
+        self._tasks.add(conversation)
         try:
             while data := await reader.readline():
                 task = asyncio.create_task(self._answer(data, writer))
@@ -70,8 +73,12 @@ class Service:
                 task.add_done_callback(self._tasks.discard)
         except (OSError, ValueError) as error:
             _log.warning("socket: %s", error)
+        except asyncio.CancelledError:
+            # Python 3.11 reports a cancelled connection callback as an error of its own; this is only the end.
+            return
         finally:
             self._writers.discard(writer)
+            self._tasks.discard(conversation)
             writer.close()
 
     async def _answer(self, data: bytes, writer: asyncio.StreamWriter) -> None:
@@ -86,8 +93,14 @@ class Service:
             answer = {"ok": False, "error": "Fenced", "message": str(error)}
         except SealFailed as error:
             answer = {"ok": False, "error": "SealFailed", "message": str(error)}
+        except AlreadySealed as error:
+            answer = {"ok": False, "error": "Sealed", "message": str(error)}
+            answer |= {"reason": error.reason, "position": error.position}
         except (ValueError, KeyError, TypeError) as error:
             answer = {"ok": False, "error": "BadRequest", "message": f"{type(error).__name__}: {error}"}
+        except Exception as error:  # noqa: BLE001 - an unanswered request would hang the runtime
+            _log.exception("socket: unforeseen")
+            answer = {"ok": False, "error": "Failed", "message": f"{type(error).__name__}: {error}"}
         if not writer.is_closing():
             writer.write(line({"id": number, **answer}))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dormouse.pod import PodSettings, Variables
+from dormouse.pod import InvalidSettings, PodSettings, Variables
 from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import Location
 
@@ -34,11 +35,14 @@ def parse(environment: Mapping[str, str]) -> Settings:
     """
     variables = Variables(environment)
     pod = PodSettings.parse(variables)
+    endpoint = variables.text("DORMOUSE_STORE_ENDPOINT", "")
+    if endpoint and not re.fullmatch(r"https?://[^/\s]+/?", endpoint):
+        raise InvalidSettings(f"DORMOUSE_STORE_ENDPOINT must be a URL such as https://s3.example.org, not {endpoint!r}")
     return Settings(
         pod=pod,
         location=Location(
             bucket=variables.text("DORMOUSE_STORE_BUCKET"),
-            endpoint=variables.text("DORMOUSE_STORE_ENDPOINT", ""),
+            endpoint=endpoint,
             region=variables.text("DORMOUSE_STORE_REGION", "us-east-1"),
             path_style=variables.flag("DORMOUSE_STORE_PATH_STYLE", True),
             access_key_id=variables.text("DORMOUSE_STORE_ACCESS_KEY_ID", ""),

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import obstore
-from obstore.exceptions import BaseError, NotModifiedError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotModifiedError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 from obstore.store import S3Store
 
 from dormouse.replica.store import (
     UNCHANGED,
     BucketMissing,
+    StoreConflict,
     StoreDenied,
     StoredObject,
     StoreError,
     StoreUnknown,
+    StoreUnsupported,
     Unchanged,
 )
 
@@ -36,7 +46,7 @@ class Location:
     region: str = "us-east-1"
     path_style: bool = True
     access_key_id: str = ""
-    secret_access_key: str = ""
+    secret_access_key: str = field(default="", repr=False)
     ca_bundle: str = ""
 
 
@@ -95,8 +105,10 @@ class S3:
                 mode={"e_tag": if_match} if if_match else "create",
                 use_multipart=False,
             )
+        except (AlreadyExistsError, PreconditionError) as error:
+            raise StoreConflict(_short(error)) from error
         except (BaseError, FileNotFoundError, OSError) as error:
-            raise self._translate(error) or StoreUnknown(_short(error)) from error
+            raise self._translate(error) or StoreConflict(_short(error)) from error
         etag = result["e_tag"]
         if etag is None:
             raise StoreUnknown(f"the store gave no ETag for {key}")
@@ -142,6 +154,8 @@ class S3:
                 f"the store refused the credentials ({code or 'denied'}) for the bucket {self._bucket!r}; "
                 "correct the Secret that the ObjectStore names"
             )
+        if code == "NotImplemented" or isinstance(error, NotSupportedError):
+            return StoreUnsupported(f"the store does not know this request: {_short(error)}")
         if isinstance(error, FileNotFoundError):
             return None
         return StoreUnknown(_short(error))

@@ -16,6 +16,14 @@ class StoreUnknown(StoreError):
     """No telling what happened: a conflict, a time-out, a 5xx. Read again; the content decides."""
 
 
+class StoreConflict(StoreUnknown):
+    """The store said that a condition did not hold. Unknown all the same: an earlier try may have made it so."""
+
+
+class StoreUnsupported(StoreError):
+    """The store says that it cannot do this at all."""
+
+
 class StoreDenied(StoreError):
     """The credentials are wrong or may not do this."""
 

@@ -7,13 +7,13 @@ import logging
 import signal
 import sqlite3
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dormouse.engine.durability import AsyncDurability, Durability, SyncDurability
 from dormouse.engine.engine import Engine
 from dormouse.engine.execution import Status
 from dormouse.errors import DormouseError, InvalidDefinition
-from dormouse.keeper.client import KeeperClient, KeeperError, Life
+from dormouse.keeper.client import AlreadySealed, KeeperClient, KeeperError, Life
 from dormouse.pod import Marker, boot_id, read_marker
 from dormouse.runtime.api import Api, refuse
 from dormouse.runtime.ending import Ending, ending_of
@@ -52,6 +52,8 @@ class RuntimeLife:
             return await self._live()
         except _Stopped:
             return Ending("Stopped", "told to stop before the gate was open; nothing was written", 0)
+        except AlreadySealed as sealed:
+            return Ending(sealed.reason, "an earlier run of this container sealed it", 0, {"position": sealed.position})
         except (EntrypointFailed, DormouseError, KeeperError, sqlite3.Error) as error:
             return ending_of(error)
         finally:
@@ -96,7 +98,9 @@ class RuntimeLife:
     def _engine(self, module: ModuleType, keeper: KeeperClient, life: Life) -> Engine:
         pod = self._settings.pod
         durability: Durability = (
-            SyncDurability(keeper) if pod.durability == "Sync" else AsyncDurability(keeper, pod.max_lag_seconds)
+            SyncDurability(keeper)
+            if pod.durability == "Sync"
+            else AsyncDurability(keeper, pod.max_lag_seconds, all_in_store=life.all_in_store)
         )
         try:
             return Engine(
@@ -132,7 +136,7 @@ class RuntimeLife:
         # Never twice: also not when the code has lost the workflow, or an old manifest had another input.
         if engine.recorded(MAIN) is None:
             await engine.start_encoded(start.workflow, start.payload, execution_id=MAIN)
-        await engine.all_closed()
+        await engine.refuse_more_once_all_closed()
 
     # The end. Hibernation will be a third reason to end well, decided from the engine's standing.
 
@@ -148,9 +152,13 @@ class RuntimeLife:
             facts["result"] = "succeeded" if main.status == Status.COMPLETED else "failed"
         sealing = asyncio.create_task(_close_and_seal(engine, keeper, reason))
         # A store that is down is waited for as long as nobody says stop, and then for most of the grace.
-        await asyncio.wait({sealing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not sealing.done():
-            await asyncio.wait({sealing}, timeout=self._settings.grace_seconds * _SHARE_OF_GRACE)
+        ends: set[asyncio.Future[Any]] = {sealing, keeper.ended}
+        await asyncio.wait({*ends, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not any(end.done() for end in ends):
+            seconds = self._settings.grace_seconds * _SHARE_OF_GRACE
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not sealing.done() and keeper.ended.done():
+            return ending_of(keeper.ended.result())
         if not sealing.done():
             return Ending(reason, "the store does not answer: what no barrier covered yet is only on this volume", 1)
         facts["position"] = sealing.result()

@@ -1,0 +1,220 @@
+"""How does a test run the operator? With real kopf on a small API server, and the test as kubelet and keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubernetes.aio.client import Configuration
+from operator_api_server import ApiServer, Document
+
+from dormouse.replica.current import Current, LineageEntry, SealReason, State, decode, encode
+from dormouse.replica.layout import Layout
+from dormouse.replica.s3 import S3, Location
+from dormouse.replica.store import StoredObject
+from dormouse_operator.controller.leading import Candidate
+from dormouse_operator.controller.lease import Terms
+from dormouse_operator.controller.options import Options
+from dormouse_operator.controller.running import Operator, run
+from dormouse_operator.dev.seaweedfs import SeaweedFS
+
+QUICK = Terms(duration_seconds=2, deadline_seconds=1.5, renew_seconds=0.3, retry_seconds=0.1)
+
+
+@dataclass
+class Fleet:
+    """One API server, one prefix in the store, any number of operators."""
+
+    server: ApiServer
+    seaweedfs: SeaweedFS
+    prefix: str
+    operators: list[Operator] = field(default_factory=list)
+
+    # What a user does.
+
+    async def apply_store(self) -> None:
+        keys = {"accessKeyId": self.seaweedfs.access_key, "secretAccessKey": self.seaweedfs.secret_key}
+        data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
+        await self.server.put("secrets", {**_named("Secret", "local", "v1"), "data": data})
+        await self.server.put("objectstores", {**_named("ObjectStore", "local"), "spec": self._store_spec()})
+
+    async def apply(self, name: str = "report", **spec: Any) -> None:
+        made: Document = {
+            "entrypoint": "pipeline",
+            "source": {"inline": "print('hello')\n"},
+            "start": {"workflow": "main"},
+            "storage": {"storeRef": {"name": "local"}},
+            **spec,
+        }
+        known = self.server.objects.get(("durableworkflows", "team", name))
+        document = copy.deepcopy(known) if known else _named("DurableWorkflow", name)
+        await self.server.put("durableworkflows", {**document, "spec": made})
+
+    async def running(self) -> None:
+        """A store and a workflow are applied, and its first pod runs."""
+        await self.apply_store()
+        await self.apply()
+        await self.runs("report-e1")
+        await self.phase("Running")
+
+    # What a person sees.
+
+    async def phase(self, phase: str) -> None:
+        await self.server.until(lambda: self.status().get("phase") == phase)
+
+    def status(self, name: str = "report") -> Document:
+        return self.server.get("durableworkflows", name).get("status") or {}
+
+    def condition(self, kind: str, name: str = "report", plural: str = "durableworkflows") -> Document:
+        status = self.server.get(plural, name).get("status") or {}
+        return next((each for each in status.get("conditions", ()) if each["type"] == kind), {})
+
+    def live_pods(self) -> list[str]:
+        ended = ("Succeeded", "Failed")
+        pods = self.server.all("pods")
+        return [pod["metadata"]["name"] for pod in pods if pod.get("status", {}).get("phase") not in ended]
+
+    async def calm(self) -> None:
+        """Until the operators have looked at everything and found nothing to do."""
+        for operator in self.operators:
+            await operator.queue.idle()
+
+    def reasons(self) -> list[str]:
+        return [event["reason"] for event in self.server.all("events")]
+
+    # What a kubelet and a keeper do.
+
+    async def runs(self, pod: str) -> None:
+        """The pod claimed, restored and is ready."""
+        await self.server.until(lambda: pod in self.server.names("pods"))
+        await self.claim(pod)
+        await self.tell(pod, "Running", ready=True)
+
+    async def tell(self, pod: str, phase: str, *, ready: bool = False, said: Document | None = None) -> None:
+        state = {"terminated": {"exitCode": 0, "message": json.dumps(said)}} if said else {"running": {}}
+        containers = [{"name": name, "ready": ready, "state": state} for name in ("litestream", "runtime")]
+
+        def edit(document: Document) -> None:
+            document["spec"]["nodeName"] = "node-a"
+            document["status"] = {
+                "phase": phase,
+                "initContainerStatuses": containers[:1],
+                "containerStatuses": containers[1:],
+            }
+
+        await self.server.change("pods", pod, edit)
+
+    async def obey_deletions(self) -> None:
+        for pod in self.server.all("pods"):
+            if "deletionTimestamp" in pod["metadata"]:
+                await self.server.remove("pods", pod["metadata"]["name"])
+
+    async def claim(self, pod: str) -> None:
+        """Write CURRENT as this pod's keeper would."""
+        metadata = self.server.get("pods", pod)["metadata"]
+        epoch = int(metadata["labels"]["dormouse.dev/epoch"])
+        (owner,) = metadata["ownerReferences"]
+        entry = LineageEntry(epoch, self.layout.epoch(epoch, metadata["uid"]))
+        await self.write_current(
+            Current(
+                revision=epoch,
+                nonce=f"nonce-{epoch}",
+                workflow_uid=owner["uid"],
+                identity=owner["uid"],
+                epoch=epoch,
+                owner=metadata["uid"],
+                state=State.ACTIVE,
+                lineage=(entry,),
+            )
+        )
+
+    async def seal(self, reason: SealReason) -> None:
+        current = await self.read_current()
+        await self.write_current(current.next(f"sealed-{reason}", state=State.SEALED, seal_reason=reason))
+
+    async def write_current(self, current: Current) -> None:
+        found = await self.store.get(self.layout.current)
+        etag = found.etag if isinstance(found, StoredObject) else None
+        await self.store.put(self.layout.current, encode(current), etag)
+
+    async def read_current(self) -> Current:
+        found = await self.store.get(self.layout.current)
+        assert isinstance(found, StoredObject)
+        return decode(found.data)
+
+    @property
+    def layout(self) -> Layout:
+        return Layout.of(self.prefix, "team", "report")
+
+    @property
+    def store(self) -> S3:
+        return S3(
+            Location(
+                bucket=self.seaweedfs.bucket,
+                endpoint=self.seaweedfs.endpoint,
+                access_key_id=self.seaweedfs.access_key,
+                secret_access_key=self.seaweedfs.secret_key,
+            )
+        )
+
+    # Operators.
+
+    @asynccontextmanager
+    async def operator(self, identity: str = "operator-a", **options: Any) -> AsyncIterator[asyncio.Event]:
+        """Runs until the end of the block, or until the event is set."""
+        stop = asyncio.Event()
+        chosen = Options(
+            Candidate("team", options.pop("lease", "dormouse-operator"), identity), **{"terms": QUICK, **options}
+        )
+        running = asyncio.create_task(
+            run(Configuration(host=self.server.url), chosen, stop=stop, started=self.operators.append)
+        )
+        try:
+            yield stop
+            assert not running.done() or stop.is_set(), "the operator ended by itself"
+        finally:
+            stop.set()
+            async with asyncio.timeout(30):
+                await running
+
+    def _store_spec(self) -> Document:
+        return {
+            "endpoint": self.seaweedfs.endpoint,
+            "bucket": self.seaweedfs.bucket,
+            "prefix": self.prefix,
+            "pathStyle": True,
+            "credentials": {"secretRef": {"name": "local"}},
+        }
+
+
+Story = Callable[[Fleet], Awaitable[None]]
+Tell = Callable[[Story], None]
+
+
+def telling(seaweedfs: SeaweedFS, name: str) -> Tell:
+    """Runs a test's story with a fleet of its own, below a prefix of its own."""
+
+    def tell(story: Story) -> None:
+        async def main() -> None:
+            async with fleet(seaweedfs, f"operator/{name[:60].replace('[', '-').replace(']', '')}") as made:
+                await story(made)
+
+        asyncio.run(main())
+
+    return tell
+
+
+@asynccontextmanager
+async def fleet(seaweedfs: SeaweedFS, prefix: str) -> AsyncIterator[Fleet]:
+    async with ApiServer().serving() as server:
+        yield Fleet(server, seaweedfs, prefix)
+
+
+def _named(kind: str, name: str, version: str = "dormouse.dev/v1alpha1") -> Document:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "team"}}
