@@ -1,0 +1,50 @@
+"""What can be asked of a test cluster, whichever kind it is?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from testcluster.kubectl import Kubectl
+from testcluster.partition import Target
+from testcluster.progress import Progress
+from testcluster.status import Status
+
+
+class Cluster(Protocol):
+    """Two nodes, a control plane and an object store. Programs are named HOST/PROGRAM."""
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """kubectl of the cluster's own version, and the kubeconfig."""
+
+    def up(self, progress: Progress) -> None:
+        """Return once the cluster can be used; mend or replace what an earlier crash left."""
+
+    def down(self, progress: Progress) -> None:
+        """Leave nothing but what is cached."""
+
+    def status(self) -> Status:
+        """What runs and what is Ready, seen now."""
+
+    def load(self, archive: Path) -> None:
+        """Import an image archive, as `docker save` writes it, into both nodes."""
+
+    def base_image(self, progress: Progress) -> tuple[str, Path]:
+        """The name and the archive of an image with Python that needs no registry."""
+
+    def partition(self, node: str, cut: Sequence[Target]) -> None:
+        """Cut a node off from these, and from nothing else; from nothing heals it."""
+
+    def stop(self, place: str) -> None:
+        """End one program as a crash would; it stays down until `start`."""
+
+    def start(self, place: str) -> None:
+        """Start one program again."""
+
+    def logs(self) -> Sequence[str]:
+        """The programs that have a log."""
+
+    def log(self, place: str, lines: int) -> str:
+        """The end of one program's log."""

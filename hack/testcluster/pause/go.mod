@@ -1,0 +1,3 @@
+module dormouse.dev/hack/testcluster/pause
+
+go 1.21

@@ -1,0 +1,33 @@
+"""What do the e2e tests share? One cluster a session, and a namespace of its own for each file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.running_cluster import HACK_CLUSTER, Cluster, hack_cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster of `hack/cluster`, taken down at the end only if it was not up before."""
+    if os.geteuid() != 0 and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("a real cluster needs root, or a Docker daemon that answers")
+    was_up = subprocess.run([str(HACK_CLUSTER), "status"], capture_output=True, check=False).returncode == 0
+    yield Cluster.up()
+    if not was_up:
+        hack_cluster("down", seconds=120)
+
+
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace that lets in only pods of the `restricted` level."""
+    name = f"e2e-{secrets.token_hex(3)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
