@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -42,8 +43,12 @@ def test_a_workflow_runs_to_its_end(project: Project) -> None:
     assert project.runs() == list(range(20))
     assert project.status()["phase"] == "Completed"
     assert "counter: epoch 1  Completed" in output
+    assert output.count("counter: result: 190\n") == 1
     with Dev(project, "--once") as again:
-        assert again.ended()[0] == 0
+        code, output = again.ended()
+    assert code == 0
+    assert re.search("counter: Completed at .*: nothing to do .to run it again choose another metadata.name", output)
+    assert output.splitlines()[-1].startswith("counter: epoch 1  Completed")
     assert project.runs() == list(range(20))
 
 
@@ -89,12 +94,24 @@ def test_ctrl_c_seals_and_the_next_start_goes_on(project: Project) -> None:
     assert project.status()["epoch"] == 2
 
 
+def test_a_closed_terminal_is_a_ctrl_c_however_often_it_is_told(project: Project) -> None:
+    with Dev(project) as dev:
+        wait_for_step(project, 5)
+        dev.process.send_signal(signal.SIGHUP)
+        dev.until_line("drain and seal")
+        dev.process.send_signal(signal.SIGHUP)
+        code, output = dev.ended()
+    assert code == 0, output
+    assert project.status()["phase"] == "Running"
+    assert not any((project.folder / ".dormouse" / "pods").iterdir())
+
+
 def test_edits_are_applied_and_bad_ones_are_shown(project: Project) -> None:
     project.write(start={"workflow": "count", "input": 100_000})
     with Dev(project) as dev:
         dev.until_line("epoch 1  Running")
         project.write(start={"workflow": "count", "input": 7})
-        dev.until_line("start cannot be changed")
+        dev.until_line(r"yaml:1: DurableWorkflow counter: spec.start.input cannot be changed: choose another metadata")
         dev.until_line("the last good version stays")
         project.manifest.write_text("{")
         dev.until_line("is not YAML")
@@ -124,6 +141,54 @@ def test_a_module_that_does_not_import_is_told_by_its_last_line(project: Project
     assert "No module named 'nothing_of_this_name'" in output
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_after_a_failed_start_the_mended_code_is_tried(project: Project, is_killed: bool) -> None:
+    working = (project.folder / "counter.py").read_text()
+    (project.folder / "counter.py").write_text("import nothing_of_this_name\n")
+    with Dev(project, *(() if is_killed else ("--until-complete",))) as dev:
+        dev.until_line("EntrypointFailed")
+        if is_killed:
+            dev.kill()
+        else:
+            assert dev.ended()[0] == 1
+    (project.folder / "counter.py").write_text(working)
+    with Dev(project, "--until-complete") as dev:
+        code, output = dev.ended()
+    assert code == 0, output
+    assert project.runs() == list(range(20))
+
+
+def test_what_still_stands_in_the_way_is_told_at_each_start(project: Project) -> None:
+    project.write(storage={"storeRef": {"name": "elsewhere"}})
+    for _ in range(2):
+        with Dev(project, "--until-complete", "--quiet") as dev:
+            code, output = dev.ended()
+        assert code == 1
+        assert "StoreNotFound" in output
+
+
+def test_a_module_that_is_missing_is_told_with_the_folder_it_was_looked_for_in(project: Project) -> None:
+    project.write(entrypoint="ordrs")
+    with Dev(project, "--until-complete") as dev:
+        code, output = dev.ended()
+    assert code == 1
+    assert f"there is no module 'ordrs' in {project.folder};" in output
+
+
+def test_a_blocked_start_execution_is_told_and_an_exit_code(project: Project) -> None:
+    project.write(start={"workflow": "count", "input": 100_000})
+    with Dev(project) as dev:
+        wait_for_step(project, 3)
+        dev.interrupt()
+        assert dev.ended()[0] == 0
+    code_of_user = (project.folder / "counter.py").read_text()
+    (project.folder / "counter.py").write_text(code_of_user.replace("step(number)", "step(number + 1)"))
+    with Dev(project, "--until-complete") as dev:
+        code, output = dev.ended()
+    assert code == 1
+    assert output.count("counter: Blocked: NonDeterministic: the log says") == 1
+
+
 def test_wrong_credentials_are_told(project: Project) -> None:
     text = project.manifest.read_text()
     project.manifest.write_text(text.replace(project.server.secret_key if project.server else "", "wrong"))
@@ -139,7 +204,14 @@ def test_a_workflow_that_fails_is_an_exit_code(project: Project) -> None:
     with Dev(project, "--until-complete") as dev:
         code, output = dev.ended()
     assert code == 1
-    assert "epoch 1  Failed" in output
+    assert output.count("counter: Failed: ValueError: 190\n") == 1
+    assert "counter: epoch 1  Failed: ValueError: 190" in output
+    assert "Completed" not in output
+    with Dev(project, "--until-complete", "--quiet") as dev:
+        code, output = dev.ended()
+    assert code == 1
+    assert re.search("counter: Failed at .*: ValueError: 190", output)
+    assert "nothing to do" in output
 
 
 def test_a_name_that_another_folder_uses_is_refused(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -232,3 +304,8 @@ def test_the_local_store_is_started_and_its_data_outlives_a_kill(tmp_path: Path,
     assert code == 0, output
     assert sorted(set(project.runs())) == list(range(20))
     assert is_free(port)
+    with Dev(project, "--until-complete") as dev:
+        code, output = dev.ended()
+    assert code == 0, output
+    assert "choose another metadata.name, or remove .dormouse to start from nothing)" in output
+    assert "Pending" not in output

@@ -14,7 +14,7 @@ from runtime_pod import EPOCH, RuntimePod
 MODULE = """
 import asyncio
 from dataclasses import dataclass
-from dormouse import activity, workflow
+from dormouse import RetryPolicy, activity, workflow
 
 @dataclass
 class Order:
@@ -37,6 +37,14 @@ async def nap(seconds: float = 600) -> float:
 @workflow
 async def fail() -> None:
     raise ValueError("no luck")
+
+@activity(retry=RetryPolicy(initial_seconds=3600))
+async def shaky() -> None:
+    raise ConnectionError("not yet")
+
+@workflow
+async def try_hard() -> None:
+    await shaky()
 """
 TEA = {"workflow": "ship", "input": {"item": "tea", "count": 2}}
 
@@ -80,7 +88,68 @@ def test_a_failed_execution_says_why(ask: Ask) -> None:
         await pod.post({"workflow": "fail", "id": "f"})
         status, ended = await pod.get("/v1/executions/f/result?wait=20")
         assert (status, ended["status"]) == (200, "Failed")
-        assert ended["error"] == {"type": "ValueError", "message": "no luck"}
+        assert ended["error"] == {"type": "ValueError", "message": "no luck", "source": "user.py:26"}
+        assert (await pod.get("/v1/executions/f"))[1] == ended
+        assert "ERROR dormouse.execution execution f failed: ValueError: no luck (user.py:26)" in pod.output.read_text()
+
+    ask(scenario)
+
+
+def test_an_open_execution_says_what_it_waits_for(ask: Ask) -> None:
+    async def scenario(pod: RuntimePod) -> None:
+        await pod.post({"workflow": "nap", "id": "n"})
+        await pod.post({"workflow": "try_hard", "id": "t"})
+        (timer,) = (await pod.get("/v1/executions/n"))[1]["waitsFor"]
+        assert (timer["kind"], timer.keys()) == ("timer", {"kind", "dueAt"})
+
+        async def has_failed_once() -> bool:
+            return any("dueAt" in one for one in (await pod.get("/v1/executions/t"))[1]["waitsFor"])
+
+        await pod.until(has_failed_once)
+        (call,) = (await pod.get("/v1/executions/t"))[1]["waitsFor"]
+        assert (call["kind"], call["name"], call["attempt"]) == ("activity", "shaky", 2)
+        assert call["lastError"] == {"type": "ConnectionError", "message": "not yet", "source": "user.py:30"}
+
+        await pod.kill()
+        await pod.start()
+        await pod.ready()
+        assert (await pod.get("/v1/executions/t"))[1]["waitsFor"] == [call]
+        await pod.post({"workflow": "fail", "id": "f"})
+        assert "waitsFor" not in (await pod.get("/v1/executions/f/result?wait=20"))[1]
+
+    ask(scenario)
+
+
+def test_a_list_is_read_page_by_page(ask: Ask) -> None:
+    async def scenario(pod: RuntimePod) -> None:
+        for number in range(5):
+            await pod.post({"workflow": "nap", "id": str(number)})
+        pages, query = [], "limit=2"
+        while query:
+            page = (await pod.get(f"/v1/executions?{query}"))[1]
+            pages.append([one["id"] for one in page["executions"]])
+            query = f"limit=2&after={page['next']}" if "next" in page else ""
+        assert pages == [["4", "3"], ["2", "1"], ["0"]]
+        assert "next" not in (await pod.get("/v1/executions?limit=5"))[1]
+
+    ask(scenario)
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/v1/executions?limt=3", "after, limit"),
+        ("/v1/executions/x?wait=3", "none"),
+        ("/v1/executions/x/result?Wait=3", "wait"),
+        ("/v1/executions/x/events?limit=3&before=2", "after, limit"),
+        ("/status?verbose", "none"),
+    ],
+)
+def test_a_parameter_that_the_path_does_not_know_is_refused(ask: Ask, path: str, known: str) -> None:
+    async def scenario(pod: RuntimePod) -> None:
+        status, answer = await pod.get(path)
+        assert (status, answer["error"]["reason"]) == (400, "UnknownParameter")
+        assert answer["error"]["message"].endswith(f"the parameters of this path are: {known}")
 
     ask(scenario)
 
@@ -138,10 +207,11 @@ def test_the_same_key_with_another_body_is_a_conflict(ask: Ask) -> None:
         (b"{}", 422, "missing required field `workflow`"),
         (b'{"workflow":"nap","inputs":3}', 422, "unknown field `inputs`"),
         (b'{"workflow":3}', 422, "$.workflow"),
-        (b'{"workflow":"walk"}', 404, "there are: ship, nap, fail"),
+        (b'{"workflow":"walk"}', 404, "there are: ship, nap, fail, try_hard"),
         (b'{"workflow":"ship"}', 422, "ship needs an input"),
         (b'{"workflow":"fail","input":1}', 422, "fail takes no input"),
         (b'{"workflow":"ship","input":{"item":"tea","count":"two"}}', 422, "`$.count`"),
+        (b'{"workflow":"ship","input":{"item":"tea","cout":2}}', 422, "`$.cout`; did you mean `count`?"),
         (b'{"workflow":"ship","input":{"count":2}}', 422, "missing required field `item`"),
         (b'{"workflow":"nap","id":"a/b"}', 422, "cannot be an id"),
     ],
@@ -168,6 +238,8 @@ def test_wrong_paths_methods_and_queries_are_refused(ask: Ask) -> None:
             ("GET", "/v1/executions?limit=many", 422),
             ("GET", "/v1/executions?limit=-1", 422),
             ("GET", "/v1/executions?limit=nan", 422),
+            ("GET", "/v1/executions?after=-1", 422),
+            ("GET", "/v1/executions?after=99999999999999999999", 422),
             ("GET", "/v1/executions/nobody/events?after=inf", 404),
         ]
         for method, path, status in wrong:

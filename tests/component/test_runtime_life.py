@@ -83,6 +83,7 @@ def test_when_all_is_done_it_seals_and_ends(tmp_path: Path) -> None:
         await pod.start()
         code, farewell = await pod.ended()
         assert (code, farewell["reason"], farewell["result"]) == (0, "Completed", "succeeded")
+        assert farewell["output"] == '"a"'
         assert farewell["position"] == f"{EPOCH}/99"
         assert pod.keeper.seals == ["Completed"]
         assert notes(pod) == ["a"]
@@ -95,8 +96,19 @@ def test_a_workflow_that_failed_is_complete_too(tmp_path: Path) -> None:
         await pod.start()
         code, farewell = await pod.ended()
         assert (code, farewell["reason"], farewell["result"]) == (0, "Completed", "failed")
+        assert farewell["error"] == "ValueError: no luck"
 
     live(tmp_path, scenario, DORMOUSE_START_WORKFLOW="failing")
+
+
+def test_an_outcome_that_is_too_long_for_the_termination_message_is_cut(tmp_path: Path) -> None:
+    async def scenario(pod: RuntimePod) -> None:
+        await pod.start()
+        _, farewell = await pod.ended()
+        assert farewell["result"] == "failed"
+        assert farewell["error"] == "ValueError: ".ljust(1500)  # without the colours, six bytes each in JSON
+
+    live(tmp_path, scenario, MODULE.replace("no luck", "\\x1b" * 3000), DORMOUSE_START_WORKFLOW="failing")
 
 
 def test_killed_in_an_activity_it_goes_on_and_repeats_only_that_one(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from dormouse_operator.api import DurableWorkflow, DurableWorkflowStatus, ObjectStore, parse
+from dormouse_operator.api import Condition, DurableWorkflow, DurableWorkflowStatus, ObjectStore, parse
+from dormouse_operator.api.durableworkflow import Start
 from dormouse_operator.dev.cluster import Cluster
 from dormouse_operator.dev.local_store import needs_local_store, with_local_store
 from dormouse_operator.dev.manifests import ManifestError, Manifests
@@ -58,12 +60,44 @@ def test_an_edit_that_is_refused_changes_nothing(tmp_path: Path) -> None:
     held = cluster(tmp_path)
     held.apply(manifests())
     before = held.workflow(KEY)
-    with pytest.raises(ManifestError, match="prefix cannot be changed"):
+    with pytest.raises(ManifestError, match=r"ObjectStore bucket: spec\.prefix cannot be changed: choose"):
         held.apply(manifests(image="two", prefix="b"))
     assert held.workflow(KEY) == before
     with pytest.raises(ManifestError, match="storeRef"):
         held.apply(manifests(store="bucket"))
     assert held.workflow(KEY) == before
+
+
+def test_an_edit_that_is_refused_names_place_field_and_remedy(tmp_path: Path) -> None:
+    def started(until: int) -> Manifests:
+        workflow = manifests().workflows[KEY]
+        spec = msgspec.structs.replace(workflow.spec, start=Start(workflow="count", input=until))
+        changed = msgspec.structs.replace(workflow, spec=spec)
+        places = {("DurableWorkflow", KEY): "all.yaml:3"}
+        mine = Manifests(workflows={KEY: changed}, places=places)
+        return with_local_store(mine, SeaweedFS(tmp_path / "store", port=9000))
+
+    held = Cluster(StateFile.read(tmp_path / ".dormouse" / "state.json"))
+    held.apply(started(1))
+    with pytest.raises(ManifestError) as refused:
+        held.apply(started(2))
+    assert str(refused.value) == (
+        "all.yaml:3: DurableWorkflow sleeper: spec.start.input cannot be changed: "
+        "choose another metadata.name, or remove .dormouse to start from nothing"
+    )
+
+
+def test_what_an_earlier_run_found_is_forgotten_but_for_completion(tmp_path: Path) -> None:
+    held = cluster(tmp_path)
+    held.apply(manifests())
+    for kind, stays in (("Stalled", False), ("Completed", True)):
+        condition = Condition(type=kind, status="True", reason="Why", message="", last_transition_time="")
+        held.set_status(KEY, DurableWorkflowStatus(epoch=3, failures=4, claimed=True, conditions=(condition,)))
+        held.forget_verdicts(KEY)
+        status = held.workflow(KEY).status
+        assert status.is_true(kind) is stays
+        assert (status.epoch, status.claimed) == (3, True)
+        assert status.failures == (4 if stays else 0)
 
 
 def test_a_removed_document_stays_and_is_told(tmp_path: Path) -> None:

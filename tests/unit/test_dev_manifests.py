@@ -78,7 +78,10 @@ def test_an_object_that_is_defined_twice_is_refused_with_both_places(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: [1", "is not YAML"),
+        ("a: 1\nb: [1\n", "all.yaml:3: is not YAML: did not find"),
+        ("a: \x07", "all.yaml: is not YAML"),
+        ("metadata: {name: a}\n", "all.yaml:1: there is no `kind`; `dormouse dev` knows DurableWorkflow, "),
+        (WORKFLOW.replace("sleeper}", "a" * 60 + "}", 1), f"DurableWorkflow {'a' * 60}: metadata.name must be"),
         ("- 1\n- 2\n", "a manifest is a mapping"),
         ("", "no document of kind DurableWorkflow"),
         (SECRET.replace("czNjcmV0", "'?'"), "data.token is not base64"),

@@ -22,11 +22,13 @@ class ActivityError(DormouseError):
 class ExecutionFailed(DormouseError):
     """The workflow raised; its execution is closed."""
 
-    def __init__(self, execution: str, cause_type: str, cause_message: str) -> None:
+    def __init__(self, execution: str, cause_type: str, cause_message: str, source: str | None = None) -> None:
         self.execution = execution
         self.cause_type = cause_type
         self.cause_message = cause_message
-        super().__init__(f"execution {execution!r} failed: {cause_type}: {cause_message}")
+        self.source = source
+        where = f" ({source})" if source else ""
+        super().__init__(f"execution {execution!r} failed: {cause_type}: {cause_message}{where}")
 
 
 class ExecutionBlocked(DormouseError):

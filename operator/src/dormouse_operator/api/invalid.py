@@ -11,7 +11,8 @@ class InvalidManifest(ValueError):
         self.kind = kind
         self.name = name
         where = " ".join(part for part in (kind, name) if part)
-        what = f"{path}: {problem}" if path else problem
+        # A rule about `metadata` may begin with `metadata.name`: the place is then said already.
+        what = f"{path}: {problem}" if path and not problem.startswith(f"{path}.") else problem
         told = f"{what}; {remedy}" if remedy else what
         super().__init__(f"{where}: {told}" if where else told)
 

@@ -23,6 +23,8 @@ from dormouse_operator.dev.manifests import Key, ManifestError, Manifests
 from dormouse_operator.dev.pod_status import timestamp
 from dormouse_operator.dev.state import StateFile, applied
 
+_ANOTHER_NAME = "choose another metadata.name"
+
 
 class Cluster:
     """What an API server would answer. `apply` takes all or nothing."""
@@ -47,14 +49,14 @@ class Cluster:
         workflows = dict(state.workflows)
         for key, wanted in manifests.workflows.items():
             earlier = workflows.get("/".join(key))
-            _check_update(earlier, wanted)
+            _check_update(earlier, wanted, manifests, self._remedy(manifests, wanted))
             workflows["/".join(key)] = after = applied(earlier, wanted, now)
             if earlier is not None and after.metadata.generation != earlier.metadata.generation:
                 told.append(f"{key[1]}: the spec changed (generation {after.metadata.generation})")
         stores = dict(state.stores)
         for key, store in manifests.stores.items():
             if MADE_HERE not in store.metadata.annotations:  # its endpoint may change from start to start
-                _check_update(stores.get("/".join(key)), store)
+                _check_update(stores.get("/".join(key)), store, manifests, _ANOTHER_NAME)
                 stores["/".join(key)] = applied(stores.get("/".join(key)), store, now)
         before = self._manifests
         told += [
@@ -70,6 +72,7 @@ class Cluster:
             secrets={**before.secrets, **manifests.secrets},
             config_maps={**before.config_maps, **manifests.config_maps},
             folders={**before.folders, **manifests.folders},
+            places={**before.places, **manifests.places},
         )
         return told
 
@@ -81,6 +84,23 @@ class Cluster:
         """Replace the status."""
         workflow = self.workflow(key)
         self._file.state.workflows["/".join(key)] = msgspec.structs.replace(workflow, status=status)
+
+    def forget_verdicts(self, key: Key) -> None:
+        """What stood in an earlier run's way has to be found out again; what is completed stays so."""
+        status = self.workflow(key).status
+        if not status.is_true("Completed"):
+            self.set_status(key, msgspec.structs.replace(status, phase="", conditions=(), failures=0))
+
+    def remedy(self, key: Key) -> str:
+        """What to do to start a workflow anew."""
+        return self._remedy(self._manifests, self.workflow(key))
+
+    def _remedy(self, manifests: Manifests, workflow: DurableWorkflow) -> str:
+        metadata = workflow.metadata
+        store = manifests.stores.get((metadata.namespace, workflow.spec.storage.store_ref.name))
+        if store is None or MADE_HERE not in store.metadata.annotations:
+            return _ANOTHER_NAME  # its data lies elsewhere, and would belong to another UID
+        return f"{_ANOTHER_NAME}, or remove {self._file.path.parent.name} to start from nothing"
 
     def store(self, key: Key) -> ObjectStore | None:
         """The ObjectStore of that namespace and name."""
@@ -111,10 +131,18 @@ class Cluster:
         )
 
 
-def _check_update(earlier: DurableWorkflow | ObjectStore | None, wanted: DurableWorkflow | ObjectStore) -> None:
+def _check_update(
+    earlier: DurableWorkflow | ObjectStore | None,
+    wanted: DurableWorkflow | ObjectStore,
+    manifests: Manifests,
+    remedy: str,
+) -> None:
     if earlier is None:
         return
     try:
         validate_update(earlier, wanted)
     except InvalidManifest as refused:
-        raise ManifestError(str(refused)) from refused
+        metadata = wanted.metadata
+        place = manifests.places.get((wanted.kind, (metadata.namespace, metadata.name)))
+        told = f"{wanted.kind} {metadata.name}: {refused.path} cannot be changed: {remedy}"
+        raise ManifestError(f"{place}: {told}" if place else told) from refused

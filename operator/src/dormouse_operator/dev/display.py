@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TextIO
 
 from dormouse_operator.api import DurableWorkflow
+from dormouse_operator.dev.outcome import is_failed, left_behind
 
 _COLOURS = {"Running": "32", "Completed": "32", "Stalled": "31", "Failed": "31"}
 _MOVING_COLOUR = "33"
@@ -35,7 +38,11 @@ class Line:
     def text(self) -> str:
         """The whole line."""
         restored = f"restored from {self.restored_from}" if self.restored_from else ""
-        parts = (f"epoch {self.epoch}", self.phase, restored, self.counts, self.url, self.message)
+        phase, message = self.phase, self.message
+        if phase == "Failed" and message:
+            phase, message = f"{phase}: {message}", ""
+        # The address is what a person needs most: it comes before what a narrow terminal cuts off.
+        parts = (f"epoch {self.epoch}", phase, self.url, restored, self.counts, message)
         return f"{self.name}: " + "  ".join(part for part in parts if part)
 
 
@@ -45,24 +52,35 @@ def line_of(
     port: int | None,
     runtime: Mapping[str, Any],
     keeper: Mapping[str, Any],
+    now: datetime,
 ) -> Line:
     """The line of a workflow; `runtime` and `keeper` are what its pod's /status say, empty without an answer."""
     status = workflow.status
-    completed = status.condition("Completed")
     phase = status.phase or "Pending"
-    if status.is_true("Completed") and completed is not None and completed.reason == "Failed":
-        phase = "Failed"
-    counts = ", ".join(f"{name} {runtime[name]}" for name in _COUNTS if runtime.get(name))
+    message = _message(workflow, pods)
+    if is_failed(status):
+        outcome = left_behind(pods)
+        phase, message = "Failed", "" if outcome is None else outcome.message
+    counts = ", ".join(_count(name, runtime, now) for name in _COUNTS if runtime.get(name))
     is_live = phase in ("Running", "Starting")
     return Line(
         name=workflow.metadata.name,
         phase=phase,
         epoch=status.epoch,
-        message=_message(workflow, pods),
+        message=message,
         restored_from=str(keeper.get("restoredFrom") or "") if is_live else "",
         url=f"http://127.0.0.1:{port}" if port and phase == "Running" else "",
         counts=counts if is_live else "",
     )
+
+
+def _count(name: str, runtime: Mapping[str, Any], now: datetime) -> str:
+    """`now` tells which time zone the person lives in, and which day it is there."""
+    text = f"{name} {runtime[name]}"
+    if name != "sleeping" or not runtime.get("nextWakeAt"):
+        return text
+    wake = datetime.fromisoformat(runtime["nextWakeAt"]).astimezone(now.tzinfo)
+    return f"{text} until {wake:%H:%M:%S}" if wake.date() == now.date() else f"{text} until {wake:%Y-%m-%d %H:%M:%S}"
 
 
 def _message(workflow: DurableWorkflow, pods: Sequence[Mapping[str, Any]]) -> str:
@@ -92,6 +110,7 @@ class Display:
         self._has_colours = has_colours and self._is_live
         self._drawn: tuple[Line, ...] = ()
         self._drawn_rows = 0
+        self._is_gone = False
 
     def say(self, message: str) -> None:
         """One message that stays."""
@@ -119,9 +138,11 @@ class Display:
                 self._write(line.text() + "\n")
 
     def _erase(self) -> None:
-        if self._drawn_rows:
-            self._write(f"\x1b[{self._drawn_rows}A\x1b[J")
-            self._drawn_rows = 0
+        if not self._is_live:
+            return
+        up = f"\x1b[{self._drawn_rows}A" if self._drawn_rows else ""
+        self._write(f"\r{up}\x1b[J")  # the terminal may have echoed a ^C
+        self._drawn_rows = 0
 
     def _draw(self) -> None:
         if not self._is_live or not self._drawn:
@@ -137,8 +158,17 @@ class Display:
         self._drawn_rows = len(self._drawn)
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        if self._is_gone:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            # The terminal was closed: nobody reads any more, and the pods have to end well all the same.
+            self._is_gone = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())  # else the interpreter's own last flush fails
+            os.close(nowhere)
 
 
 def said(body: bytes) -> Mapping[str, Any]:

@@ -34,6 +34,8 @@ class Manifests:
     config_maps: Mapping[Key, Mapping[str, bytes]] = field(default_factory=dict)
     folders: Mapping[Key, Path] = field(default_factory=dict)
     """Where each workflow's manifest lies: the user's modules are looked for there."""
+    places: Mapping[tuple[str, Key], str] = field(default_factory=dict)
+    """File and line of each document, by kind and key."""
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -94,6 +96,7 @@ def load(paths: Sequence[Path]) -> Manifests:
         secrets=loaded["Secret"],
         config_maps=loaded["ConfigMap"],
         folders=folders,
+        places={defined: str(document) for defined, document in seen.items()},
     )
 
 
@@ -115,7 +118,10 @@ def _documents(paths: Sequence[Path]) -> Iterator[_Document]:
                 if content is not None:
                     yield _Document(path, node.start_mark.line + 1, content)
         except (yaml.YAMLError, ValueError) as malformed:
-            raise ManifestError(f"{path}: is not YAML: {malformed}") from malformed
+            mark = getattr(malformed, "problem_mark", None)
+            where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
+            why = getattr(malformed, "problem", None) or malformed
+            raise ManifestError(f"{where}: is not YAML: {why}") from malformed
 
 
 def _typed(document: _Document) -> tuple[str, Key, Any]:
@@ -134,6 +140,8 @@ def _typed(document: _Document) -> tuple[str, Key, Any]:
             return kind, (config_map.metadata.namespace, config_map.metadata.name), values
         if kind not in _OURS and not str(content.get("apiVersion")).startswith("dormouse.dev/"):
             known = ", ".join((*_OURS, *_CORE))
+            if kind is None:
+                raise ManifestError(f"{document}: there is no `kind`; `dormouse dev` knows {known}")
             raise ManifestError(f"{document}: `dormouse dev` runs no {kind!r}; it knows {known}")
         parsed = parse(content)
     except InvalidManifest as invalid:

@@ -156,4 +156,8 @@ def _earlier(told: Mapping[str, Any], *, is_sidecar: bool) -> ContainerState:
     if "running" in told["state"]:
         since = told["state"]["running"]["startedAt"]
         end = Terminated(_UNKNOWN_EXIT, since, timestamp(), reason="Unknown")
-    return replace(state, last=end or state.last)
+    last = end or state.last
+    if last is not None:
+        # What it said then is no verdict on the try that comes now.
+        last = replace(last, message="", reason="Unknown")
+    return replace(state, last=last)

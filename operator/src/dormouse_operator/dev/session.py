@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from dormouse_operator.api import DurableWorkflow
@@ -19,6 +20,7 @@ from dormouse_operator.dev.kubelet import Kubelet
 from dormouse_operator.dev.leftovers import kill_leftovers, tag
 from dormouse_operator.dev.local_store import MADE_HERE, needs_local_store, with_local_store
 from dormouse_operator.dev.manifests import Key, ManifestError, Manifests, load
+from dormouse_operator.dev.outcome import RESULT_PATH, Outcome, answered, is_failed, is_success, left_behind
 from dormouse_operator.dev.ports import is_free
 from dormouse_operator.dev.processes import end_of
 from dormouse_operator.dev.seaweedfs import SeaweedFS, StoreError
@@ -56,6 +58,7 @@ class Session:
         self._store_serves = asyncio.Event()
         self._controllers: dict[Key, Controller] = {}
         self._controlled: set[Key] = set()
+        self._outcomes: dict[Key, Outcome] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._trouble: BaseException | None = None
         self._ending = asyncio.Event()
@@ -70,6 +73,9 @@ class Session:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signalled)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+            # The terminal was closed. Kernel and shell may both say so: the second time is no wish to kill.
+            loop.add_signal_handler(signal.SIGHUP, self._ending.set)
         stamps = self._stamps()
         try:
             self._apply(load(self._options.files))
@@ -93,6 +99,8 @@ class Session:
                 self._controllers[key].wake()
                 continue
             self._choose_port(key)
+            self._cluster.forget_verdicts(key)
+            self._tell_of_old_end(key)
             controller = Controller(
                 key,
                 self._cluster,
@@ -175,8 +183,39 @@ class Session:
             controller.pods_changed()
 
     def _tell(self, key: Key, event: EmitEvent) -> None:
+        if event.reason == "Completed":
+            workflow = self._cluster.workflow(key)
+            outcome = left_behind(self._kubelet.pods_of(workflow.metadata.uid))
+            if is_failed(workflow.status):
+                self._note_outcome(key, outcome or Outcome("Failed", ""))
+                return
+            if outcome is not None:
+                self._note_outcome(key, outcome)
         say = self._display.warn if event.type == "Warning" else self._display.say
         say(f"{key[1]}: {event.reason}: {event.message}")
+
+    def _note_outcome(self, key: Key, outcome: Outcome) -> None:
+        """Told once; the pod's end tells again what its runtime said, perhaps cut off."""
+        earlier, self._outcomes[key] = self._outcomes.get(key), outcome
+        if earlier is None or (earlier.kind == "Blocked" and earlier != outcome):
+            say = self._display.say if outcome.kind == "Completed" else self._display.warn
+            say(f"{key[1]}: {outcome.text()}")
+
+    def _tell_of_old_end(self, key: Key) -> None:
+        """Nothing will happen to a workflow that an earlier run completed: say so, and what to do instead."""
+        workflow = self._cluster.workflow(key)
+        completed = workflow.status.condition("Completed")
+        if completed is None or completed.status != "True":
+            return
+        remedy = f"nothing to do (to run it again {self._cluster.remedy(key)})"
+        end = f"at {completed.last_transition_time}"
+        if is_failed(workflow.status):
+            outcome = left_behind(self._kubelet.pods_of(workflow.metadata.uid))
+            self._outcomes[key] = outcome or Outcome("Failed", "")
+            error = f": {outcome.message}" if outcome is not None and outcome.message else ""
+            self._display.warn(f"{key[1]}: Failed {end}{error}\n{key[1]}: {remedy}")
+        else:
+            self._display.say(f"{key[1]}: Completed {end}: {remedy}")
 
     def _start(self, name: str, work: Coroutine[None, None, None]) -> None:
         """A task that fails ends the session with its error: nothing goes on half blind."""
@@ -234,7 +273,7 @@ class Session:
 
     async def _line(self, key: Key) -> Line:
         workflow = self._cluster.workflow(key)
-        if key not in self._controlled:
+        if key not in self._controlled and not workflow.status.is_true("Completed"):
             return Line(key[1], "Pending", workflow.status.epoch, "the local S3 server starts")
         pods = self._kubelet.pods_of(workflow.metadata.uid)
         ports = self._kubelet.ports_of(workflow.metadata.uid)
@@ -242,20 +281,33 @@ class Session:
         if ports and workflow.status.phase == "Running":
             runtime = await get(ports[RUNTIME_CONTAINER], "/status", _LINES_EVERY_SECONDS)
             keeper = await get(ports[KEEPER_CONTAINER], "/status", _LINES_EVERY_SECONDS)
+            await self._ask_for_outcome(key, ports[RUNTIME_CONTAINER])
         return line_of(
             workflow,
             pods,
             ports.get(RUNTIME_CONTAINER),
             {} if runtime is None else said(runtime.body),
             {} if keeper is None else said(keeper.body),
+            datetime.now().astimezone(),
         )
+
+    async def _ask_for_outcome(self, key: Key, port: int) -> None:
+        """The runtime may go on for long after its start execution has ended."""
+        known = self._outcomes.get(key)
+        if self._cluster.workflow(key).spec.start is None or (known is not None and known.kind != "Blocked"):
+            return
+        answer = await get(port, RESULT_PATH, _LINES_EVERY_SECONDS)
+        if (outcome := answered(answer)) is not None:
+            self._note_outcome(key, outcome)
+        elif answer is not None and answer.status == 202:
+            self._outcomes.pop(key, None)
 
     def _check_completion(self) -> None:
         statuses = [self._cluster.workflow(key).status for key in self._cluster.keys]
-        stalled = any(status.is_true("Stalled") for status in statuses)
-        if stalled or all(status.is_true("Completed") for status in statuses):
-            results = [status.condition("Completed") for status in statuses]
-            self._failed = stalled or any(each is not None and each.reason == "Failed" for each in results)
+        is_blocked = any(outcome.kind == "Blocked" for outcome in self._outcomes.values())
+        success = is_success(statuses, is_blocked=is_blocked)
+        if success is not None:
+            self._failed = not success
             self._ending.set()
 
 

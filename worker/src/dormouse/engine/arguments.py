@@ -8,12 +8,12 @@ or keyword-only parameters write `[[positional ...], {keyword: value}]`.
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from dormouse.engine.annotations import hints_of
 from dormouse.engine.payload import decoder, encode
 
 _PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -87,8 +87,3 @@ class Arguments:
 
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_call = msgspec.json.Decoder(tuple[list[msgspec.Raw], dict[str, msgspec.Raw]])
-
-
-def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The function's annotations as types."""
-    return typing.get_type_hints(function, include_extras=True)

@@ -15,8 +15,9 @@ import msgspec
 
 from dormouse.engine.execution import ActivityCall
 from dormouse.engine.info import ActivityInfo, activity_context
-from dormouse.engine.payload import Failure, encode, failure_of
+from dormouse.engine.payload import Failure, encode, failure_of, on_one_line
 from dormouse.engine.retry import seconds_until_retry
+from dormouse.errors import InvalidDefinition
 
 _log = logging.getLogger("dormouse.activity")
 
@@ -109,7 +110,10 @@ class Attempts:
     async def _outcome(self, call: ActivityCall) -> Outcome:
         activity = call.activity
         try:
+            activity.check()
             args, kwargs = activity.arguments.decode(call.payload)
+        except InvalidDefinition as error:
+            return self._raised(call, error, final=True)
         except msgspec.ValidationError as error:
             return self._raised(call, TypeError(f"the arguments of {activity.name} do not fit: {error}"), final=True)
         execution = call.execution.id
@@ -154,8 +158,12 @@ class Attempts:
     def _raised(self, call: ActivityCall, error: BaseException, *, final: bool = False) -> Raised:
         activity = call.activity
         wait = None if final else seconds_until_retry(activity.retry, call.attempt, error)
-        then = "gives up" if wait is None else f"is tried again in {wait:g} s"
         failure = failure_of(error)
-        execution = call.execution.id
-        _log.warning("%s/%s attempt %d %s\n%s", execution, activity.name, call.attempt, then, failure.traceback)
+        which = f"{call.execution.id}/{activity.name}-{call.command} attempt {call.attempt}"
+        what = on_one_line(f"{failure.type}: {failure.message}")
+        if wait is None:
+            _log.warning("%s failed: %s; it was the last\n%s", which, what, failure.traceback)
+        else:
+            _log.warning("%s failed: %s; again in %g s", which, what, wait)
+            _log.debug("%s: %s", which, failure.traceback)
         return Raised(failure, wait)

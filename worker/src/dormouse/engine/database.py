@@ -203,7 +203,7 @@ class Database:
         return self._rows("WHERE status IN ('Open', 'Blocked') ORDER BY key")
 
     def executions(self, position: int, limit: int) -> list[Row]:
-        """The newest executions that were started up to this position."""
+        """The newest executions that were started up to this position, the newest first."""
         return self._rows("WHERE key <= ? ORDER BY key DESC LIMIT ?", position, limit)
 
     def execution(self, execution_id: str) -> Row | None:

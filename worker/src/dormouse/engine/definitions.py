@@ -6,12 +6,14 @@ import asyncio
 import functools
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
 
 import msgspec
 
-from dormouse.engine.arguments import Arguments, hints_of
+from dormouse.engine.annotations import hints_of, refuse_unwritable
+from dormouse.engine.arguments import Arguments
 from dormouse.engine.info import running_directly
 from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.payload import decoder
@@ -24,8 +26,55 @@ R = TypeVar("R")
 Called: TypeAlias = Coroutine[object, None, R]  # with Any, mypy would lose the types of gather(one(), other())
 
 
-class Workflow(Generic[P, R]):
+class _Definition:
+    """A function whose annotations are checked as soon as all their names are known."""
+
+    kind: ClassVar[str]
+    name: str
+    function: Callable[..., Any]
+    _checked = False
+
+    def check(self) -> None:
+        """Raises InvalidDefinition when an annotation has no JSON form, or names what does not exist."""
+        try:
+            self._check()
+        except NameError as error:
+            raise InvalidDefinition(
+                f"the {self.kind} {self.name}: an annotation cannot be read, because {error}; "
+                "define or import it where the function is, also at run time"
+            ) from error
+
+    def _check(self) -> None:
+        if not self._checked:
+            refuse_unwritable(self.kind, self.function)
+            self._checked = True
+
+    def _check_or_later(self) -> None:
+        try:
+            self._check()
+        except NameError:
+            _unchecked.add(self)
+
+
+_unchecked: weakref.WeakSet[_Definition] = weakref.WeakSet()
+
+
+def check_what_was_unknown() -> None:
+    """Check the definitions that named something which was not there yet; all modules are imported by now."""
+    for definition in list(_unchecked):
+        try:
+            definition._check()
+        except NameError:
+            if "<locals>" not in definition.function.__qualname__:  # what is local to a function is never found
+                definition.check()
+            continue
+        _unchecked.discard(definition)
+
+
+class Workflow(_Definition, Generic[P, R]):
     """A workflow's function and how its input and result are read."""
+
+    kind = "workflow"
 
     def __init__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> None:
         if not inspect.iscoroutinefunction(function):
@@ -40,10 +89,14 @@ class Workflow(Generic[P, R]):
         self.function = function
         self.name = function.__name__
         self._parameter = parameters[0] if parameters else None
+        self._check_or_later()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Called[R]:
         """Run it as a part of the workflow that calls it, or, in a test, as the plain function that it is."""
-        return self.function(*args, **kwargs)
+        loop = asyncio._get_running_loop()
+        if isinstance(loop, WorkflowLoop):
+            return cast("Called[R]", loop.host.call_part(self, args, kwargs, source_of(sys._getframe(1))))
+        return cast("Called[R]", self.function(*args, **kwargs))
 
     @property
     def takes_input(self) -> bool:
@@ -54,9 +107,12 @@ class Workflow(Generic[P, R]):
         return self._parameter is not None and self._parameter.default is self._parameter.empty
 
     @functools.cached_property
+    def input_type(self) -> Any:
+        return hints_of(self.function).get(self._parameter.name, Any) if self._parameter else None
+
+    @functools.cached_property
     def input(self) -> msgspec.json.Decoder[Any]:
-        hints = hints_of(self.function)
-        return decoder(hints.get(self._parameter.name, Any) if self._parameter else None)
+        return decoder(self.input_type)
 
     @functools.cached_property
     def result(self) -> msgspec.json.Decoder[Any]:
@@ -72,8 +128,10 @@ def absent(name: str) -> Workflow[[], None]:
     return Workflow(nothing)
 
 
-class Activity(Generic[P, R]):
+class Activity(_Definition, Generic[P, R]):
     """An activity's function, how it is retried, and how its arguments and result are read."""
+
+    kind = "activity"
 
     def __init__(
         self,
@@ -90,6 +148,7 @@ class Activity(Generic[P, R]):
         self.retry = retry
         self.start_to_close_seconds = start_to_close_seconds
         self.arguments = Arguments(function)
+        self._check_or_later()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Called[R]:
         """In a workflow: record the call, run it durably, give its result. Elsewhere: just run it."""

@@ -22,8 +22,8 @@ from dormouse.engine.mismatch import blocked_by_absence
 from dormouse.engine.payload import decode_failure, encode
 from dormouse.engine.registry import Registry, Running
 from dormouse.engine.requests import by_name, check_id, check_input, fingerprint
-from dormouse.engine.standing import Standing, standing_of
-from dormouse.engine.turns import Turns
+from dormouse.engine.standing import Standing, Waiting, standing_of, waiting_of
+from dormouse.engine.turns import Turns, tell
 from dormouse.errors import (
     EngineStopped,
     ExecutionBlocked,
@@ -244,7 +244,7 @@ class Engine:
         payload = event.payload or b"null"
         if event.kind == Kind.EXECUTION_FAILED:
             failure = decode_failure(payload)
-            raise ExecutionFailed(execution_id, failure.type, failure.message)
+            raise ExecutionFailed(execution_id, failure.type, failure.message, failure.source)
         definition = self.workflows.get(row.workflow)
         return definition.result.decode(payload) if definition else msgspec.json.decode(payload)
 
@@ -274,10 +274,21 @@ class Engine:
             raise UnknownExecution(f"there is no execution {execution_id!r}")
         return self._as_it_counts(row)
 
-    def describe_newest(self, limit: int) -> list[Row]:
-        """The newest executions, as far as they count."""
-        rows = self._database.executions(self._turns.durable_position, limit)
+    def describe_newest(self, limit: int, *, before: int | None = None) -> list[Row]:
+        """The newest executions, as far as they count; `before` is the key of the one that the last page ended with."""
+        newest = self._turns.durable_position
+        rows = self._database.executions(newest if before is None else min(newest, before - 1), limit)
         return [self._as_it_counts(row) for row in rows]
+
+    def ending(self, row: Row) -> Event | None:
+        """The event that closed an execution."""
+        return None if row.closed_position is None else self._database.event(row.closed_position)
+
+    def waits_for(self, execution_id: str) -> list[Waiting]:
+        """What an open execution waits for, as far as it counts."""
+        running, turns = self._registry.find(execution_id), self._turns
+        pending = running.execution.pending.values() if running is not None else ()
+        return [waiting_of(one, turns.alarms.holds) for one in pending if one.position <= turns.durable_position]
 
     def history(self, execution_id: str, *, after: int = 0, limit: int = -1) -> list[Event]:
         """An execution's events, as far as they count."""
@@ -380,6 +391,8 @@ class Engine:
             running.ended.set_result(None)
         if execution.blocked != row.blocked:
             left.changed.append(execution)
+        elif execution.blocked is not None:
+            tell(execution)  # again in each life: nobody reads the log of an earlier one
         return left
 
     def _execution(self, key: int, execution_id: str, definition: Workflow[..., Any], seed: bytes) -> Execution:

@@ -9,18 +9,19 @@ import asyncio
 import contextvars
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dormouse.engine.awaiting import Made, NotAwaited
 from dormouse.engine.clock import SECOND
 from dormouse.engine.definitions import Activity, Workflow
 from dormouse.engine.info import WorkflowInfo
 from dormouse.engine.journal import COMMANDS, Event, Journal, Kind
 from dormouse.engine.loop import Callback, Restless, WorkflowLoop
-from dormouse.engine.mismatch import Blocked, Issued, blocked_by_code, blocked_by_mismatch
+from dormouse.engine.mismatch import Blocked, Issued, blocked_by_code, blocked_by_forgotten_await, blocked_by_mismatch
 from dormouse.engine.payload import Failure, decode_failure, encode, failure_of
 from dormouse.engine.source import source_of
 from dormouse.errors import ActivityError
@@ -43,7 +44,12 @@ class Status(StrEnum):
 
 
 class ActivityCall(asyncio.Future[Any]):
-    """A call that the workflow waits for. Cancelling it is a decision of the workflow, so it is recorded."""
+    """A call that the workflow waits for. Cancelling it is a decision of the workflow, so it is recorded.
+
+    Attributes:
+        attempt: the one that runs or, when it is `due` in the future, that follows.
+        position: of the event that says so; 0 when an earlier life wrote it.
+    """
 
     def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
         super().__init__(loop=execution.loop)
@@ -53,6 +59,8 @@ class ActivityCall(asyncio.Future[Any]):
         self.payload = payload
         self.attempt = 1
         self.due: int | None = None
+        self.position = 0
+        self.last_failure: Failure | None = None
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not super().cancel(msg):
@@ -64,13 +72,14 @@ class ActivityCall(asyncio.Future[Any]):
 class Sleep:
     """A timer that the workflow has set."""
 
-    __slots__ = ("callback", "command", "due", "execution")
+    __slots__ = ("callback", "command", "due", "execution", "position")
 
     def __init__(self, execution: Execution, command: int, due: int, callback: Callback) -> None:
         self.execution = execution
         self.command = command
         self.due = due
         self.callback = callback
+        self.position = 0
 
     def cancel(self) -> None:
         if not self.callback.cancelled():
@@ -105,6 +114,8 @@ class Execution:
         self._journal = journal
         self._expected: deque[Event] = deque()
         self._commands = 0
+        self.failure: Failure | None = None
+        self._not_awaited = NotAwaited()
         self._main: asyncio.Task[Any] | None = None
         self._chance: Random | None = None
         self._replaying = False
@@ -154,6 +165,8 @@ class Execution:
         self._record(Kind.ATTEMPT_FAILED, call.command, attempt=call.attempt, due=due, payload=encode(failure), at=at)
         call.attempt += 1
         call.due = due
+        call.position = self.last_position or 0
+        call.last_failure = failure
         self._journal.batch.delayed.append(call)
 
     def woken(self, sleep: Sleep, at: int) -> None:
@@ -197,16 +210,38 @@ class Execution:
         """Let go of the code; the execution goes on elsewhere, or it is over."""
         self.loop.dispose()
         self.pending.clear()
+        self._not_awaited.close()
 
     # What the user's code asks for.
 
-    async def call(self, activity: Activity[..., Any], payload: bytes, source: str | None) -> Any:
-        """Record an activity's call and wait for its result."""
+    def call(self, activity: Activity[..., Any], payload: bytes, source: str | None) -> Coroutine[Any, Any, Any]:
+        """Record an activity's call, once it is awaited, and wait for its result."""
+        number = self._not_awaited.next_number()
+        return self._not_awaited.add(number, Made(self._call(number, activity, payload, source), activity.name, source))
+
+    def call_part(
+        self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], source: str | None
+    ) -> Coroutine[Any, Any, Any]:
+        """Run a workflow's function as a part of this one."""
+        number = self._not_awaited.next_number()
+        return self._not_awaited.add(
+            number, Made(self._call_part(number, workflow, args, kwargs), workflow.name, source)
+        )
+
+    async def _call_part(
+        self, number: int, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        self._not_awaited.began(number)
+        return await workflow.function(*args, **kwargs)
+
+    async def _call(self, number: int, activity: Activity[..., Any], payload: bytes, source: str | None) -> Any:
+        self._not_awaited.began(number)
         command = self._next_command()
         call = ActivityCall(self, command, activity, payload)
         self.pending[command] = call
         if self._is_new(Issued(Kind.ACTIVITY_SCHEDULED, command, activity.name, payload, source)):
             self._record(Kind.ACTIVITY_SCHEDULED, command, name=activity.name, payload=payload, source=source)
+            call.position = self.last_position or 0
             self._journal.batch.begun.append(call)
         return await call
 
@@ -219,6 +254,7 @@ class Execution:
         source = source_of(sys._getframe(2))
         if self._is_new(Issued(Kind.TIMER_SET, command, None, None, source)):
             self._record(Kind.TIMER_SET, command, due=sleep.due, source=source)
+            sleep.position = self.last_position or 0
             self._journal.batch.sleeping.append(sleep)
         return sleep
 
@@ -290,6 +326,7 @@ class Execution:
         if event.kind == Kind.ATTEMPT_FAILED and isinstance(waiting, ActivityCall):
             waiting.attempt = (event.attempt or 0) + 1
             waiting.due = event.due
+            waiting.last_failure = decode_failure(event.payload or b"")
             return
         self.moment = max(self.moment, event.at)
         del self.pending[command]
@@ -319,20 +356,23 @@ class Execution:
         main = self._main
         if main is None or not main.done() or self.blocked is not None:
             return
-        self._main = None
-        failure: Failure | None = None
         payload = b""
         error = asyncio.CancelledError("the workflow cancelled itself") if main.cancelled() else main.exception()
         if error is None:
+            forgotten = self._not_awaited.forgotten()
+            if forgotten:
+                self.block(blocked_by_forgotten_await([(made.name, made.source) for made in forgotten]))
+                return
             try:
                 payload = encode(main.result())
             except TypeError as unencodable:
                 error = unencodable
+        self._main = None
         if error is not None:
-            failure = failure_of(error)
-            payload = encode(failure)
-        self.status = Status.COMPLETED if failure is None else Status.FAILED
-        kind = Kind.EXECUTION_COMPLETED if failure is None else Kind.EXECUTION_FAILED
+            self.failure = failure_of(error)
+            payload = encode(self.failure)
+        self.status = Status.COMPLETED if self.failure is None else Status.FAILED
+        kind = Kind.EXECUTION_COMPLETED if self.failure is None else Kind.EXECUTION_FAILED
         self._record(kind, payload=payload)
         self.closed_position = self._journal.batch.events[-1].position
         self._journal.batch.closed.append(self)

@@ -71,6 +71,18 @@ def blocked_by_absence(workflow: str, known: list[str]) -> Blocked:
     )
 
 
+def blocked_by_forgotten_await(forgotten: list[tuple[str, str | None]]) -> Blocked:
+    """The workflow returned, and calls that it had made were never awaited, so they never ran."""
+    calls = ", ".join(f"{name}{_at(source)}" for name, source in forgotten)
+    name = forgotten[0][0]
+    return Blocked(
+        "NotAwaited",
+        f"the workflow returned but never awaited {calls}, so that never ran; write `await {name}(...)`. "
+        "It is tried again at each start; when the log already holds calls that came after it, start a new execution.",
+        actual_source=forgotten[0][1],
+    )
+
+
 def _describe(kind: str, command: int | None, name: str | None, payload: bytes | None) -> str:
     what = f"{kind} {name}" if name else kind
     if payload is not None:

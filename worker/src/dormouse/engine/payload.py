@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 from pathlib import PurePath
-from typing import Any
+from types import TracebackType
+from typing import Any, get_origin
 
 import msgspec
 
@@ -24,14 +26,44 @@ def _from_plain(kind: Any, value: Any) -> Any:
     validate = getattr(kind, "model_validate", None)
     if validate is not None:
         return validate(value)
-    if isinstance(kind, type) and isinstance(value, kind):
-        return value
+    if takes_plain(kind):
+        if isinstance(value, get_origin(kind) or kind):
+            return value
+        raise TypeError(f"Expected `{kind}`, got `{type(value).__name__}`")
     raise TypeError(f"JSON does not say how to make a {kind!r}; annotate with a dataclass or a msgspec Struct")
 
 
+def takes_plain(kind: Any) -> bool:
+    """Whether a class that msgspec does not know can be made of JSON's own values."""
+    if hasattr(kind, "model_validate"):
+        return True
+    kind = get_origin(kind) or kind
+    return isinstance(kind, type) and any(_is_kind_of(plain, kind) for plain in _PLAIN)
+
+
+def _is_kind_of(plain: type, kind: type) -> bool:
+    try:
+        return issubclass(plain, kind)
+    except TypeError:  # a Protocol that can only be checked by hand
+        return False
+
+
+_PLAIN = (dict, list, str, int, float, bool, type(None))
 # Deterministic: a set's order changes with each process, and a replay compares the bytes.
 _encoder = msgspec.json.Encoder(enc_hook=_to_plain, order="deterministic")
-encode = _encoder.encode
+
+
+def encode(value: Any) -> bytes:
+    """Write a value as JSON: the same bytes for the same value, in every process.
+
+    Raises:
+        TypeError: when it has no JSON form.
+    """
+    try:
+        return _encoder.encode(value)
+    except TypeError:
+        # Either it has none, which is said again here, or some keys are no text: those can only be ordered as text.
+        return _encoder.encode(msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic"))
 
 
 def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
@@ -40,14 +72,21 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An exception as the log keeps it."""
+    """An exception as the log keeps it; `source` is the user's line that raised it."""
 
     type: str
     message: str
     traceback: str | None = None
+    source: str | None = None
+
+    def __str__(self) -> str:
+        """All of it but the traceback."""
+        return f"{self.type}: {self.message}" + (f" ({self.source})" if self.source else "")
 
 
 _MACHINERY = (str(PurePath(__file__).parent), str(PurePath(concurrent.futures.__file__).parent))
+_STANDARD_LIBRARY = str(PurePath(asyncio.__file__).parents[1])
+_INSTALLED = ("site-packages", "dist-packages")
 _FRAMES = 12
 _CHARACTERS = 4000
 
@@ -60,7 +99,26 @@ def failure_of(error: BaseException) -> Failure:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_MACHINERY):
         trace = trace.tb_next
     text = "".join(format_exception(type(error), error, trace or error.__traceback__, limit=-_FRAMES))
-    return Failure(type(error).__name__, str(error)[:_CHARACTERS], text[-_CHARACTERS:])
+    return Failure(type(error).__name__, str(error)[:_CHARACTERS], text[-_CHARACTERS:], _users_line(trace))
+
+
+def _users_line(trace: TracebackType | None) -> str | None:
+    """The last line of the author's own code; when all of it is installed, the last that is not Python's or ours."""
+    own = installed = None
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        line = f"{PurePath(filename).name}:{trace.tb_lineno}"
+        if any(folder in filename for folder in _INSTALLED):
+            installed = line
+        elif not filename.startswith((*_MACHINERY, _STANDARD_LIBRARY, "<")):
+            own = line
+        trace = trace.tb_next
+    return own or installed
+
+
+def on_one_line(text: str) -> str:
+    """For a log that is read line by line."""
+    return " ".join(text.split())
 
 
 decode_failure = msgspec.json.Decoder(Failure).decode

@@ -10,14 +10,20 @@ from typing import Any
 
 import msgspec
 
-from dormouse.engine.definitions import Workflow
+from dormouse.engine.definitions import Workflow, check_what_was_unknown
+from dormouse.engine.unknown_fields import refuse_unknown_fields
 from dormouse.errors import InvalidDefinition, InvalidInput
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
 
 
 def by_name(workflows: ModuleType | Iterable[Workflow[..., Any]]) -> dict[str, Workflow[..., Any]]:
-    """The workflows that a module, or a list, offers."""
+    """The workflows that a module, or a list, offers.
+
+    Raises:
+        InvalidDefinition: when they cannot work, or an activity of theirs cannot.
+    """
+    check_what_was_unknown()
     candidates: Iterable[object] = vars(workflows).values() if isinstance(workflows, ModuleType) else workflows
     found: dict[str, Workflow[..., Any]] = {}
     for one in candidates:
@@ -30,6 +36,7 @@ def by_name(workflows: ModuleType | Iterable[Workflow[..., Any]]) -> dict[str, W
 
 def check_input(workflow: Workflow[..., Any], payload: bytes | None) -> None:
     """Raises InvalidInput when the workflow cannot be called with this input."""
+    workflow.check()
     if payload is None:
         if workflow.needs_input:
             raise InvalidInput(f"the workflow {workflow.name} needs an input")
@@ -37,6 +44,8 @@ def check_input(workflow: Workflow[..., Any], payload: bytes | None) -> None:
     if not workflow.takes_input:
         raise InvalidInput(f"the workflow {workflow.name} takes no input; leave it out")
     try:
+        # First, because a field that is said to be missing has often only been misspelt.
+        refuse_unknown_fields(workflow.input_type, payload)
         workflow.input.decode(payload)
     except msgspec.DecodeError as error:
         raise InvalidInput(f"the input of {workflow.name} does not fit: {error}") from error

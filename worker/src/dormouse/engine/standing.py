@@ -1,4 +1,4 @@
-"""How many executions do what, and may this life rest? Pure."""
+"""What do the executions do, what does one wait for, and may this life rest? Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from dormouse.engine.execution import ActivityCall, Execution, Sleep
+from dormouse.engine.payload import Failure
 
 Doing = Literal["running", "retrying", "sleeping", "waiting", "blocked"]
 
@@ -25,6 +26,24 @@ class Standing(msgspec.Struct, frozen=True, rename="camel"):
     next_wake_at: int | None
     idle_since: int | None
     can_hibernate: bool
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """One thing that an open execution waits for."""
+
+    kind: Literal["activity", "timer"]
+    name: str | None = None
+    attempt: int | None = None
+    last_failure: Failure | None = None
+    due: int | None = None
+
+
+def waiting_of(waiting: ActivityCall | Sleep, backs_off: Callable[[ActivityCall], bool]) -> Waiting:
+    """Describe it; an activity that runs is not due."""
+    if isinstance(waiting, Sleep):
+        return Waiting("timer", due=waiting.due)
+    due = waiting.due if backs_off(waiting) else None
+    return Waiting("activity", waiting.activity.name, waiting.attempt, waiting.last_failure, due)
 
 
 def doing(execution: Execution, backs_off: Callable[[ActivityCall], bool]) -> Doing:

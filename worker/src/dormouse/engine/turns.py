@@ -8,6 +8,7 @@ happens before it counts. While one batch waits for the store the next is alread
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,17 @@ from dormouse.engine.database import Database, Request
 from dormouse.engine.durability import Durability
 from dormouse.engine.execution import ActivityCall, Execution, Sleep, Status
 from dormouse.engine.journal import Batch, Event, Journal, Kind
+from dormouse.engine.payload import on_one_line
+
+_log = logging.getLogger("dormouse.execution")
+
+
+def tell(execution: Execution) -> None:
+    """Say in the log what went wrong, in one line."""
+    if execution.failure is not None:
+        _log.error("execution %s failed: %s", execution.id, on_one_line(str(execution.failure)))
+    elif execution.blocked is not None:
+        _log.warning("execution %s is blocked: %s", execution.id, on_one_line(execution.blocked.message))
 
 
 class Turns:
@@ -199,6 +211,7 @@ class Turns:
         for execution in (*batch.closed, *batch.changed):
             if execution.status != Status.OPEN:
                 self._end(execution)
+                tell(execution)
         if not self._draining:
             for waiting in (*batch.begun, *batch.timers_set, *batch.resumed):
                 self._go_on_waiting(waiting)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
 
-from dormouse.engine.clock import to_text
-from dormouse.engine.database import Row
 from dormouse.engine.engine import Engine
-from dormouse.engine.journal import Event, Kind
-from dormouse.engine.mismatch import Blocked
-from dormouse.engine.payload import decode_failure, encode
+from dormouse.engine.execution import Status
+from dormouse.engine.payload import encode
 from dormouse.errors import (
     DormouseError,
     EngineStopped,
@@ -25,9 +23,11 @@ from dormouse.errors import (
     UnknownWorkflow,
 )
 from dormouse.runtime.server import Request, Response
+from dormouse.runtime.views import ExecutionsView, event_view, execution_view, status_view
 
 _LONGEST_WAIT_SECONDS = 300.0
 _MOST_LISTED = 1000
+_CURSOR_DIGITS = 19  # SQLite's integers
 _STATUS_OF: dict[type[DormouseError], int] = {
     UnknownWorkflow: 404,
     UnknownExecution: 404,
@@ -41,48 +41,6 @@ class _Start(msgspec.Struct, forbid_unknown_fields=True):
     workflow: str
     input: msgspec.Raw = msgspec.Raw()
     id: str | None = None
-
-
-class ExecutionView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """An execution as the API shows it."""
-
-    id: str
-    workflow: str
-    status: str
-    started_at: str
-    closed_at: str | None = None
-    blocked: Blocked | None = None
-    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class EventView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """An event as the API shows it."""
-
-    position: int
-    kind: str
-    at: str
-    command: int | None = None
-    name: str | None = None
-    attempt: int | None = None
-    due: str | None = None
-    source: str | None = None
-    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class StatusView(msgspec.Struct, frozen=True, rename="camel"):
-    """What `/status` says."""
-
-    epoch: int
-    open: int
-    running: int
-    sleeping: int
-    waiting: int
-    retrying: int
-    blocked: int
-    next_wake_at: str | None
-    idle_since: str | None
-    can_hibernate: bool
 
 
 class Api:
@@ -107,7 +65,7 @@ class Api:
             return _error(_STATUS_OF.get(type(error), 500), type(error).__name__, str(error))
 
     async def _route(self, request: Request, engine: Engine) -> Response:
-        for pattern, methods in _ROUTES:
+        for pattern, methods, parameters in _ROUTES:
             match = pattern.fullmatch(request.path)
             if match is None:
                 continue
@@ -115,25 +73,16 @@ class Api:
             if handler is None:
                 allowed = ", ".join(methods)
                 return _error(405, "MethodNotAllowed", f"{request.path} takes {allowed}", ("allow", allowed))
+            known = frozenset() if request.method == "POST" else parameters
+            unknown = request.query.keys() - known
+            if unknown:
+                return _unknown_parameters(unknown, known)
             return await handler(self, engine, request, *match.groups())
-        known = "/healthz, /readyz, /status, /v1/executions[/ID[/result|/events]]"
-        return _error(404, "UnknownPath", f"there is no {request.path}; there are {known}")
+        paths = "/healthz, /readyz, /status, /v1/executions[/ID[/result|/events]]"
+        return _error(404, "UnknownPath", f"there is no {request.path}; there are {paths}")
 
     async def _status(self, engine: Engine, _: Request) -> Response:
-        standing = engine.standing()
-        view = StatusView(
-            self._epoch,
-            standing.open,
-            standing.running,
-            standing.sleeping,
-            standing.waiting,
-            standing.retrying,
-            standing.blocked,
-            _moment(standing.next_wake_at),
-            _moment(standing.idle_since),
-            standing.can_hibernate,
-        )
-        return _json(200, view)
+        return _json(200, status_view(self._epoch, engine.standing()))
 
     async def _start(self, engine: Engine, request: Request) -> Response:
         try:
@@ -147,15 +96,23 @@ class Api:
         if key is not None and not 0 < len(key) <= 255:
             return _error(422, "InvalidRequest", "Idempotency-Key must have 1 to 255 characters")
         handle = await engine.start_encoded(wanted.workflow, payload, execution_id=wanted.id, idempotency_key=key)
-        view = _view(engine.describe(handle.id))
+        view = execution_view(engine.describe(handle.id))
         return _json(201 if handle.created else 200, view, ("location", f"/v1/executions/{handle.id}"))
 
     async def _list(self, engine: Engine, request: Request) -> Response:
-        limit = _number(request, "limit", 100, _MOST_LISTED)
-        return _json(200, {"executions": [_view(row) for row in engine.describe_newest(int(limit))]})
+        limit = max(1, int(_number(request, "limit", 100, _MOST_LISTED)))
+        after = request.query.get("after")
+        if after is not None and not (after.isascii() and after.isdigit() and len(after) < _CURSOR_DIGITS):
+            raise InvalidInput(f"the query's after must be the `next` of an answer, not {after!r}")
+        rows = engine.describe_newest(limit + 1, before=None if after is None else int(after))
+        following = str(rows[limit - 1].key) if len(rows) > limit else None
+        views = [execution_view(row) for row in rows[:limit]]
+        return _json(200, ExecutionsView(views, following))
 
     async def _show(self, engine: Engine, _: Request, execution_id: str) -> Response:
-        return _json(200, _view(engine.describe(execution_id)))
+        row = engine.describe(execution_id)
+        waiting = engine.waits_for(execution_id) if row.status == Status.OPEN else None
+        return _json(200, execution_view(row, engine.ending(row), waiting))
 
     async def _result(self, engine: Engine, request: Request, execution_id: str) -> Response:
         wait = _number(request, "wait", 0, _LONGEST_WAIT_SECONDS)
@@ -164,25 +121,26 @@ class Api:
             try:
                 await asyncio.wait_for(engine.outcome(execution_id), wait)
             except (TimeoutError, ExecutionBlocked):
-                return _json(202, _view(engine.describe(execution_id)))
+                return _json(202, execution_view(engine.describe(execution_id)))
         row, event = await engine.outcome(execution_id)
-        return _json(200, _view(row, event))
+        return _json(200, execution_view(row, event, with_result=True))
 
     async def _events(self, engine: Engine, request: Request, execution_id: str) -> Response:
         limit = int(_number(request, "limit", _MOST_LISTED, _MOST_LISTED))
         after = int(_number(request, "after", 0, 2.0**62))
         events = engine.history(execution_id, after=after, limit=limit)
-        return _json(200, {"events": [_event_view(event) for event in events]})
+        return _json(200, {"events": [event_view(event) for event in events]})
 
 
 _Handler = Callable[..., Awaitable[Response]]
-_ROUTES: list[tuple[re.Pattern[str], dict[str, _Handler]]] = [
-    (re.compile(r"/status"), {"GET": Api._status}),
-    (re.compile(r"/v1/executions"), {"GET": Api._list, "POST": Api._start}),
-    (re.compile(r"/v1/executions/([^/]+)"), {"GET": Api._show}),
-    (re.compile(r"/v1/executions/([^/]+)/result"), {"GET": Api._result}),
-    (re.compile(r"/v1/executions/([^/]+)/events"), {"GET": Api._events}),
+_ROUTES: list[tuple[re.Pattern[str], dict[str, _Handler], frozenset[str]]] = [
+    (re.compile(r"/status"), {"GET": Api._status}, frozenset()),
+    (re.compile(r"/v1/executions"), {"GET": Api._list, "POST": Api._start}, frozenset({"limit", "after"})),
+    (re.compile(r"/v1/executions/([^/]+)"), {"GET": Api._show}, frozenset()),
+    (re.compile(r"/v1/executions/([^/]+)/result"), {"GET": Api._result}, frozenset({"wait"})),
+    (re.compile(r"/v1/executions/([^/]+)/events"), {"GET": Api._events}, frozenset({"limit", "after"})),
 ]
+"""Paths, what answers them, and which parameters a query of a GET may have."""
 _decode_start = msgspec.json.Decoder(_Start).decode
 
 
@@ -194,13 +152,14 @@ def _error(status: int, reason: str, message: str, *headers: tuple[str, str]) ->
     return _json(status, {"error": {"reason": reason, "message": message}}, *headers)
 
 
+def _unknown_parameters(unknown: AbstractSet[str], known: AbstractSet[str]) -> Response:
+    has, takes = ", ".join(sorted(unknown)), ", ".join(sorted(known)) or "none"
+    return _error(400, "UnknownParameter", f"the query has {has}; the parameters of this path are: {takes}")
+
+
 def refuse(status: int, message: str) -> Response:
     """The answer to what never became a request."""
     return _error(status, "BadRequest" if status < 500 else "Failed", message)
-
-
-def _moment(moment: int | None) -> str | None:
-    return None if moment is None else to_text(moment)
 
 
 def _number(request: Request, name: str, default: float, most: float) -> float:
@@ -214,30 +173,3 @@ def _number(request: Request, name: str, default: float, most: float) -> float:
     if not number >= 0:
         raise InvalidInput(f"the query's {name} must be a number from 0, not {text!r}")
     return min(number, most)
-
-
-def _view(row: Row, event: Event | None = None) -> ExecutionView:
-    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    if event is not None and event.kind == Kind.EXECUTION_COMPLETED:
-        result = msgspec.Raw(event.payload or b"null")
-    elif event is not None:
-        failure = decode_failure(event.payload or b"null")
-        error = msgspec.Raw(msgspec.json.encode({"type": failure.type, "message": failure.message}))
-    return ExecutionView(
-        row.id, row.workflow, row.status, to_text(row.started_at), _moment(row.closed_at), row.blocked, result, error
-    )
-
-
-def _event_view(event: Event) -> EventView:
-    return EventView(
-        event.position,
-        event.kind,
-        to_text(event.at),
-        event.command,
-        event.name,
-        event.attempt,
-        _moment(event.due),
-        event.source,
-        msgspec.UNSET if event.payload is None else msgspec.Raw(event.payload),
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from pathlib import Path
 from traceback import extract_tb, format_exception_only
@@ -31,9 +32,16 @@ def load(name: str, source: Path) -> ModuleType:
         raise EntrypointFailed(_explain(name, source, error)) from error
 
 
+def _searched(source: Path) -> list[str]:
+    """Where a person can put the module: a path that was set stands in for the image."""
+    folders = [str(source)] if source.is_dir() else []
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [*folders, *(filter(None, paths) if any(paths) else ["the image"])]
+
+
 def _explain(name: str, source: Path, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == name:
-        return f"there is no module {name!r}, neither in {source} nor in the image; check spec.entrypoint"
+        return f"there is no module {name!r} in {' or in '.join(_searched(source))}; check spec.entrypoint"
     line = "".join(format_exception_only(error)).strip().splitlines()[-1]
     frames = [frame for frame in extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     if isinstance(error, SyntaxError):

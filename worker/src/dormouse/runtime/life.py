@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from dormouse.engine.durability import AsyncDurability, Durability, SyncDurability
 from dormouse.engine.engine import Engine
 from dormouse.engine.execution import Status
+from dormouse.engine.journal import Event, Kind
+from dormouse.engine.payload import decode_failure
 from dormouse.errors import DormouseError, InvalidDefinition
 from dormouse.keeper.client import AlreadySealed, KeeperClient, KeeperError, Life
 from dormouse.pod import Marker, boot_id, read_marker
@@ -23,6 +25,7 @@ from dormouse.runtime.settings import Settings
 
 T = TypeVar("T")
 MAIN = "main"
+_SHOWN_BYTES = 1500
 _SHARE_OF_GRACE = 0.75  # the keeper needs the rest for its own end
 _log = logging.getLogger("dormouse.runtime")
 
@@ -150,6 +153,7 @@ class RuntimeLife:
         main = engine.recorded(MAIN)
         if reason == "Completed" and main is not None:
             facts["result"] = "succeeded" if main.status == Status.COMPLETED else "failed"
+            facts |= _outcome_of((await engine.outcome(MAIN))[1])
         sealing = asyncio.create_task(_close_and_seal(engine, keeper, reason))
         # A store that is down is waited for as long as nobody says stop, and then for most of the grace.
         ends: set[asyncio.Future[Any]] = {sealing, keeper.ended}
@@ -163,6 +167,21 @@ class RuntimeLife:
             return Ending(reason, "the store does not answer: what no barrier covered yet is only on this volume", 1)
         facts["position"] = sealing.result()
         return Ending(reason, "everything is in the store", 0, facts)
+
+
+def _outcome_of(last: Event) -> dict[str, str]:
+    """What a person wants to know of it, as far as a termination message has room."""
+    payload = last.payload or b"null"
+    if last.kind == Kind.EXECUTION_COMPLETED:
+        return {"output": _cut(payload)}
+    failure = decode_failure(payload)
+    return {"error": _cut(f"{failure.type}: {failure.message}".encode())}
+
+
+def _cut(text: bytes) -> str:
+    kept = text[:_SHOWN_BYTES].decode(errors="ignore")
+    # A control character would take six bytes of the little room.
+    return "".join(each if each.isprintable() or each == "\n" else " " for each in kept)
 
 
 async def _close_and_seal(engine: Engine, keeper: KeeperClient, reason: str) -> str:

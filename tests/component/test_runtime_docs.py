@@ -1,0 +1,88 @@
+"""Do the examples of the page on the HTTP API answer what the page shows?"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from runtime_pod import RuntimePod
+
+from dormouse.runtime import api
+from markdown_blocks import REPOSITORY, blocks
+
+PAGE = REPOSITORY / "docs" / "http-api.md"
+AUTHORS_PAGE = REPOSITORY / "docs" / "writing-workflows.md"
+SHOWN_PORT = "8100"
+ANYTHING = "..."
+
+
+def fits(shown: Any, answered: Any) -> bool:
+    if shown == ANYTHING:
+        return answered is not None
+    if isinstance(shown, dict):
+        return (
+            isinstance(answered, dict)
+            and shown.keys() == answered.keys()
+            and all(fits(shown[name], answered[name]) for name in shown)
+        )
+    if isinstance(shown, list):
+        return (
+            isinstance(answered, list)
+            and len(shown) == len(answered)
+            and all(fits(one, other) for one, other in zip(shown, answered, strict=True))
+        )
+    return bool(shown == answered)
+
+
+async def output_of(command: str, port: int) -> Any:
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", command.replace(SHOWN_PORT, str(port)), stdout=asyncio.subprocess.PIPE
+    )
+    written, _ = await asyncio.wait_for(process.communicate(), 60)
+    return json.loads(written)
+
+
+def examples() -> list[tuple[str, Any]]:
+    """Each command with the answer that follows it."""
+    found = [block for block in blocks(PAGE) if block.language in ("bash", "json")]
+    assert [block.language for block in found] == ["bash", "json"] * (len(found) // 2)
+    return [(command.text, json.loads(answer.text)) for command, answer in zip(found[::2], found[1::2], strict=True)]
+
+
+def test_the_examples_answer_what_the_page_shows(tmp_path: Path) -> None:
+    module = next(block.text for block in blocks(AUTHORS_PAGE, "python") if block.title == "orders.py")
+
+    async def live() -> None:
+        async with RuntimePod(tmp_path, module) as pod:
+            await pod.start()
+            await pod.ready()
+            for command, shown in examples():
+                answers: list[Any] = []
+
+                async def as_shown(command: str = command, shown: Any = shown, answers: list[Any] = answers) -> bool:
+                    answers.append(await output_of(command, pod.port))
+                    return fits(shown, answers[-1])
+
+                try:
+                    # A reader types slowly: what an order does first is over by then.
+                    await (pod.until(as_shown) if "-d" not in command else as_shown())
+                finally:
+                    assert fits(shown, answers[-1]), f"{command}\n{answers[-1]}"
+
+    asyncio.run(live())
+
+
+def test_every_path_parameter_and_reason_is_on_the_page() -> None:
+    page = PAGE.read_text()
+    for pattern, methods, parameters in api._ROUTES:
+        path = pattern.pattern.replace("([^/]+)", "ID")
+        for method in methods:
+            (row,) = re.findall(rf"^\| `{method} {re.escape(path)}` \|([^|]*)\|", page, re.MULTILINE)
+            assert set(re.findall(r"`(\w+)`", row)) == (parameters if method == "GET" else set())
+    reasons = set(re.findall(r'_error\(\d+, "(\w+)"', inspect.getsource(api)))
+    assert reasons
+    assert {reason for reason in reasons if f"`{reason}`" not in page} == set()

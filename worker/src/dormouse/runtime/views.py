@@ -1,0 +1,153 @@
+"""How does the API show executions and events? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from dormouse.engine.clock import to_text
+from dormouse.engine.database import Row
+from dormouse.engine.journal import Event, Kind
+from dormouse.engine.mismatch import Blocked
+from dormouse.engine.payload import Failure, decode_failure
+from dormouse.engine.standing import Standing, Waiting
+
+
+class ErrorView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why something failed."""
+
+    type: str
+    message: str
+    source: str | None = None
+
+
+class WaitingView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One thing that an open execution waits for."""
+
+    kind: str
+    name: str | None = None
+    attempt: int | None = None
+    last_error: ErrorView | None = None
+    due_at: str | None = None
+
+
+class ExecutionView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An execution as the API shows it."""
+
+    id: str
+    workflow: str
+    status: str
+    started_at: str
+    closed_at: str | None = None
+    blocked: Blocked | None = None
+    waits_for: list[WaitingView] | None = None
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: ErrorView | None = None
+
+
+class ExecutionsView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One page of executions, and where the next begins."""
+
+    executions: list[ExecutionView]
+    next: str | None = None
+
+
+class EventView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An event as the API shows it."""
+
+    position: int
+    kind: str
+    at: str
+    command: int | None = None
+    name: str | None = None
+    attempt: int | None = None
+    due: str | None = None
+    source: str | None = None
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class StatusView(msgspec.Struct, frozen=True, rename="camel"):
+    """What `/status` says."""
+
+    epoch: int
+    open: int
+    running: int
+    sleeping: int
+    waiting: int
+    retrying: int
+    blocked: int
+    next_wake_at: str | None
+    idle_since: str | None
+    can_hibernate: bool
+
+
+def moment(at: int | None) -> str | None:
+    return None if at is None else to_text(at)
+
+
+def status_view(epoch: int, standing: Standing) -> StatusView:
+    return StatusView(
+        epoch,
+        standing.open,
+        standing.running,
+        standing.sleeping,
+        standing.waiting,
+        standing.retrying,
+        standing.blocked,
+        moment(standing.next_wake_at),
+        moment(standing.idle_since),
+        standing.can_hibernate,
+    )
+
+
+def execution_view(
+    row: Row, ending: Event | None = None, waiting: Sequence[Waiting] | None = None, *, with_result: bool = False
+) -> ExecutionView:
+    """Show an execution, with the event that closed it or what it waits for as far as they are given."""
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: ErrorView | None = None
+    if ending is not None and ending.kind == Kind.EXECUTION_FAILED:
+        error = _error_view(decode_failure(ending.payload or b"null"))
+    elif ending is not None and with_result:
+        result = msgspec.Raw(ending.payload or b"null")
+    return ExecutionView(
+        row.id,
+        row.workflow,
+        row.status,
+        to_text(row.started_at),
+        moment(row.closed_at),
+        row.blocked,
+        None if waiting is None else [_waiting_view(one) for one in waiting],
+        result,
+        error,
+    )
+
+
+def _waiting_view(waiting: Waiting) -> WaitingView:
+    failure = waiting.last_failure
+    return WaitingView(
+        waiting.kind,
+        waiting.name,
+        waiting.attempt,
+        None if failure is None else _error_view(failure),
+        moment(waiting.due),
+    )
+
+
+def _error_view(failure: Failure) -> ErrorView:
+    return ErrorView(failure.type, failure.message, failure.source)
+
+
+def event_view(event: Event) -> EventView:
+    return EventView(
+        event.position,
+        event.kind,
+        to_text(event.at),
+        event.command,
+        event.name,
+        event.attempt,
+        moment(event.due),
+        event.source,
+        msgspec.UNSET if event.payload is None else msgspec.Raw(event.payload),
+    )
