@@ -19,6 +19,11 @@ def writes_of(key_end: str) -> Fault:
     return lambda request: request.method == b"PUT" and request.target.split(b"?")[0].endswith(key_end.encode())
 
 
+def reads_of(key_end: str) -> Fault:
+    """Requests that read an object whose key ends like this."""
+    return lambda request: request.method == b"GET" and request.target.split(b"?")[0].endswith(key_end.encode())
+
+
 @dataclass
 class StoreProxy:
     """Passes requests on to `port`. Faults may change while it runs."""
@@ -29,6 +34,9 @@ class StoreProxy:
     """With this, writes happen whatever their conditions say; the proxy signs them anew, as a careless store would."""
     lose_answers_of: Fault | None = None
     fail: Fault | None = None
+    status: int = 503
+    body: bytes = b""
+    """What requests that `fail` are answered."""
     lost: int = 0
     failed: int = 0
     endpoint: str = ""
@@ -60,7 +68,7 @@ class StoreProxy:
                     return
                 if self.fail is not None and self.fail(request):
                     self.failed += 1
-                    response, content = h11.Response(status_code=503, headers=[("Content-Length", "0")]), b""
+                    response, content = h11.Response(status_code=self.status, headers=[]), self.body
                 elif self.unconditional is not None and request.method == b"PUT":
                     key = request.target.split(b"?")[0].decode().split("/", 2)[2]
                     etag = (await obstore.put_async(self.unconditional, key, body))["e_tag"] or ""

@@ -143,6 +143,7 @@ def fsync_directory(path: Path) -> None:
 
 def say_farewell(path: Path, reason: str, message: str, **facts: object) -> None:
     """Write the termination message. It must never keep a container from ending, so a failure is only printed."""
+    message = message.encode(errors="replace").decode()  # file names may hold what is no text
     document = {"reason": reason, "message": message, **facts}
     while len(data := json.dumps(document, ensure_ascii=False).encode()) > TERMINATION_MESSAGE_BYTES and message:
         message = message[: len(message) * 3 // 4]

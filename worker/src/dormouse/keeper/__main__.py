@@ -66,18 +66,28 @@ async def _finish(settings: Settings, life: Life, living: asyncio.Task[None]) ->
     say_farewell(settings.pod.termination_log, "Unsealed", pessimistic, epoch=settings.pod.epoch)
     seconds = max(1.0, settings.grace_seconds - _GRACE_MARGIN_SECONDS)
     await asyncio.wait({finishing, living}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    if finishing.done() and _failed(finishing) and not living.done():
+        # What made the seal fail may be about to end the life too, and then says why.
+        await asyncio.wait({living}, timeout=_GRACE_MARGIN_SECONDS)
     if living.done():
         finishing.cancel()
         await asyncio.gather(finishing, return_exceptions=True)
         await living  # raises why it ended
-    if finishing.done() and not finishing.cancelled() and finishing.exception() is None:
+    if finishing.done() and not _failed(finishing):
         said = finishing.result()
         _farewell(settings, "Sealed" if said.startswith("sealed") else "Stopped", said)
         return 0
-    why = f"no seal in {seconds:.0f} s" if not finishing.done() else str(finishing.exception())
+    if not finishing.done():
+        why = f"no seal in {seconds:.0f} s"
+    else:
+        why = "the seal was cancelled" if finishing.cancelled() else str(finishing.exception())
     finishing.cancel()
     _farewell(settings, "Unsealed", f"{why}; {life.not_safe()}")
     return 1
+
+
+def _failed(task: asyncio.Task[str]) -> bool:
+    return task.cancelled() or task.exception() is not None
 
 
 def _farewell(settings: Settings, reason: str, message: str, **facts: int | str) -> None:

@@ -121,8 +121,8 @@ class Life:
             except StoreError as error:
                 _log.warning("watching CURRENT: %s", error)
             except NotOurs:
-                if self._is_sealed:
-                    return  # the next life may begin
+                if self._is_sealed or (self._sealing is not None and self._ownership.sealed_by_us()):
+                    return  # sealed, perhaps without having heard so: the next life may begin
                 raise
             else:
                 self._confirmed_at = time.monotonic()

@@ -154,7 +154,7 @@ class S3:
                 f"the store refused the credentials ({code or 'denied'}) for the bucket {self._bucket!r}; "
                 "correct the Secret that the ObjectStore names"
             )
-        if code == "NotImplemented" or isinstance(error, NotSupportedError):
+        if code == "NotImplemented" or "status code: 501" in text or isinstance(error, NotSupportedError):
             return StoreUnsupported(f"the store does not know this request: {_short(error)}")
         if isinstance(error, FileNotFoundError):
             return None
