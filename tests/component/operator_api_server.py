@@ -72,6 +72,10 @@ class ApiServer:
         """It is gone at once, whatever it was doing."""
         await self._write("DELETED", (plural, namespace, name), self.get(plural, name, namespace))
 
+    async def delete(self, plural: str, name: str, namespace: str = "team") -> None:
+        """As `kubectl delete --wait=false`: finalizers and a pod's grace are kept to."""
+        await self._delete((plural, namespace, name), {})
+
     async def until(self, holds: Callable[[], bool]) -> None:
         """Asked after each write."""
         try:

@@ -22,6 +22,7 @@ from dormouse_operator.controller.leading import Candidate
 from dormouse_operator.controller.lease import Terms
 from dormouse_operator.controller.options import Options
 from dormouse_operator.controller.running import Operator, run
+from dormouse_operator.controller.stores import ProbeStore, probe_store
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 QUICK = Terms(duration_seconds=2, deadline_seconds=1.5, renew_seconds=0.3, retry_seconds=0.1)
@@ -35,6 +36,7 @@ class Fleet:
     seaweedfs: SeaweedFS
     prefix: str
     operators: list[Operator] = field(default_factory=list)
+    probe: ProbeStore = probe_store
 
     # What a user does.
 
@@ -43,6 +45,9 @@ class Fleet:
         data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
         await self.server.put("secrets", {**_named("Secret", "local", "v1"), "data": data})
         await self.server.put("objectstores", {**_named("ObjectStore", "local"), "spec": self._store_spec()})
+
+    async def gone(self, name: str = "report") -> None:
+        await self.server.until(lambda: name not in self.server.names("durableworkflows"))
 
     async def apply(self, name: str = "report", **spec: Any) -> None:
         made: Document = {
@@ -173,7 +178,7 @@ class Fleet:
             Candidate("team", options.pop("lease", "dormouse-operator"), identity), **{"terms": QUICK, **options}
         )
         running = asyncio.create_task(
-            run(Configuration(host=self.server.url), chosen, stop=stop, started=self.operators.append)
+            run(Configuration(host=self.server.url), chosen, stop=stop, started=self.operators.append, probe=self.probe)
         )
         try:
             yield stop

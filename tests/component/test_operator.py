@@ -134,7 +134,9 @@ def test_a_secret_that_appears_later_is_found(tell: Tell, monkeypatch: pytest.Mo
             await made.apply()
             await made.phase("Stalled")
             assert made.condition("Ready")["reason"] == "SecretNotFound"
-            assert made.condition("Available", "local", "objectstores")["reason"] == "SecretNotFound"
+            await made.server.until(
+                lambda: made.condition("Available", "local", "objectstores").get("reason") == "SecretNotFound"
+            )
             await made.server.put("secrets", secret)
             await made.runs("report-e1")
             await made.phase("Running")

@@ -26,7 +26,7 @@ def is_write(request: web.Request) -> bool:
 
 def test_a_status_that_somebody_else_changed_first_is_planned_again(tell: Tell) -> None:
     async def story(made: Fleet) -> None:
-        refused = []
+        refused: list[str] = []
 
         async def fault(request: web.Request) -> web.Response | None:
             if request.method == "PATCH" and "durableworkflows" in request.path and len(refused) < 2:
@@ -77,7 +77,7 @@ def test_a_change_during_an_outage_of_the_api_server_is_noticed_after_it(tell: T
 @pytest.mark.parametrize("lost", ["status", "pods", "configmaps"])
 def test_a_lost_answer_never_makes_two_pods(tell: Tell, lost: str) -> None:
     async def story(made: Fleet) -> None:
-        answers = []
+        answers: list[str] = []
 
         async def fault(request: web.Request) -> web.StreamResponse | None:
             is_it = is_write(request) and request.path.endswith(lost) and "objectstores" not in request.path

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 # Looking for entry points costs as much as starting Python, so what this distribution brings is simply known.
-_OWN = {"dev": ("dormouse_operator.dev.command", "dev")}
+_OWN = {
+    "dev": ("dormouse_operator.dev.command", "dev"),
+    "operator": ("dormouse_operator.controller.command", "operator"),
+}
 
 
 def _of_other_packages() -> dict[str, EntryPoint]:

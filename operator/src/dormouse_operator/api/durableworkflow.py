@@ -11,6 +11,7 @@ from dormouse_operator.api.metadata import Condition, ObjectMeta, ObjectName, Ti
 
 Durability = Literal["Sync", "Async"]
 OperatingMode = Literal["Running", "Suspended"]
+DeletionPolicy = Literal["Retain", "Delete"]
 Quantity = Annotated[str, Meta(min_length=1, max_length=32)] | int
 
 
@@ -64,6 +65,11 @@ class Template(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     spec: dict[str, Any] = field(default_factory=dict)
 
 
+class Failover(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    node_lost_seconds: Annotated[int, Meta(ge=15, le=86400)] = 20
+    """A kubelet renews every ten seconds: one missed renewal is not enough."""
+
+
 class DurableWorkflowSpec(
     Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -73,7 +79,14 @@ class DurableWorkflowSpec(
     start: Start | None = None
     storage: Storage
     operating_mode: OperatingMode = "Running"
+    failover: Failover | None = None
+    deletion_policy: DeletionPolicy = "Retain"
     template: Template | None = None
+
+    @property
+    def node_lost_seconds(self) -> int:
+        """After how long a silent node is lost."""
+        return (self.failover or Failover()).node_lost_seconds
 
 
 class LastSeal(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

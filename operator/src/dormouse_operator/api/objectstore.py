@@ -49,6 +49,10 @@ class ObjectStoreStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()
 
+    def condition(self, type: str) -> Condition | None:  # noqa: A002 - the API's own word
+        """The condition of that type, if it was ever set."""
+        return next((condition for condition in self.conditions if condition.type == type), None)
+
 
 class ObjectStore(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     api_version: str

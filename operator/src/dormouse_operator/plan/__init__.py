@@ -2,16 +2,22 @@
 
 from dormouse_operator.plan.actions import (
     Action,
+    AddFinalizer,
     ApplyConfigMap,
     CreatePod,
     DeletePod,
     EmitEvent,
     Plan,
     ReadCurrent,
+    ReleaseData,
+    RemoveFinalizer,
 )
 from dormouse_operator.plan.naming import (
+    ABANDON_ANNOTATION,
     EPOCH_LABEL,
+    FINALIZER,
     KEEPER_CONTAINER,
+    MANAGED_BY_LABEL,
     NAME_LABEL,
     RUNTIME_CONTAINER,
     TEMPLATE_HASH_ANNOTATION,
@@ -27,7 +33,7 @@ from dormouse_operator.plan.observed import (
     Observed,
 )
 from dormouse_operator.plan.planning import plan
-from dormouse_operator.plan.pod import Settings, build_pod, build_source, template_hash
+from dormouse_operator.plan.pod import STOCK, Settings, build_pod, build_source, template_hash
 
 __all__ = [
     "plan",
@@ -43,8 +49,12 @@ __all__ = [
     "DeletePod",
     "ApplyConfigMap",
     "ReadCurrent",
+    "AddFinalizer",
+    "RemoveFinalizer",
+    "ReleaseData",
     "EmitEvent",
     "Settings",
+    "STOCK",
     "build_pod",
     "build_source",
     "template_hash",
@@ -53,6 +63,9 @@ __all__ = [
     "KEEPER_CONTAINER",
     "RUNTIME_CONTAINER",
     "NAME_LABEL",
+    "MANAGED_BY_LABEL",
     "EPOCH_LABEL",
+    "FINALIZER",
+    "ABANDON_ANNOTATION",
     "TEMPLATE_HASH_ANNOTATION",
 ]

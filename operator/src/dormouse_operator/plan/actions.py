@@ -41,7 +41,25 @@ class EmitEvent(Struct, frozen=True):
     message: str
 
 
-Action = CreatePod | DeletePod | ApplyConfigMap | ReadCurrent | EmitEvent
+class AddFinalizer(Struct, frozen=True):
+    """Before the first pod: from then on there is data that a deletion has to wait for."""
+
+
+class RemoveFinalizer(Struct, frozen=True):
+    """The object may go."""
+
+
+class ReleaseData(Struct, frozen=True):
+    """Write into CURRENT that nobody lives here any more, or remove everything; then read CURRENT again.
+
+    `epoch` is the newest that was ever used: what stays of deleted data says that it never is again.
+    """
+
+    policy: Literal["Retain", "Delete"]
+    epoch: int
+
+
+Action = CreatePod | DeletePod | ApplyConfigMap | ReadCurrent | AddFinalizer | RemoveFinalizer | ReleaseData | EmitEvent
 
 
 class Plan(Struct, frozen=True):

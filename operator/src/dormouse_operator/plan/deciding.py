@@ -1,83 +1,31 @@
 """What is the next step: leave the pod, end it, read CURRENT, wait, or create the next epoch?"""
 
 from datetime import datetime, timedelta
-from typing import Literal
 
-from msgspec import Struct
-
-from dormouse_operator.api import DurableWorkflow, InvalidManifest, LastFailure
-from dormouse_operator.plan.actions import Action, ApplyConfigMap, CreatePod, DeletePod, ReadCurrent
+from dormouse_operator.api import InvalidManifest, LastFailure
+from dormouse_operator.plan.actions import (
+    Action,
+    AddFinalizer,
+    ApplyConfigMap,
+    CreatePod,
+    DeletePod,
+)
+from dormouse_operator.plan.case import Case, Step, Trouble, missing, reading_current, stalled
+from dormouse_operator.plan.deletion import decide_deletion
 from dormouse_operator.plan.lives import ENDED_FOR_GOOD, NEEDS_HELP, Life
-from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread, Observed
-from dormouse_operator.plan.pod import Settings, break_glass, build_pod, build_source, template_hash
+from dormouse_operator.plan.naming import FINALIZER
+from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
+from dormouse_operator.plan.pod import break_glass, build_pod, build_source, template_hash
 
-Phase = Literal["Pending", "Starting", "Running", "Stopping", "Suspended", "Stalled", "Completed", "Deleting"]
 _AT_ONCE_SECONDS = 1
 """The grace of a pod that may write nothing any more; 0 would not wait for the kubelet's word."""
-_READ_AGAIN_SECONDS = 5.0
 _LONGEST_BACKOFF_SECONDS = 300
-
-
-class Case(Struct, frozen=True, kw_only=True):
-    """Everything that a decision may rest on."""
-
-    dwf: DurableWorkflow
-    observed: Observed
-    now: datetime
-    settings: Settings
-    lives: tuple[Life, ...]
-
-    @property
-    def newest(self) -> Life | None:
-        return self.lives[-1] if self.lives else None
-
-    @property
-    def last_epoch(self) -> int:
-        """The newest epoch that a pod was asked to live in; 0 when none ever was."""
-        return max(self.dwf.status.epoch, *(life.epoch for life in self.lives), 0)
-
-    @property
-    def failures(self) -> int:
-        """Failed lives in a row under this spec: a changed one gets a clean slate."""
-        status = self.dwf.status
-        return status.failures if status.observed_generation == self.dwf.metadata.generation else 0
-
-    @property
-    def sealed(self) -> bool:
-        """Whether the newest life is known to have ended well."""
-        own = self.own_current
-        return own is not None and own.state == "Sealed" and own.epoch >= self.last_epoch
-
-    @property
-    def own_current(self) -> CurrentSeen | None:
-        """CURRENT, when it was read and is this very object's."""
-        current = self.observed.current
-        if isinstance(current, CurrentSeen) and current.workflow_uid == self.dwf.metadata.uid:
-            return current
-        return None
-
-
-class Step(Struct, frozen=True, kw_only=True):
-    """`failure` is how the newest life ended badly, when that was found out now."""
-
-    phase: Phase
-    reason: str
-    message: str
-    actions: tuple[Action, ...] = ()
-    wait_seconds: float | None = None
-    failure: LastFailure | None = None
-    created_epoch: int | None = None
-
-
-class Trouble(Struct, frozen=True):
-    reason: str
-    message: str
 
 
 def decide(case: Case) -> Step:
     """One step; the shell comes back with what it changed."""
     if case.dwf.metadata.deletion_timestamp:
-        return _deleting(case)
+        return decide_deletion(case)
     if case.dwf.status.is_true("Completed"):
         return Step(phase="Completed", reason="Completed", message=_completed_message(case))
     newest = case.newest
@@ -88,11 +36,6 @@ def decide(case: Case) -> Step:
         waiting = Step(phase="Stopping", reason="OlderPodAlive", message="an older pod has to end first")
         return _and(waiting, _sweep(case.lives))
     return _without_pod(case)
-
-
-def _deleting(case: Case) -> Step:
-    actions = tuple(DeletePod(life.pod, life.uid) for life in case.lives if life.live and not life.deleting)
-    return Step(phase="Deleting", reason="Deleting", message="its pod seals and ends", actions=actions)
 
 
 def _with_pod(case: Case, life: Life) -> Step:
@@ -108,17 +51,17 @@ def _with_pod(case: Case, life: Life) -> Step:
     store = case.observed.store
     trouble = missing(case)
     if trouble is not None or store is None:
-        return _stalled(trouble)
+        return stalled(trouble)
     try:
         wanted = template_hash(case.dwf, store, case.settings)
     except InvalidManifest as error:
-        return _stalled(Trouble("InvalidTemplate", str(error)))
+        return stalled(Trouble("InvalidTemplate", str(error)))
     if life.template_hash != wanted:
         return _delete(life, "Rolling", f"pod {life.pod} seals and ends because the spec changed")
     if not life.keeper_ready and _break_glass_changed(case, life):
         return _delete(life, "Rolling", f"pod {life.pod} ends because break-glass settings changed")
     if (ending := life.ending_in(NEEDS_HELP)) is not None:
-        return _stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
+        return stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
     if life.ready:
         return Step(phase="Running", reason="Running", message=f"pod {life.pod} runs")
     if not life.keeper_ready:
@@ -135,16 +78,18 @@ def _without_pod(case: Case) -> Step:
     suspended = case.dwf.spec.operating_mode == "Suspended"
     trouble = missing(case)
     if trouble is None and unread and case.last_epoch and (not suspended or _may_be_completed(case)):
-        return _read_current(case)
+        return reading_current(case)
     if suspended:
         resting = Step(phase="Suspended", reason="Suspended", message="set operatingMode to Running to go on")
         return _and(resting, _sweep(case.lives[:-1]))
     if trouble is not None:
-        return _stalled(trouble)
+        return stalled(trouble)
     failure = _failure_of_last_life(case)
     if (seconds := backoff_seconds(case, failure)) > 0:
         last = failure or case.dwf.status.last_failure
         told = f"epoch {last.epoch} ended with {last.reason}" if last is not None else "the last life failed"
+        if last is not None and last.reason == "PodRefused":
+            told = f"the pod of epoch {last.epoch} was refused: {last.message}"
         return Step(
             phase="Pending",
             reason="Backoff",
@@ -152,23 +97,35 @@ def _without_pod(case: Case) -> Step:
             wait_seconds=seconds,
             failure=failure,
         )
+    if case.settings.on_cluster and (unproven := _unproven(case)) is not None:
+        return Step(phase="Pending", reason=unproven.reason, message=unproven.message, failure=failure)
     return _create(case, failure)
 
 
 def _create(case: Case, failure: LastFailure | None) -> Step:
     store = case.observed.store
     if store is None:
-        return _stalled(missing(case))
+        return stalled(missing(case))
     status = case.dwf.status
     epoch = next_epoch(case)
     first = not (status.claimed or case.own_current is not None)
     reason = "Restart" if case.last_epoch else "Start"
     try:
-        manifest = build_pod(case.dwf, store, epoch, first_claim=first, wake_reason=reason, settings=case.settings)
+        manifest = build_pod(
+            case.dwf,
+            store,
+            epoch,
+            first_claim=first,
+            wake_reason=reason,
+            settings=case.settings,
+            keep_off=case.observed.lost_nodes,
+        )
     except InvalidManifest as error:
-        return _stalled(Trouble("InvalidTemplate", str(error)))
+        return stalled(Trouble("InvalidTemplate", str(error)))
     source = build_source(case.dwf)
     actions: tuple[Action, ...] = () if source is None else (ApplyConfigMap(source),)
+    if case.settings.on_cluster and FINALIZER not in case.dwf.metadata.finalizers:
+        actions = (AddFinalizer(), *actions)
     return Step(
         phase="Starting",
         reason="PodCreated",
@@ -187,35 +144,14 @@ def next_epoch(case: Case) -> int:
     return max(case.last_epoch, in_store, *seen, 0) + 1
 
 
-def missing(case: Case) -> Trouble | None:
-    """What the pod needs and is not there."""
-    store, keys = case.observed.store, case.observed.secret_keys
-    namespace = case.dwf.metadata.namespace
-    if store is None:
-        name = case.dwf.spec.storage.store_ref.name
-        return Trouble(
-            "StoreNotFound",
-            f"spec.storage.storeRef.name: there is no ObjectStore `{name}` in namespace `{namespace}`; "
-            "create it or name another",
-        )
-    secret = store.spec.credentials.secret_ref
-    where = f"ObjectStore `{store.metadata.name}`: spec.credentials.secretRef"
-    if keys is None:
-        return Trouble(
-            "SecretNotFound",
-            f"{where}.name: there is no Secret `{secret.name}` in namespace `{namespace}`; create it",
-        )
-    for field, key in (
-        ("accessKeyIdKey", secret.access_key_id_key),
-        ("secretAccessKeyKey", secret.secret_access_key_key),
-    ):
-        if key not in keys:
-            has = ", ".join(sorted(keys)) or "none"
-            return Trouble(
-                "SecretKeyMissing",
-                f"{where}.{field}: Secret `{secret.name}` has no key `{key}` (it has: {has}); add it",
-            )
-    return None
+def _unproven(case: Case) -> Trouble | None:
+    """A store that was never seen to keep conditions on writes."""
+    store = case.observed.store
+    proven = None if store is None else store.status.condition("ConditionalWrites")
+    if store is None or (proven is not None and proven.status == "True"):
+        return None
+    said = "its conditional writes are tried out first" if proven is None else proven.message
+    return Trouble("StoreNotProven", f"ObjectStore `{store.metadata.name}`: {said}")
 
 
 _TAKEN_AWAY = frozenset({"PodGone", "NodeLost"})
@@ -245,7 +181,9 @@ def _failure_of_last_life(case: Case) -> LastFailure | None:
     if last == 0 or case.sealed:
         return None
     life = case.newest
-    if life is None or life.epoch != last:
+    if (life is None or life.epoch != last) and case.observed.refused_pod:
+        trouble = Trouble("PodRefused", case.observed.refused_pod)
+    elif life is None or life.epoch != last:
         trouble = Trouble("PodGone", f"the pod of epoch {last} is gone and left no seal")
     elif life.lost:
         trouble = Trouble("NodeLost", f"the node of pod {life.pod} is lost")
@@ -273,18 +211,6 @@ def _failing(step: Step, case: Case, epoch: int, trouble: Trouble) -> Step:
         message=step.message,
         actions=step.actions,
         failure=_failure(case, epoch, trouble),
-    )
-
-
-def _read_current(case: Case) -> Step:
-    current = case.observed.current
-    error = current.error if isinstance(current, CurrentUnread) else ""
-    return Step(
-        phase="Pending",
-        reason="StoreUnreachable" if error else "ReadingCurrent",
-        message=error or "how the last life ended is read from the store",
-        actions=(ReadCurrent(),),
-        wait_seconds=_READ_AGAIN_SECONDS,
     )
 
 
@@ -336,8 +262,3 @@ def _and(step: Step, actions: tuple[Action, ...]) -> Step:
         failure=step.failure,
         created_epoch=step.created_epoch,
     )
-
-
-def _stalled(trouble: Trouble | None) -> Step:
-    told = trouble or Trouble("StoreNotFound", "there is no ObjectStore")
-    return Step(phase="Stalled", reason=told.reason, message=told.message)

@@ -23,6 +23,8 @@ NEEDS_HELP = frozenset(
         "UnclaimedData",
         "NameTaken",
         "Deleting",
+        "Released",
+        "CurrentWentBack",
         "CurrentMalformed",
         "ReplicaMissing",
         "RestoreIncomplete",

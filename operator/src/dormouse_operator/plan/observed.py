@@ -24,6 +24,8 @@ class CurrentSeen(Struct, frozen=True):
     seal_reason: str | None = None
     next_wake_at: str | None = None
     workflow_uid: str = ""
+    has_data: bool = True
+    """False for the tombstone that stays of deleted data."""
 
 
 class CurrentMalformed(Struct, frozen=True):
@@ -41,6 +43,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     `current` is forgotten (CurrentUnread) whenever one of them changes: what was read while a pod lived
     says nothing about how it ended. `secret_keys` are the keys of the store's Secret, None without a Secret.
     `lost_nodes` are confirmed as lost by the shell's own clock.
+    `refused_pod` is what the API server said when it did not take the pod of the newest epoch.
     """
 
     pods: tuple[Mapping[str, Any], ...] = ()
@@ -48,3 +51,4 @@ class Observed(Struct, frozen=True, kw_only=True):
     secret_keys: frozenset[str] | None = None
     current: Current = CurrentUnread()
     lost_nodes: frozenset[str] = frozenset()
+    refused_pod: str = ""

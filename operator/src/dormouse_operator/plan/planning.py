@@ -4,7 +4,8 @@ from datetime import datetime
 
 from dormouse_operator.api import DurableWorkflow
 from dormouse_operator.plan.actions import Plan
-from dormouse_operator.plan.deciding import Case, decide
+from dormouse_operator.plan.case import Case
+from dormouse_operator.plan.deciding import decide
 from dormouse_operator.plan.lives import read_lives
 from dormouse_operator.plan.observed import Observed
 from dormouse_operator.plan.pod import STOCK, Settings

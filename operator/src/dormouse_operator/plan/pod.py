@@ -35,6 +35,8 @@ class Settings(Struct, frozen=True):
 
     worker_image: str = "dormouse-worker:0.1.0.dev0"
     """The keeper's image, and the runtime's when the DurableWorkflow brings only its source."""
+    on_cluster: bool = False
+    """Whether ObjectStores are probed before they are used, and deletions held until the data is released."""
 
 
 STOCK = Settings()
@@ -48,8 +50,12 @@ def build_pod(
     first_claim: bool,
     wake_reason: str = "",
     settings: Settings = STOCK,
+    keep_off: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
-    """The manifest to create; InvalidManifest names the part of `spec.template` that may not be set."""
+    """The manifest to create; InvalidManifest names the part of `spec.template` that may not be set.
+
+    `keep_off`: nodes that are lost, which the scheduler learns only later.
+    """
     pod = _lasting_part(dwf, store, settings)
     digest = _digest(dwf, pod)
     metadata, spec = pod["metadata"], pod["spec"]
@@ -61,7 +67,23 @@ def build_pod(
     runtime = {**life, "DORMOUSE_APP_VERSION": digest, "DORMOUSE_WAKE_REASON": wake_reason}
     for container, values in ((spec["initContainers"][0], keeper), (spec["containers"][0], runtime)):
         container["env"] = _environment(values) + container["env"]
+    if keep_off:
+        spec["affinity"] = _keeping_off(spec.get("affinity") or {}, keep_off)
     return pod
+
+
+def _keeping_off(affinity: dict[str, Any], nodes: frozenset[str]) -> dict[str, Any]:
+    """The terms of a node selector are alternatives: each of them has to keep off."""
+    node = affinity.get("nodeAffinity") or {}
+    required = node.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    # Kubernetes takes one value in a field's requirement, no more.
+    off = [{"key": "metadata.name", "operator": "NotIn", "values": [name]} for name in sorted(nodes)]
+    terms = [
+        {**term, "matchFields": [*(term.get("matchFields") or ()), *off]}
+        for term in required.get("nodeSelectorTerms") or [{}]
+    ]
+    selector = {"requiredDuringSchedulingIgnoredDuringExecution": {**required, "nodeSelectorTerms": terms}}
+    return {**affinity, "nodeAffinity": {**node, **selector}}
 
 
 def build_source(dwf: DurableWorkflow) -> dict[str, Any] | None:
@@ -176,6 +198,7 @@ def _runtime(dwf: DurableWorkflow, settings: Settings) -> dict[str, Any]:
     start = dwf.spec.start
     environment = {
         "DORMOUSE_PORT": str(RUNTIME_PORT),
+        "PYTHONHASHSEED": "0",  # the order of a set of strings must be the same in a replay
         "DORMOUSE_ENTRYPOINT": dwf.spec.entrypoint,
         "DORMOUSE_SOURCE": SOURCE_DIRECTORY,
         "DORMOUSE_START_WORKFLOW": start.workflow if start is not None else "",

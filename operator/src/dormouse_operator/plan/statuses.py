@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from dormouse_operator.api import Condition, DurableWorkflowStatus, LastSeal
 from dormouse_operator.api.metadata import ConditionStatus
 from dormouse_operator.plan.actions import DeletePod, EmitEvent
-from dormouse_operator.plan.deciding import Case, Step
+from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.naming import pod_name
 
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")

@@ -42,4 +42,5 @@ async def read_current(
         seal_reason=None if current.seal_reason is None else current.seal_reason.value,
         next_wake_at=current.next_wake_at,
         workflow_uid=current.workflow_uid,
+        has_data=bool(current.lineage),
     )

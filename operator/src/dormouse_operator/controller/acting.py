@@ -1,0 +1,68 @@
+"""How is one planned action done?"""
+
+from __future__ import annotations
+
+from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Refused
+from dormouse_operator.controller.resources import CONFIG_MAPS, PODS, WORKFLOWS, Document, controller_of, key_of
+from dormouse_operator.controller.world import World
+from dormouse_operator.plan import FINALIZER, ApplyConfigMap, CreatePod, DeletePod
+
+
+class Actor:
+    """What it gets back goes into the cache at once: the next plan need not wait for a watch."""
+
+    def __init__(self, api: ApiServer, world: World) -> None:
+        """`world` is told what came of it."""
+        self._api = api
+        self._world = world
+
+    async def create_pod(self, action: CreatePod) -> None:
+        """Refused when the API server does not take it; a pod of that name that is there already is fine."""
+        try:
+            self._world.put(PODS, await self._api.create(PODS, action.manifest))
+        except Conflict:
+            self._world.put(PODS, await self._api.get(PODS, *key_of(action.manifest)))
+
+    async def delete_pod(self, namespace: str, action: DeletePod) -> None:
+        """Only the pod of that UID; one that is gone is fine."""
+        try:
+            left = await self._api.delete(PODS, namespace, action.name, action.uid, action.grace_seconds)
+        except (NotFound, Conflict):
+            gone: Document = {"metadata": {"namespace": namespace, "name": action.name, "uid": action.uid}}
+            self._world.drop(PODS, gone)
+            return
+        if (left.get("metadata") or {}).get("uid") == action.uid:
+            self._world.put(PODS, left)
+
+    async def set_finalizer(self, document: Document, *, is_held: bool) -> None:
+        """Hold the object, or let it go. Raises Conflict when it changed meanwhile."""
+        metadata = document["metadata"]
+        others = [each for each in metadata.get("finalizers") or () if each != FINALIZER]
+        wanted = {"finalizers": [*others, FINALIZER] if is_held else others}
+        patch = {"metadata": {**wanted, **{name: metadata[name] for name in ("uid", "resourceVersion")}}}
+        try:
+            made = await self._api.merge(WORKFLOWS, *key_of(document), patch)
+        except NotFound:
+            self._world.drop(WORKFLOWS, document)
+            raise
+        if metadata.get("deletionTimestamp") and not made["metadata"].get("finalizers"):
+            self._world.drop(WORKFLOWS, made)
+        else:
+            self._world.put(WORKFLOWS, made)
+
+    async def apply_config_map(self, action: ApplyConfigMap) -> None:
+        """Create or replace; Refused when one of that name belongs to somebody else."""
+        wanted = action.manifest
+        try:
+            found = await self._api.get(CONFIG_MAPS, *key_of(wanted))
+        except NotFound:
+            await self._api.create(CONFIG_MAPS, wanted)
+            return
+        if controller_of(found) != controller_of(wanted):
+            raise Refused(
+                f"the ConfigMap `{found['metadata']['name']}` would hold the source, but it is not this "
+                "DurableWorkflow's; rename or delete it"
+            )
+        if found.get("data") != wanted["data"] or found.get("binaryData"):
+            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+            await self._api.replace(CONFIG_MAPS, {**wanted, "metadata": {**wanted["metadata"], **version}})

@@ -1,0 +1,144 @@
+"""How does the operator talk to the API server? Plain documents in and out; errors by what they mean for a step."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+
+from dormouse_operator.controller.resources import Document, Resource, version_of
+
+_PAGE = 500
+
+
+class ApiError(Exception):
+    """The API server did not do what was asked."""
+
+
+class NotFound(ApiError):
+    """There is no such object."""
+
+
+class Conflict(ApiError):
+    """The object is not as the request presumed: another version, another UID, or it exists already."""
+
+
+class Refused(ApiError):
+    """It will not do that: forbidden, invalid, or over a quota. The message is its own."""
+
+
+class Unavailable(ApiError):
+    """No telling whether it was done: no connection, a time-out, a 5xx, or too many requests."""
+
+
+class ApiServer:
+    """One connection pool. No call retries by itself: a step that failed is planned anew."""
+
+    def __init__(self, configuration: Configuration, timeout_seconds: float = 15) -> None:
+        """The configuration as `kubernetes.aio` loads it; a request ends within the time given."""
+        self._client = ApiClient(configuration)
+        self._client.user_agent = "dormouse-operator"
+        self._timeout_seconds = timeout_seconds
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()  # type: ignore[no-untyped-call] # not annotated there
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Document:
+        """Read the object from etcd, not from a cache of the API server."""
+        return await self._request("GET", resource.path(namespace, name))
+
+    async def create(self, resource: Resource, document: Mapping[str, Any]) -> Document:
+        """Create it; Conflict when the name is taken."""
+        return await self._request("POST", resource.path(document["metadata"]["namespace"]), body=document)
+
+    async def replace(self, resource: Resource, document: Mapping[str, Any]) -> Document:
+        """Replace it; Conflict unless its resourceVersion is still this document's."""
+        metadata = document["metadata"]
+        return await self._request("PUT", resource.path(metadata["namespace"], metadata["name"]), body=document)
+
+    async def merge(
+        self, resource: Resource, namespace: str, name: str, patch: Mapping[str, Any], subresource: str = ""
+    ) -> Document:
+        """Apply a JSON merge patch; Conflict unless the resourceVersion in it, if any, still holds."""
+        path = resource.path(namespace, name, subresource)
+        return await self._request("PATCH", path, body=patch, content_type="application/merge-patch+json")
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, grace_seconds: int | None = None
+    ) -> Document:
+        """Delete the object of this UID; Conflict when the name belongs to another one by now."""
+        body: Document = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = grace_seconds
+        return await self._request("DELETE", resource.path(namespace, name), body=body)
+
+    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> tuple[list[Document], int]:
+        """All objects, page by page from etcd, and the version that they are complete for."""
+        found: list[Document] = []
+        query = {"limit": str(_PAGE)}
+        if labels:
+            query["labelSelector"] = labels
+        while True:
+            page = await self._request("GET", resource.path(namespace), query=query)
+            found += page.get("items") or ()
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return found, version_of(page)
+            query["continue"] = token
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Document:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                prepared = await self._client.param_serialize(
+                    method,
+                    path,
+                    query_params=list((query or {}).items()),
+                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    body=body,
+                    auth_settings=["BearerToken"],
+                )
+                response = await self._client.call_api(*prepared)
+                data = await response.read()  # type: ignore[no-untyped-call] # not annotated there
+                status = int(response.status)
+        except (aiohttp.ClientError, TimeoutError, OSError) as failed:
+            raise Unavailable(f"{method} {path}: {type(failed).__name__}: {failed}".rstrip(": ")) from failed
+        try:
+            answer = json.loads(data) if data else {}
+        except ValueError as failed:
+            if status < 400:
+                raise Unavailable(f"{method} {path}: the answer is no JSON") from failed
+            answer = {}
+        if status >= 400:
+            raise _error(status, f"{method} {path}", answer)
+        return answer if isinstance(answer, dict) else {}
+
+
+def _error(status: int, request: str, answer: object) -> ApiError:
+    said = answer.get("message") if isinstance(answer, dict) else None
+    message = f"{said or 'the API server gave no reason'} ({request}: {status})"
+    if status == 404:
+        return NotFound(message)
+    if status == 409:
+        return Conflict(message)
+    # 401 comes back when a token was just rotated, 410 when a page's token grew too old: worth another try.
+    if status in (401, 408, 410, 429) or status >= 500:
+        return Unavailable(message)
+    return Refused(message)

@@ -1,0 +1,96 @@
+"""`dormouse operator`: what can be asked for on the command line?"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+
+@click.group()
+def operator() -> None:
+    """The operator of a cluster."""
+
+
+@operator.command()
+@click.option(
+    "-n",
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    help="Serve only this namespace. May be given more than once. Default: all of them.",
+)
+@click.option("--lease-namespace", help="Where the Lease of the leader lives. Default: the operator's own namespace.")
+@click.option("--lease-name", default="dormouse-operator", show_default=True, help="Its name.")
+@click.option("--worker-image", help="The image of the keeper, and of runtimes without an image of their own.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=8, show_default=True, help="Steps that may run side by side."
+)
+@click.option(
+    "--relist-seconds",
+    type=click.IntRange(10, 86400),
+    default=300,
+    show_default=True,
+    help="How often the watches are compared with full lists.",
+)
+@click.option("--liveness-port", type=click.IntRange(1, 65535), help="Answer GET /healthz on this port.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell every step.")
+def run(
+    namespaces: tuple[str, ...],
+    lease_namespace: str | None,
+    lease_name: str,
+    worker_image: str | None,
+    workers: int,
+    relist_seconds: int,
+    liveness_port: int | None,
+    verbose: bool,
+) -> None:
+    """Serve DurableWorkflows and ObjectStores, as the leader or as a standby that already watches.
+
+    Finds the cluster by KUBECONFIG, by the service account of the pod that it runs in, or in ~/.kube/config.
+    """
+    # Imported late: `dormouse --help` and wrong options need none of it.
+    import asyncio
+    import logging
+    import socket
+    from uuid import uuid4
+
+    from dormouse_operator.controller.connection import NoCluster, load_configuration, own_namespace
+    from dormouse_operator.controller.leading import Candidate
+    from dormouse_operator.controller.options import Options
+    from dormouse_operator.controller.running import NotInstalled
+    from dormouse_operator.controller.running import run as run_operator
+    from dormouse_operator.plan import STOCK
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    if not verbose:
+        logging.getLogger("kopf").setLevel(logging.WARNING)
+        # It warns that it leaves the signals to us.
+        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+        logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    identity = f"{socket.gethostname()}_{uuid4().hex[:8]}"
+    options = Options(
+        candidate=Candidate(lease_namespace or own_namespace(), lease_name, identity),
+        namespaces=namespaces,
+        worker_image=worker_image or STOCK.worker_image,
+        workers=workers,
+        relist_seconds=float(relist_seconds),
+        liveness_port=liveness_port,
+    )
+
+    async def main() -> None:
+        await run_operator(await load_configuration(), options)
+
+    try:
+        asyncio.run(main())
+    except (NoCluster, NotInstalled) as wrong:
+        raise click.ClickException(str(wrong)) from wrong
+    logging.shutdown()
+    sys.stdout.flush()
+    # The S3 client's threads may abort an interpreter that takes itself apart.
+    os._exit(0)

@@ -1,0 +1,51 @@
+"""Where is the API server, and who are we to it? One configuration for kopf's watches and for all other requests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import kopf
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+
+class NoCluster(Exception):
+    """There is no way to an API server; the message says what to set."""
+
+
+async def load_configuration() -> Configuration:
+    """From KUBECONFIG, from the pod that this runs in, or from the user's own kubeconfig."""
+    configuration = Configuration()
+    try:
+        if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            load_incluster_config(configuration)  # type: ignore[no-untyped-call] # not annotated there
+        else:
+            await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as above
+    except (ConfigException, OSError) as failed:
+        raise NoCluster(f"no cluster to talk to: {failed}; set KUBECONFIG, or run in a pod of the cluster") from failed
+    return configuration
+
+
+async def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
+    """The same in kopf's words; a token is read again, since those of pods are rotated."""
+    header = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+    scheme, _, token = (header or "").rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        username=configuration.username or None,
+        password=configuration.password or None,
+        scheme=scheme or None,
+        token=token.strip() or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+    )
+
+
+def own_namespace() -> str:
+    """The namespace of the pod that this runs in; `default` elsewhere."""
+    found = os.environ.get("POD_NAMESPACE")
+    mounted = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    return found or (mounted.read_text().strip() if mounted.exists() else "default")

@@ -1,0 +1,82 @@
+"""With what is a store opened? Its Secret and its certificates, read when needed, so no Secret has to be listed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dormouse_operator.api import ObjectStore
+from dormouse_operator.controller.api_server import ApiServer, NotFound
+from dormouse_operator.controller.resources import CONFIG_MAPS, SECRETS, Document, Key, Resource
+
+_FRESH_SECONDS = 60.0
+_ABSENT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """`secret` is None when there is no such Secret; `version` changes whenever a value may have."""
+
+    secret: Mapping[str, bytes] | None
+    ca_bundle: Path | None
+    version: str
+
+    @property
+    def keys(self) -> frozenset[str] | None:
+        """The Secret's keys."""
+        return None if self.secret is None else frozenset(self.secret)
+
+
+class CredentialReader:
+    """Remembers what it read for a minute, an absence for some seconds."""
+
+    def __init__(self, api: ApiServer, folder: Path) -> None:
+        """Certificates are written to files in `folder`, since the S3 client wants a path."""
+        self._api = api
+        self._folder = folder
+        self._known: dict[tuple[Resource, Key], tuple[float, Document | None]] = {}
+
+    async def read(self, store: ObjectStore) -> Credentials:
+        """What the store names. Raises ApiError."""
+        namespace = store.metadata.namespace
+        secret = await self._get(SECRETS, (namespace, store.spec.credentials.secret_ref.name))
+        path, version = None, ""
+        if store.spec.ca_bundle is not None:
+            reference = store.spec.ca_bundle.config_map_ref
+            found = await self._get(CONFIG_MAPS, (namespace, reference.name))
+            text = ((found or {}).get("data") or {}).get(reference.key, "")
+            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+            path, version = self._folder / f"{digest}.crt", digest
+            if not path.exists():
+                path.write_text(text)
+        if secret is None:
+            return Credentials(None, path, version)
+        metadata = secret["metadata"]
+        return Credentials(_values(secret), path, f"{metadata['uid']}/{metadata['resourceVersion']}/{version}")
+
+    async def _get(self, resource: Resource, key: Key) -> Document | None:
+        now = asyncio.get_running_loop().time()
+        known = self._known.get((resource, key))
+        if known is not None and now - known[0] < (_ABSENT_SECONDS if known[1] is None else _FRESH_SECONDS):
+            return known[1]
+        try:
+            found: Document | None = await self._api.get(resource, *key)
+        except NotFound:
+            found = None
+        self._known[resource, key] = (now, found)
+        return found
+
+
+def _values(secret: Document) -> dict[str, bytes]:
+    values = {}
+    for name, text in (secret.get("data") or {}).items():
+        try:
+            values[name] = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            continue  # the API server takes nothing else, and a key that cannot be read is as good as missing
+    return values

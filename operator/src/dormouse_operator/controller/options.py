@@ -1,0 +1,22 @@
+"""What can an installation choose?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dormouse_operator.controller.leading import Candidate
+from dormouse_operator.controller.lease import Terms
+from dormouse_operator.plan import STOCK
+
+
+@dataclass(frozen=True)
+class Options:
+    """`namespaces`: those that are served; all of them when there is none."""
+
+    candidate: Candidate
+    namespaces: tuple[str, ...] = ()
+    worker_image: str = STOCK.worker_image
+    workers: int = 8
+    relist_seconds: float = 300.0
+    terms: Terms = field(default_factory=Terms)
+    liveness_port: int | None = None

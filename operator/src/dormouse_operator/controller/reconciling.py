@@ -1,0 +1,267 @@
+"""How does one workflow get from what is observed to what is planned? One step, repeated whenever something changes.
+
+observe -> plan -> save the status -> act. The status goes first and only onto the very version that was planned
+with: of two operators that plan the same epoch, one gets a Conflict and does nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import to_builtins
+
+from dormouse.replica.layout import Layout
+from dormouse.replica.store import StoreError
+from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, parse
+from dormouse_operator.controller.acting import Actor
+from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Refused
+from dormouse_operator.controller.credentials import CredentialReader, Credentials
+from dormouse_operator.controller.events import EventTeller
+from dormouse_operator.controller.nodes import NodeWatch
+from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Key
+from dormouse_operator.controller.saving import StatusWriter
+from dormouse_operator.controller.world import World
+from dormouse_operator.plan import (
+    MANAGED_BY_LABEL,
+    NAME_LABEL,
+    Action,
+    AddFinalizer,
+    ApplyConfigMap,
+    CreatePod,
+    Current,
+    CurrentUnread,
+    DeletePod,
+    EmitEvent,
+    Observed,
+    Plan,
+    ReadCurrent,
+    ReleaseData,
+    RemoveFinalizer,
+    Settings,
+    plan,
+)
+from dormouse_operator.store.current import read_current
+from dormouse_operator.store.location import open_store
+from dormouse_operator.store.release import Leaving, release
+from dormouse_operator.store.trouble import told
+
+_LOOK_AGAIN_SECONDS = 10.0
+"""For what no watch tells: a Secret that appears."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What CURRENT said, and how all pods were when that was asked: said of other pods it counts for nothing."""
+
+    pods: frozenset[tuple[str, str]]
+    current: Current
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Everything that a step starts from."""
+
+    document: Document
+    workflow: DurableWorkflow
+    store: ObjectStore | None
+    credentials: Credentials | None
+    observed: Observed
+
+
+class Reconciler:
+    """Plans for one workflow at a time; the queue sees to it that no two steps of one key overlap."""
+
+    def __init__(
+        self,
+        api: ApiServer,
+        world: World,
+        credentials: CredentialReader,
+        events: EventTeller,
+        nodes: NodeWatch,
+        settings: Settings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`settings` are the installation's, the same for every workflow."""
+        self._api = api
+        self._world = world
+        self._credentials = credentials
+        self._events = events
+        self._nodes = nodes
+        self._settings = settings
+        self._now = now
+        self._actor = Actor(api, world)
+        self._statuses = StatusWriter(api, WORKFLOWS)
+        self._known: dict[Key, Known] = {}
+        self._refused: dict[Key, tuple[str, str]] = {}
+        self._remembered: dict[Key, tuple[ObjectStore, Credentials]] = {}
+
+    async def step(self, key: Key) -> float | None:
+        """Do what there is to do now; after how many seconds to come back unless something changes. Raises ApiError."""
+        has_live_pods = False
+        while (seen := await self._see(key)) is not None:
+            planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
+            if not has_live_pods and any(isinstance(action, CreatePod) for action in planned.actions):
+                # A pod that the cache lacks may well be alive.
+                await self._list_pods(key)
+                has_live_pods = True
+                continue
+            if not await self._do(seen, planned):
+                return _pause(seen, planned)
+        return None
+
+    async def _see(self, key: Key) -> Seen | None:
+        document = self._world.workflows.get(key)
+        if document is None:
+            self._known.pop(key, None)
+            self._refused.pop(key, None)
+            self._remembered.pop(key, None)
+            return None
+        try:
+            workflow = parse(document)
+        except InvalidManifest as invalid:
+            # The CRD refuses it; only one of another version lets it through.
+            await self._events.tell(document, EmitEvent("Warning", "InvalidManifest", str(invalid)))
+            return None
+        assert isinstance(workflow, DurableWorkflow)  # noqa: S101 - the cache holds nothing else
+        store, credentials = await self._find_store(key, workflow)
+        pods = self._world.pods.group(workflow.metadata.uid)
+        known = self._known.get(key)
+        refused = self._refused.get(key)
+        observed = Observed(
+            pods=pods,
+            store=store,
+            secret_keys=None if credentials is None else credentials.keys,
+            current=known.current if known is not None and known.pods == _signature(pods) else CurrentUnread(),
+            lost_nodes=self._nodes.lost(workflow.spec.node_lost_seconds),
+            refused_pod=refused[1] if refused is not None and refused[0] == workflow.status.pod_name else "",
+        )
+        return Seen(document, workflow, store, credentials, observed)
+
+    async def _find_store(self, key: Key, workflow: DurableWorkflow) -> tuple[ObjectStore | None, Credentials | None]:
+        store = self._store((key[0], workflow.spec.storage.store_ref.name))
+        credentials = None if store is None else await self._credentials.read(store)
+        if store is not None and credentials is not None and credentials.secret is not None:
+            self._remembered[key] = (store, credentials)
+        elif workflow.metadata.deletion_timestamp and key in self._remembered:
+            # A deleted namespace takes the store and its Secret away before we are done with them.
+            return self._remembered[key]
+        return store, credentials
+
+    def _store(self, key: Key) -> ObjectStore | None:
+        document = self._world.stores.get(key)
+        if document is None:
+            return None
+        try:
+            store = parse(document)
+        except InvalidManifest as invalid:
+            log.warning("%s", invalid)
+            return None
+        assert isinstance(store, ObjectStore)  # noqa: S101 - the cache holds nothing else
+        return store
+
+    async def _list_pods(self, key: Key) -> None:
+        namespace, name = key
+        labels = {MANAGED_BY_LABEL: "dormouse", NAME_LABEL: name}
+        selector = ",".join(f"{label}={value}" for label, value in labels.items())
+        listed, version = await self._api.list(PODS, namespace, selector)
+
+        def is_listed(pod: Document) -> bool:
+            has = pod["metadata"].get("labels") or {}
+            return pod["metadata"]["namespace"] == namespace and has.get(NAME_LABEL) == name
+
+        self._world.relist(PODS, listed, version, is_listed)
+
+    async def _do(self, seen: Seen, planned: Plan) -> bool:
+        """Whether there is something new to plan with."""
+        if not await self._save(seen.document, planned):
+            return False
+        is_news = False
+        for action in planned.actions:
+            if isinstance(action, ReadCurrent):
+                is_news = await self._read_current(seen)
+            elif isinstance(action, ReleaseData):
+                is_news = await self._release(seen, action)
+            else:
+                await self._act(seen, action)
+        return is_news
+
+    async def _save(self, document: Document, planned: Plan) -> bool:
+        """False when the object is gone, and with it everything that was planned."""
+        namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
+        try:
+            saved = await self._statuses.save(document, to_builtins(planned.status))
+        except NotFound:
+            self._statuses.forget(document["metadata"]["uid"])
+            self._world.drop(WORKFLOWS, document)
+            return False
+        except Conflict:
+            # What was planned with is old; the next step starts from what is there now.
+            self._world.put(WORKFLOWS, await self._api.get(WORKFLOWS, namespace, name))
+            raise
+        if saved is not None:
+            self._world.put(WORKFLOWS, saved)
+        return True
+
+    async def _read_current(self, seen: Seen) -> bool:
+        store, credentials = seen.store, seen.credentials
+        if store is None or credentials is None or credentials.secret is None:
+            return False
+        key = (seen.workflow.metadata.namespace, seen.workflow.metadata.name)
+        current = await read_current(seen.workflow, store, credentials.secret, credentials.ca_bundle)
+        before = seen.observed.current
+        self._known[key] = Known(_signature(seen.observed.pods), current)
+        return current != before
+
+    async def _release(self, seen: Seen, action: ReleaseData) -> bool:
+        store, credentials = seen.store, seen.credentials
+        if store is None or credentials is None or credentials.secret is None:
+            return False
+        metadata = seen.workflow.metadata
+        layout = Layout.of(store.spec.prefix, metadata.namespace, metadata.name)
+        current = CurrentUnread()
+        try:
+            opened = open_store(store, credentials.secret, credentials.ca_bundle)
+            await release(opened, layout, Leaving(metadata.uid, action.policy, action.epoch))
+        except (StoreError, OSError) as failed:
+            current = CurrentUnread(told("the data cannot be released in", store, failed))
+        self._known[metadata.namespace, metadata.name] = Known(_signature(seen.observed.pods), current)
+        return not current.error
+
+    async def _act(self, seen: Seen, action: Action) -> None:
+        metadata = seen.workflow.metadata
+        key = (metadata.namespace, metadata.name)
+        try:
+            if isinstance(action, CreatePod):
+                await self._actor.create_pod(action)
+                self._refused.pop(key, None)
+            elif isinstance(action, DeletePod):
+                await self._actor.delete_pod(metadata.namespace, action)
+            elif isinstance(action, ApplyConfigMap):
+                await self._actor.apply_config_map(action)
+            elif isinstance(action, AddFinalizer | RemoveFinalizer):
+                newest = self._world.workflows.get(key) or seen.document
+                await self._actor.set_finalizer(newest, is_held=isinstance(action, AddFinalizer))
+            elif isinstance(action, EmitEvent):
+                await self._events.tell(seen.document, action)
+        except Refused as refused:
+            pod = self._world.workflows.get(key) or seen.document
+            self._refused[key] = (str((pod.get("status") or {}).get("podName", "")), str(refused))
+            await self._events.tell(seen.document, EmitEvent("Warning", "PodRefused", str(refused)))
+            raise
+
+
+def _pause(seen: Seen, planned: Plan) -> float | None:
+    if planned.requeue_after_seconds is not None:
+        return planned.requeue_after_seconds
+    is_waiting = seen.credentials is not None and planned.status.phase == "Stalled"
+    return _LOOK_AGAIN_SECONDS if is_waiting else None
+
+
+def _signature(pods: tuple[Any, ...]) -> frozenset[tuple[str, str]]:
+    return frozenset((pod["metadata"]["uid"], str(pod["metadata"].get("resourceVersion"))) for pod in pods)

@@ -1,0 +1,67 @@
+"""What did the watches miss? kopf tells no deletion that happened before one of its lists; a list of ours does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from dormouse_operator.controller.api_server import ApiError, ApiServer
+from dormouse_operator.controller.resources import PODS, STORES, WORKFLOWS, Document, Resource
+from dormouse_operator.controller.world import World
+from dormouse_operator.plan import MANAGED_BY_LABEL
+
+WATCHED = (WORKFLOWS, STORES, PODS)
+OUR_PODS = f"{MANAGED_BY_LABEL}=dormouse"
+_SETTLE_SECONDS = 1.0
+"""A list comes as many events; and a watch that just began has its list behind it by then."""
+
+log = logging.getLogger(__name__)
+
+
+async def relist(api: ApiServer, world: World, namespaces: tuple[str, ...], resource: Resource) -> None:
+    """Compare one kind with the API server. Raises ApiError."""
+    selector = OUR_PODS if resource is PODS else ""
+    for namespace in namespaces or (None,):
+        listed, version = await api.list(resource, namespace, selector)
+
+        def is_listed(document: Document, listed_namespace: str | None = namespace) -> bool:
+            return listed_namespace is None or document["metadata"]["namespace"] == listed_namespace
+
+        world.relist(resource, listed, version, is_listed)
+
+
+class Relister:
+    """Lists once when the watches have begun, after each list of theirs, and now and then."""
+
+    def __init__(self, api: ApiServer, world: World, namespaces: tuple[str, ...], every_seconds: float) -> None:
+        """Nothing is listed before `run`."""
+        self._api = api
+        self._world = world
+        self._namespaces = namespaces
+        self._every_seconds = every_seconds
+        self._due: set[Resource] = set(WATCHED)
+        self._hinted = asyncio.Event()
+        self._hinted.set()
+
+    def hint(self, resource: Resource) -> None:
+        """A watch had to list this kind anew: what went meanwhile it does not tell."""
+        self._due.add(resource)
+        self._hinted.set()
+
+    async def run(self) -> None:
+        """Until cancelled; a list that fails is tried again with the next round."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every_seconds):
+                    await self._hinted.wait()
+            await asyncio.sleep(min(_SETTLE_SECONDS, self._every_seconds))
+            due = self._due or set(WATCHED)
+            self._due = set()
+            self._hinted.clear()
+            for resource in due:
+                try:
+                    await relist(self._api, self._world, self._namespaces, resource)
+                except ApiError as failed:
+                    self._due.add(resource)
+                    log.warning("the %s could not be listed: %s", resource.plural, failed)

@@ -1,0 +1,124 @@
+"""How do the parts of the operator live and end together?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from kubernetes.aio.client import Configuration
+
+from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound
+from dormouse_operator.controller.credentials import CredentialReader
+from dormouse_operator.controller.events import EventTeller
+from dormouse_operator.controller.leading import Election
+from dormouse_operator.controller.nodes import NodeWatch
+from dormouse_operator.controller.options import Options
+from dormouse_operator.controller.reconciling import Reconciler
+from dormouse_operator.controller.relisting import WATCHED, Relister, relist
+from dormouse_operator.controller.stores import ProbeStore, StoreKeeper, probe_store
+from dormouse_operator.controller.watching import watch
+from dormouse_operator.controller.work_queue import WorkQueue
+from dormouse_operator.controller.world import Task, World
+from dormouse_operator.plan import Settings
+
+log = logging.getLogger(__name__)
+
+
+class NotInstalled(Exception):
+    """The cluster lacks what the operator needs; the message says what to install or allow."""
+
+
+class Operator:
+    """One replica. The standby has the same caches, and only does not work on the queue."""
+
+    def __init__(self, api: ApiServer, options: Options, folder: Path, probe: ProbeStore = probe_store) -> None:
+        """`folder` is for small files of this life; `probe` asks the real stores unless a test says otherwise."""
+        self._api = api
+        self._options = options
+        self.queue: WorkQueue[Task] = WorkQueue()
+        self.world = World(self.queue.add)
+        self.nodes = NodeWatch(api, self.world)
+        credentials = CredentialReader(api, folder)
+        events = EventTeller(api, options.candidate.identity)
+        settings = Settings(worker_image=options.worker_image, on_cluster=True)
+        self._workflows = Reconciler(api, self.world, credentials, events, self.nodes, settings)
+        self._stores = StoreKeeper(api, self.world, credentials, events, probe)
+
+    async def fill(self) -> None:
+        """List everything once: what cannot be listed cannot be watched either, and is said before anything starts."""
+        for resource in WATCHED:
+            try:
+                await relist(self._api, self.world, self._options.namespaces, resource)
+            except NotFound as missing:
+                raise NotInstalled(
+                    f"the API server knows no {resource.plural}; install the chart dormouse-crds first ({missing})"
+                ) from missing
+            except ApiError as failed:
+                raise NotInstalled(f"the {resource.plural} cannot be listed: {failed}") from failed
+
+    async def work(self) -> None:
+        """What the leader does, until cancelled: everything once, then whatever changes."""
+        for task in self.world.all_tasks():
+            self.queue.add(task)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._options.workers):
+                group.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        while True:
+            task = await self.queue.get()
+            is_failed = True
+            try:
+                step = self._workflows.step if task.kind == "workflow" else self._stores.step
+                pause = await step(task.key)
+                is_failed = False
+                if pause is not None:
+                    self.queue.add_after(task, pause)
+            except Conflict as behind:
+                log.info("%s %s: planned with something old: %s", task.kind, "/".join(task.key), behind)
+            except ApiError as failed:
+                log.warning("%s %s: %s", task.kind, "/".join(task.key), failed)
+            except Exception:  # one object that trips over a mistake of ours must not stop all others
+                log.exception("%s %s: this is a mistake in dormouse", task.kind, "/".join(task.key))
+            finally:
+                self.queue.done(task, failed=is_failed)
+
+
+async def run(
+    configuration: Configuration,
+    options: Options,
+    *,
+    stop: asyncio.Event | None = None,
+    probe: ProbeStore = probe_store,
+    started: Callable[[Operator], None] = lambda _: None,
+) -> None:
+    """Until SIGTERM, SIGINT or `stop`. Raises NotInstalled, or what ended kopf's watches."""
+    stop = stop or asyncio.Event()
+    with tempfile.TemporaryDirectory(prefix="dormouse-operator-") as folder:
+        async with ApiServer(configuration) as api:
+            operator = Operator(api, options, Path(folder), probe)
+            await operator.fill()
+            started(operator)
+            election = Election(api, options.candidate, options.terms)
+            leading = asyncio.create_task(election.lead(operator.work), name="leads")
+            relister = Relister(api, operator.world, options.namespaces, options.relist_seconds)
+            relisting = asyncio.create_task(relister.run(), name="lists")
+            looking = asyncio.create_task(operator.nodes.run(), name="looks at nodes")
+            watching = asyncio.create_task(watch(configuration, options, operator.world, relister.hint), name="watches")
+            stopping = asyncio.create_task(stop.wait(), name="waits for the end")
+            for each in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(each, stop.set)
+            tasks = (leading, relisting, looking, watching, stopping)
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                # The lease is given back before the watches end: a standby goes on at once.
+                for task in tasks:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task

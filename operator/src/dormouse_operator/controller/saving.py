@@ -1,0 +1,44 @@
+"""How does a status get to the API server? One merge patch for each change, and none when nothing changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dormouse_operator.controller.api_server import ApiServer
+from dormouse_operator.controller.resources import Document, Resource, key_of, version_of
+
+
+def status_patch(document: Document, status: Document) -> Document | None:
+    """What turns the document's status into this one, on the condition that the document is still as it was read."""
+    before: Document = document.get("status") or {}
+    changed: dict[str, Any] = {name: value for name, value in status.items() if before.get(name) != value}
+    changed |= dict.fromkeys(name for name in before if name not in status)
+    if not changed:
+        return None
+    metadata = {"uid": document["metadata"]["uid"], "resourceVersion": document["metadata"]["resourceVersion"]}
+    return {"metadata": metadata, "status": changed}
+
+
+class StatusWriter:
+    """Remembers what it sent: what the API server made of it is not sent once more for the same version."""
+
+    def __init__(self, api: ApiServer, resource: Resource) -> None:
+        """Writes the status subresource of one kind."""
+        self._api = api
+        self._resource = resource
+        self._sent: dict[str, tuple[int, Document]] = {}
+
+    async def save(self, document: Document, status: Document) -> Document | None:
+        """The document with the new status; None when there was nothing to write. Raises ApiError."""
+        patch = status_patch(document, status)
+        uid = document["metadata"]["uid"]
+        if patch is None or self._sent.get(uid) == (version_of(document), status):
+            return None
+        namespace, name = key_of(document)
+        saved = await self._api.merge(self._resource, namespace, name, patch, "status")
+        self._sent[uid] = (version_of(saved), status)
+        return saved
+
+    def forget(self, uid: str) -> None:
+        """The object is gone."""
+        self._sent.pop(uid, None)

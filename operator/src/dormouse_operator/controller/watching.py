@@ -1,0 +1,90 @@
+"""How do changes in the cluster become tasks? kopf watches, and does nothing else for us."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import kopf
+from kubernetes.aio.client import Configuration
+
+from dormouse_operator.controller.connection import connection_info
+from dormouse_operator.controller.options import Options
+from dormouse_operator.controller.relisting import OUR_PODS, WATCHED
+from dormouse_operator.controller.resources import Document, Resource
+from dormouse_operator.controller.world import World
+
+
+async def watch(
+    configuration: Configuration, options: Options, world: World, listed: Callable[[Resource], None]
+) -> None:
+    """Until cancelled; raises what ended the watches. `listed` is told of each object that came with a list.
+
+    kopf has a thread and a loop of its own: at its end it cancels every task of its loop that it did not start itself.
+    """
+    loop = asyncio.get_running_loop()
+    end = threading.Event()
+
+    def see(resource: Resource, kind: str | None, document: Document) -> None:
+        loop.call_soon_threadsafe(world.drop if kind == "DELETED" else world.put, resource, document)
+        if kind is None:
+            loop.call_soon_threadsafe(listed, resource)
+
+    def run() -> None:
+        kopf.run(
+            registry=_registry(configuration, see),
+            settings=watch_settings(),
+            standalone=True,
+            clusterwide=not options.namespaces,
+            namespaces=options.namespaces,
+            liveness_endpoint=f"http://0.0.0.0:{options.liveness_port}/healthz" if options.liveness_port else None,
+            stop_flag=end,
+        )
+
+    thread = ThreadPoolExecutor(1, "kopf")
+    watching = loop.run_in_executor(thread, run)
+    try:
+        await asyncio.shield(watching)
+    finally:
+        end.set()
+        await asyncio.wait({watching})
+        thread.shutdown(wait=False)
+
+
+See = Callable[[Resource, str | None, Document], None]
+
+
+def _registry(configuration: Configuration, see: See) -> kopf.OperatorRegistry:
+    """Low-level handlers only: the high-level ones write annotations into every object."""
+    made = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=made)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return await connection_info(configuration)
+
+    def register(resource: Resource) -> None:
+        @kopf.on.event(resource.group, resource.version, resource.plural, registry=made, id=resource.plural)
+        async def changed(event: Mapping[str, Any], **_: Any) -> None:
+            see(resource, event.get("type"), cast("Document", event["object"]))
+
+    for each in WATCHED:
+        register(each)
+    return made
+
+
+def watch_settings() -> kopf.OperatorSettings:
+    """No Events of kopf's own, no peering, no search for kinds that come and go: less to be allowed to do."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.watching.label_selectors["", "v1", "pods"] = OUR_PODS
+    # A connection that died silently is noticed, and one that is alive is not kept for ever.
+    settings.watching.server_timeout = 290
+    settings.watching.inactivity_timeout = 120
+    settings.networking.request_timeout = 30
+    settings.process.ultimate_exiting_timeout = None
+    return settings

@@ -1,0 +1,114 @@
+"""Which key is worked on next? Each key once, never two steps of one key at a time, failures with a growing pause."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+K = TypeVar("K")
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 60.0
+
+
+class Timer(Protocol):
+    """What `loop.call_later` returns."""
+
+    def cancel(self) -> None:
+        """Never run it."""
+
+    def when(self) -> float:
+        """The time on the loop's clock."""
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+
+
+class WorkQueue(Generic[K]):
+    """Every `get` is followed by a `done` of the same key."""
+
+    def __init__(self, call_later: CallLater | None = None) -> None:
+        """`call_later` is the running loop's unless a test has its own clock."""
+        self._call_later = call_later
+        self._ready: deque[K] = deque()
+        self._waiting: set[K] = set()
+        self._working: set[K] = set()
+        self._again: set[K] = set()
+        self._timers: dict[K, Timer] = {}
+        self._failures: dict[K, int] = {}
+        self._something = asyncio.Event()
+        self._rested = asyncio.Event()
+
+    def add(self, key: K) -> None:
+        """Work on the key soon; while it is worked on, once more afterwards."""
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.append(key)
+            self._something.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Add it later, unless it is worked on before; of two times the earlier one counts."""
+        if seconds <= 0:
+            self.add(key)
+            return
+        timer = self._later(seconds, key)
+        known = self._timers.get(key)
+        if known is not None and known.when() <= timer.when():
+            timer.cancel()
+            return
+        if known is not None:
+            known.cancel()
+        self._timers[key] = timer
+
+    async def get(self) -> K:
+        """The next key, as soon as there is one."""
+        while (key := self.take()) is None:
+            self._something.clear()
+            await self._something.wait()
+        return key
+
+    def take(self) -> K | None:
+        """The next key, if there is one; what was planned for later is off, since the work now decides anew."""
+        if not self._ready:
+            return None
+        key = self._ready.popleft()
+        self._waiting.discard(key)
+        self._working.add(key)
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+        return key
+
+    def done(self, key: K, failed: bool = False) -> None:
+        """The step is over; a failed one is taken again after a pause that doubles with each failure in a row."""
+        self._working.discard(key)
+        self._rested.set()
+        if failed:
+            self._failures[key] = count = self._failures.get(key, 0) + 1
+            self._again.discard(key)
+            self.add_after(key, min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(count - 1, 16)))
+            return
+        self._failures.pop(key, None)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    async def idle(self) -> None:
+        """Until there is nothing to do now; what is due later does not count."""
+        while self._waiting or self._working:
+            self._rested.clear()
+            await self._rested.wait()
+
+    def failures(self, key: K) -> int:
+        """Failed steps in a row."""
+        return self._failures.get(key, 0)
+
+    def _later(self, seconds: float, key: K) -> Timer:
+        call_later = self._call_later or asyncio.get_running_loop().call_later
+        return call_later(seconds, lambda: self._due(key))
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.add(key)

@@ -1,0 +1,97 @@
+"""What is known of the cluster, and which keys does a change concern?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from dormouse_operator.controller.cache import Cache
+from dormouse_operator.controller.resources import (
+    PODS,
+    STORES,
+    WORKFLOWS,
+    Document,
+    Key,
+    Resource,
+    controller_of,
+    key_of,
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One key of the queue: plan for this workflow, or look after this store."""
+
+    kind: Literal["workflow", "store"]
+    key: Key
+
+
+class World:
+    """The caches that the watches feed, and the operator's own writes, which no watch tells as news afterwards."""
+
+    def __init__(self, look_at: Callable[[Task], None]) -> None:
+        """`look_at` is told what has to be looked at again, for each change."""
+        self._look_at = look_at
+        self.workflows = Cache(_store_name)
+        self.stores = Cache()
+        self.pods = Cache(controller_of)
+
+    def put(self, resource: Resource, document: Document) -> None:
+        """The object was seen like this."""
+        if self._cache(resource).put(document):
+            self.wake(resource, document)
+
+    def drop(self, resource: Resource, document: Document) -> None:
+        """This very object is gone."""
+        if self._cache(resource).drop(document):
+            self.wake(resource, document)
+
+    def relist(
+        self,
+        resource: Resource,
+        listed: Iterable[Document],
+        version: int,
+        within: Callable[[Document], bool] = lambda _: True,
+    ) -> None:
+        """This is all that there is `within`."""
+        for document in self._cache(resource).relist(listed, version, within):
+            self.wake(resource, document)
+
+    def concerned(self, resource: Resource, document: Document) -> tuple[Task, ...]:
+        """What has to be looked at again because this object changed."""
+        namespace, name = key_of(document)
+        if resource is WORKFLOWS:
+            return (Task("workflow", (namespace, name)),)
+        if resource is STORES:
+            users = (Task("workflow", key_of(user)) for user in self.workflows_of((namespace, name)))
+            return (Task("store", (namespace, name)), *users)
+        owner = next(
+            (owner for owner in document["metadata"].get("ownerReferences") or () if owner.get("controller")), None
+        )
+        if owner is None or owner.get("kind") != WORKFLOWS.kind:
+            return ()
+        return (Task("workflow", (namespace, str(owner.get("name", "")))),)
+
+    def all_tasks(self) -> tuple[Task, ...]:
+        """Stores first: workflows wait for what is found out about them."""
+        stores = tuple(Task("store", key_of(document)) for document in self.stores)
+        return stores + tuple(Task("workflow", key_of(document)) for document in self.workflows)
+
+    def workflows_of(self, store: Key) -> tuple[Document, ...]:
+        """The workflows that name this store."""
+        return self.workflows.group("/".join(store))
+
+    def _cache(self, resource: Resource) -> Cache:
+        return {WORKFLOWS: self.workflows, STORES: self.stores, PODS: self.pods}[resource]
+
+    def wake(self, resource: Resource, document: Document) -> None:
+        """Look again at what this object concerns."""
+        for task in self.concerned(resource, document):
+            self._look_at(task)
+
+
+def _store_name(workflow: Document) -> str:
+    storage = (workflow.get("spec") or {}).get("storage") or {}
+    name = (storage.get("storeRef") or {}).get("name", "")
+    return f"{workflow['metadata']['namespace']}/{name}"

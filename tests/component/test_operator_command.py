@@ -1,0 +1,79 @@
+"""Does the command find its cluster, lead, survive kill -9, and say what is missing?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import pytest
+from operator_api_server import error
+from operator_fleet import Fleet, Tell, telling
+
+from dormouse_operator.dev.seaweedfs import SeaweedFS
+
+
+@pytest.fixture
+def tell(seaweedfs: SeaweedFS, request: pytest.FixtureRequest) -> Tell:
+    return telling(seaweedfs, request.node.name)
+
+
+async def started(made: Fleet, folder: Path) -> Process:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "it",
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "clusters": [{"name": "it", "cluster": {"server": made.server.url}}],
+        "users": [{"name": "it", "user": {"token": "secret"}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    command = [sys.executable, "-m", "dormouse_operator.controller", "run", "--lease-namespace", "team"]
+    return await asyncio.create_subprocess_exec(*command, env={**os.environ, "KUBECONFIG": str(path)}, stderr=PIPE)
+
+
+async def ended(process: Process) -> str:
+    async with asyncio.timeout(30):
+        _, said = await process.communicate()
+    return said.decode()
+
+
+def test_a_killed_operator_is_followed_by_the_next_and_a_stopped_one_gives_its_lease_back(
+    tell: Tell, tmp_path: Path
+) -> None:
+    async def story(made: Fleet) -> None:
+        first = await started(made, tmp_path)
+        await made.running()
+        first.send_signal(signal.SIGKILL)
+        await ended(first)
+        await made.server.remove("leases", "dormouse-operator")  # as if its time had run out
+        await made.server.remove("pods", "report-e1")
+        second = await started(made, tmp_path)
+        await made.runs("report-e2")
+        await made.phase("Running")
+        second.send_signal(signal.SIGTERM)
+        said = await ended(second)
+        assert second.returncode == 0, said
+        assert made.server.get("leases", "dormouse-operator")["spec"]["holderIdentity"] == ""
+
+    tell(story)
+
+
+def test_a_cluster_without_the_crds_is_told_with_what_to_install(tell: Tell, tmp_path: Path) -> None:
+    async def story(made: Fleet) -> None:
+        async def fault(request: object) -> object:
+            return error(404, "page not found")
+
+        with made.server.fault(fault):  # type: ignore[arg-type] # answers everything the same
+            process = await started(made, tmp_path)
+            said = await ended(process)
+        assert process.returncode == 1
+        assert "install the chart dormouse-crds first" in said
+        assert "Traceback" not in said
+
+    tell(story)

@@ -1,0 +1,68 @@
+"""Is a store that cannot be trusted refused, and one that comes back found again?"""
+
+from __future__ import annotations
+
+import pytest
+from operator_fleet import Fleet, Tell, telling
+
+from dormouse_operator.api import ObjectStore
+from dormouse_operator.controller.credentials import Credentials
+from dormouse_operator.controller.stores import probe_store
+from dormouse_operator.dev.seaweedfs import SeaweedFS
+from dormouse_operator.store.probe import Probe, Verdict, unavailable
+
+CARELESS = Probe(Verdict("True", "Answers", ""), Verdict("False", "ConditionalWritesUnsupported", "2 of 32 won"))
+
+
+@pytest.fixture
+def tell(seaweedfs: SeaweedFS, request: pytest.FixtureRequest) -> Tell:
+    return telling(seaweedfs, request.node.name)
+
+
+def test_a_real_store_is_proven_and_says_so(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await made.apply_store()
+            for kind in ("Available", "ConditionalWrites"):
+                await made.server.until(
+                    lambda kind=kind: made.condition(kind, "local", "objectstores").get("status") == "True"  # type: ignore[misc]
+                )
+        assert [key async for key in made.store.keys(made.prefix)] == []
+
+    tell(story)
+
+
+def test_no_pod_is_made_on_a_store_that_failed_the_probe(tell: Tell) -> None:
+    async def careless(store: ObjectStore, credentials: Credentials) -> Probe:
+        assert credentials.secret is not None
+        return CARELESS
+
+    async def story(made: Fleet) -> None:
+        made.probe = careless
+        async with made.operator():
+            await made.apply_store()
+            await made.apply()
+            await made.phase("Stalled")
+            assert made.condition("Ready")["reason"] == "StoreRefused"
+            assert "2 of 32 won" in made.condition("Ready")["message"]
+            assert made.server.names("pods") == []
+            await made.server.until(lambda: "Refused" in made.reasons())
+
+    tell(story)
+
+
+def test_a_workflow_starts_when_its_store_answers_at_last(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dormouse_operator.controller.stores._ASK_AGAIN_SECONDS", 0.1)
+    asked: list[str] = []
+
+    async def late(store: ObjectStore, credentials: Credentials) -> Probe:
+        asked.append(store.metadata.name)
+        return unavailable("StoreUnknown", "no route") if len(asked) < 3 else await probe_store(store, credentials)
+
+    async def story(made: Fleet) -> None:
+        made.probe = late
+        async with made.operator():
+            await made.running()
+            assert made.condition("Available", "local", "objectstores")["status"] == "True"
+
+    tell(story)

@@ -1,0 +1,79 @@
+"""Does the cache come to the truth, in whatever order it is told?"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+from dormouse_operator.controller.cache import Cache
+from dormouse_operator.controller.resources import controller_of
+
+
+def pod(version: int, uid: str = "one", owner: str = "", name: str = "report-e1") -> dict[str, Any]:
+    owners = [{"uid": owner, "controller": True}] if owner else []
+    metadata = {"namespace": "team", "name": name, "uid": uid, "resourceVersion": str(version)}
+    return {"metadata": {**metadata, "ownerReferences": owners}}
+
+
+KEY = ("team", "report-e1")
+
+
+def test_the_newest_version_wins_in_any_order() -> None:
+    for order in permutations([pod(1), pod(2), pod(30)]):
+        cache = Cache()
+        for document in order:
+            cache.put(document)
+        assert cache.get(KEY) == pod(30)
+
+
+def test_the_same_version_is_no_news() -> None:
+    cache = Cache()
+    assert cache.put(pod(2))
+    assert not cache.put(pod(2))
+    assert not cache.put(pod(1))
+
+
+def test_a_deleted_object_does_not_come_back_with_a_late_event() -> None:
+    cache = Cache()
+    cache.put(pod(2))
+    assert cache.drop(pod(3))
+    assert not cache.put(pod(2))
+    assert cache.get(KEY) is None
+
+
+def test_a_late_deletion_leaves_the_next_object_of_that_name() -> None:
+    cache = Cache()
+    cache.put(pod(5, uid="two"))
+    assert not cache.drop(pod(4, uid="one"))
+    assert cache.get(KEY) == pod(5, uid="two")
+
+
+def test_a_list_drops_phantoms_and_tells_them_as_changes() -> None:
+    cache = Cache()
+    cache.put(pod(2))
+    changed = cache.relist([], 9)
+    assert [document["metadata"]["name"] for document in changed] == ["report-e1"]
+    assert cache.get(KEY) is None
+
+
+def test_a_list_keeps_what_is_newer_than_itself() -> None:
+    cache = Cache()
+    cache.put(pod(12))
+    assert cache.relist([], 9) == ()
+    assert cache.get(KEY) == pod(12)
+
+
+def test_a_list_of_a_part_drops_nothing_of_the_rest() -> None:
+    cache = Cache()
+    cache.put(pod(2))
+    assert cache.relist([], 9, lambda document: document["metadata"]["namespace"] == "other") == ()
+
+
+def test_objects_are_found_by_who_controls_them_and_only_while_it_does() -> None:
+    cache = Cache(controller_of)
+    cache.put(pod(1, owner="dwf"))
+    cache.put(pod(2, uid="two", owner="dwf", name="report-e2"))
+    assert [document["metadata"]["name"] for document in cache.group("dwf")] == ["report-e1", "report-e2"]
+    cache.put(pod(3))
+    cache.drop(pod(4, uid="two", owner="dwf", name="report-e2"))
+    assert cache.group("dwf") == ()

@@ -1,0 +1,57 @@
+"""Is a status written once, as one patch, and only onto the version that it was made for?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+from dormouse_operator.controller.api_server import ApiServer
+from dormouse_operator.controller.resources import WORKFLOWS, Resource
+from dormouse_operator.controller.saving import StatusWriter, status_patch
+
+
+def document(status: dict[str, Any], version: str = "7") -> dict[str, Any]:
+    metadata = {"namespace": "team", "name": "report", "uid": "u", "resourceVersion": version}
+    return {"metadata": metadata, "status": status}
+
+
+class Pruning:
+    """An API server with an older CRD: it forgets the field `new`."""
+
+    def __init__(self) -> None:
+        self.patches: list[Mapping[str, Any]] = []
+
+    async def merge(
+        self, resource: Resource, namespace: str, name: str, patch: Mapping[str, Any], subresource: str
+    ) -> dict[str, Any]:
+        assert (resource, namespace, name, subresource) == (WORKFLOWS, "team", "report", "status")
+        self.patches.append(patch)
+        kept = {key: value for key, value in patch["status"].items() if key != "new"}
+        return document(kept, "8")
+
+
+def test_only_what_changed_is_sent_and_what_is_gone_is_removed() -> None:
+    before = {"epoch": 1, "phase": "Running", "position": "1/9"}
+    patch = status_patch(document(before), {"epoch": 2, "phase": "Running"})
+    assert patch is not None
+    assert patch["status"] == {"epoch": 2, "position": None}
+    assert patch["metadata"] == {"uid": "u", "resourceVersion": "7"}
+
+
+def test_an_equal_status_needs_no_patch() -> None:
+    assert status_patch(document({"epoch": 1}), {"epoch": 1}) is None
+
+
+def test_what_the_api_server_prunes_is_not_sent_again_and_again() -> None:
+    async def story() -> None:
+        server = Pruning()
+        writer = StatusWriter(cast("ApiServer", server), WORKFLOWS)
+        status = {"epoch": 1, "new": True}
+        saved = await writer.save(document({}), status)
+        assert saved is not None
+        assert await writer.save(saved, status) is None
+        assert await writer.save(document({"epoch": 1}, "9"), status) is not None
+        assert len(server.patches) == 2
+
+    asyncio.run(story())

@@ -1,0 +1,52 @@
+"""Does the life after a lost node start elsewhere, whatever else its placement says?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dormouse_operator.plan import build_pod, template_hash
+from unit.operator_plan.pods import LIVED, active, created, kinds, planned, pod
+from unit.operator_samples import store, workflow
+
+TERMS = "spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+LOST = frozenset({"node-a", "node-c"})
+
+
+def terms(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    node = manifest["spec"]["affinity"]["nodeAffinity"]
+    found: list[dict[str, Any]] = node["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    return found
+
+
+def off(name: str) -> dict[str, Any]:
+    return {"key": "metadata.name", "operator": "NotIn", "values": [name]}
+
+
+def test_the_next_pod_keeps_off_the_lost_node_that_the_scheduler_still_believes_in() -> None:
+    dwf = workflow(**LIVED)
+    made = planned(dwf, pod(dwf, 2, keeper=True), current=active(2), lost_nodes=LOST)
+    assert terms(created(made)) == [{"matchFields": [off("node-a"), off("node-c")]}]
+
+
+def test_each_alternative_of_the_users_own_affinity_keeps_off_too_and_is_kept() -> None:
+    theirs = [{"matchExpressions": [{"key": "disk", "operator": "Exists"}]}, {"matchFields": [off("node-x")]}]
+    dwf = workflow({TERMS: theirs}, **LIVED)
+    made = build_pod(dwf, store(), 3, first_claim=False, keep_off=frozenset({"node-a"}))
+    assert terms(made) == [
+        {**theirs[0], "matchFields": [off("node-a")]},
+        {"matchFields": [off("node-x"), off("node-a")]},
+    ]
+    assert dwf.spec.template is not None
+    assert terms({"spec": dwf.spec.template.spec}) == theirs
+
+
+def test_keeping_off_a_node_is_no_reason_to_replace_the_pod_when_the_node_is_back() -> None:
+    dwf = workflow(**LIVED)
+    made = build_pod(dwf, store(), 3, first_claim=False, keep_off=LOST)
+    assert made["metadata"]["annotations"]["dormouse.dev/template-hash"] == template_hash(dwf, store())
+
+
+def test_the_old_pod_of_a_node_that_is_back_is_swept() -> None:
+    dwf = workflow(**{**LIVED, "epoch": 3})
+    made = planned(dwf, pod(dwf, 2, keeper=True), pod(dwf, 3, keeper=True, runtime=True))
+    assert kinds(made) == ["DeletePod"]

@@ -1,0 +1,55 @@
+"""Which stores may a pod be started with? Those that were seen to keep conditions on writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dormouse_operator.plan import Plan, Settings, plan
+from unit.operator_plan.pods import LIVED, active, created, kinds, pod, reason
+from unit.operator_samples import NOW, observed, store, workflow
+
+
+def judged(status: str, *pods: dict[str, Any], on_cluster: bool = True, **changes: Any) -> Plan:
+    told = {"type": "ConditionalWrites", "status": status, "reason": "Tried", "message": "2 of 32 won"}
+    conditions = [{**told, "lastTransitionTime": "2026-03-01T12:00:00Z"}] if status else []
+    seen = observed(*pods, store=store({"status.conditions": conditions}), **changes)
+    return plan(workflow(**(LIVED if changes else {})), seen, NOW, Settings(on_cluster=on_cluster))
+
+
+def test_a_store_that_failed_the_probe_is_refused_with_the_reason() -> None:
+    made = judged("False")
+    assert (kinds(made), reason(made), made.status.phase) == ([], "StoreRefused", "Stalled")
+    assert "2 of 32 won" in str(made.status.condition("Ready"))
+
+
+def test_a_store_that_nobody_has_judged_yet_is_waited_for() -> None:
+    for status in ("", "Unknown"):
+        made = judged(status)
+        assert (kinds(made), reason(made), made.status.phase) == ([], "StoreNotProven", "Pending")
+
+
+def test_a_proven_store_is_used() -> None:
+    assert created(judged("True"))["metadata"]["name"] == "report-e1"
+
+
+def test_without_anybody_who_probes_a_store_is_used_as_it_is() -> None:
+    assert created(judged("", on_cluster=False))["metadata"]["name"] == "report-e1"
+
+
+def test_a_pod_that_the_api_server_refuses_is_tried_again_after_growing_pauses() -> None:
+    made = judged("True", current=active(1), refused_pod="exceeded quota: pods")
+    assert made.status.last_failure is not None
+    assert (made.status.last_failure.reason, made.status.last_failure.message) == ("PodRefused", "exceeded quota: pods")
+    again = plan(
+        workflow(**{**LIVED, "failures": 4, "last_failure": made.status.last_failure}),
+        observed(current=active(1), refused_pod="exceeded quota: pods"),
+        NOW,
+    )
+    assert again.requeue_after_seconds == 4
+    assert "exceeded quota" in str(again.status.condition("Ready"))
+
+
+def test_a_pod_that_runs_is_left_alone_when_its_store_is_refused_later() -> None:
+    dwf = workflow(**LIVED)
+    made = judged("False", pod(dwf, 2, keeper=True, runtime=True), current=active(2))
+    assert kinds(made) == []
