@@ -5,36 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import h11
 import pytest
 from keeper_pod import KeeperPod, Workflow, run
+from proxied_keeper import through_proxy
 from store_proxy import StoreProxy, reads_of, writes_of
 
 from dormouse.keeper.client import AlreadySealed, Fenced, KeeperClient, KeeperGone, SealFailed
 from dormouse.replica.current import SealReason, State
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
-Story = Callable[[Workflow, StoreProxy], Awaitable[None]]
-
 
 @pytest.fixture
 def workflow(seaweedfs: SeaweedFS, tmp_path: Path) -> Workflow:
     return Workflow(seaweedfs, tmp_path)
-
-
-def through_proxy(story: Story, workflow: Workflow) -> None:
-    async def body(workflow: Workflow) -> None:
-        async with StoreProxy(workflow.server.port).serving() as proxy:
-            make = workflow.pod
-            workflow.pod = lambda epoch, **variables: make(  # type: ignore[method-assign]
-                epoch, **{"DORMOUSE_STORE_ENDPOINT": proxy.endpoint, **variables}
-            )
-            await story(workflow, proxy)
-
-    run(body, workflow)
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -5,33 +5,19 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from keeper_pod import Workflow, run
+from proxied_keeper import through_proxy
 from store_proxy import StoreProxy, writes_of
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS
-
-Story = Callable[[Workflow, StoreProxy], Awaitable[None]]
 
 
 @pytest.fixture
 def workflow(seaweedfs: SeaweedFS, tmp_path: Path) -> Workflow:
     return Workflow(seaweedfs, tmp_path)
-
-
-def through_proxy(story: Story, workflow: Workflow) -> None:
-    async def body(workflow: Workflow) -> None:
-        async with StoreProxy(workflow.server.port).serving() as proxy:
-            make = workflow.pod
-            workflow.pod = lambda epoch, **variables: make(  # type: ignore[method-assign]
-                epoch, **{"DORMOUSE_STORE_ENDPOINT": proxy.endpoint, **variables}
-            )
-            await story(workflow, proxy)
-
-    run(body, workflow)
 
 
 async def keys(workflow: Workflow) -> list[str]:
