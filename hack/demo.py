@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 from process_tree import adopt_orphans, descendants, kill_all
 
-from dormouse_operator.dev.ports import free_ports
+from dormouse_operator.dev.ports import LOOPBACK, free_ports
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "data_pipeline"
@@ -61,7 +62,7 @@ class Clock:
     def say(self, text: str) -> None:
         print(f"{self.seconds:6.1f} s  {text}", flush=True)
 
-    def wait_for(self, what: str, ask: Callable[[], Answer], dev: subprocess.Popen[bytes]) -> Answer:
+    def wait_for(self, what: str, ask: Callable[[], Answer], dev: subprocess.Popen[bytes] | None) -> Answer:
         """Ask until the answer is true. A store that does not answer, or lacks the object, says no."""
         while True:
             try:
@@ -69,7 +70,7 @@ class Clock:
                     return answer
             except (BaseError, OSError):
                 pass
-            if dev.poll() is not None:
+            if dev is not None and dev.poll() is not None:
                 raise StoryError(f"`dormouse dev` ended with exit code {dev.returncode} before {what} was there")
             if self.seconds > STORY_WITHIN_SECONDS:
                 raise StoryError(f"waited in vain for {what}")
@@ -97,6 +98,14 @@ class Store:
     def answers(self) -> bool:
         """Whether it lists what it held before."""
         return any(len(page) > 0 for page in self._client.list("attempts/"))
+
+    def is_silent(self) -> bool:
+        """Whether nobody answers at its port."""
+        try:
+            socket.create_connection((LOOPBACK, self._port), timeout=1).close()
+        except OSError:
+            return True
+        return False
 
     def attempts(self) -> list[Attempt]:
         for page in self._client.list("attempts/"):
@@ -171,6 +180,7 @@ class Demo:
     def lose_everything(self, dev: subprocess.Popen[bytes]) -> None:
         killed = kill_all(first=dev.pid)
         dev.wait()
+        self.clock.wait_for("the end of the killed S3 server", self.store.is_silent, dev=None)
         roles = ", ".join(sorted({role(command) for command in killed.values()}))
         self.clock.say(f"killed all {len(killed)} processes with SIGKILL: {roles}")
         folders = list((self.folder / ".dormouse" / "pods").iterdir())
