@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from testcluster import image_archive
 from testcluster.commands import own_environment, politely, run
 from testcluster.folders import cache_folder
 from testcluster.image_archive import write_image
@@ -31,7 +32,7 @@ _MADE_WITHIN_SECONDS = 1200.0
 
 def archive(progress: Progress) -> Path:
     """The image as a file that buildah, docker and containerd load; made once."""
-    inputs = "\0".join((NAME, *_COMMAND)).encode()
+    inputs = "\0".join((NAME, *_COMMAND, Path(image_archive.__file__).read_text())).encode()
     made = cache_folder() / f"base-{hashlib.sha256(inputs).hexdigest()[:16]}.tar"
     if made.exists():
         return made

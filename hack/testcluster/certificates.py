@@ -91,7 +91,9 @@ class Authority:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         authority = ("-keyout", str(self.key), "-out", str(self.certificate), "-subj", "/CN=dormouse-test-cluster")
-        run(["openssl", "req", "-x509", *_KEY, *authority, "-days", _DAYS])
+        # Python 3.13 and later trust no authority that does not say what it is for.
+        purpose = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        run(["openssl", "req", "-x509", *_KEY, *authority, *purpose, "-days", _DAYS])
         run(["openssl", "genrsa", "-out", str(self.token_key), "2048"])
         for identity in IDENTITIES:
             self._sign(identity)
@@ -101,7 +103,7 @@ class Authority:
         certificate, key = self.pair(identity.name)
         request = self.folder / f"{identity.name}.csr"
         run(["openssl", "req", *_KEY, "-keyout", str(key), "-out", str(request), "-subj", identity.subject])
-        usage = "extendedKeyUsage=serverAuth,clientAuth\n"
+        usage = "extendedKeyUsage=serverAuth,clientAuth\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
         names = f"subjectAltName={','.join(identity.addresses)}\n" if identity.addresses else ""
         extensions = request.with_suffix(".extensions")
         extensions.write_text(usage + names)

@@ -43,6 +43,8 @@ def write_image(
         "os": "linux",
         "config": {"Env": list(environment), "Entrypoint": list(entrypoint), "Cmd": list(command)},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+        # buildah refuses to build on an image whose history does not tell of its layer.
+        "history": [{"created_by": "dormouse"}],
     }
     config = json.dumps(settings).encode()
     config_name = f"{hashlib.sha256(config).hexdigest()}.json"

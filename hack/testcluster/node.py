@@ -158,6 +158,8 @@ def kubelet_configuration(node: Host, authority: Authority) -> Mapping[str, Any]
         "resolvConf": "",
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",
         "maxPods": 200,
+        # How long a pod may overfill its volume; by default a minute more.
+        "volumeStatsAggPeriod": "5s",
         "serializeImagePulls": False,
         # The disk is this machine's: how full it is says nothing about the node.
         "imageGCHighThresholdPercent": 100,

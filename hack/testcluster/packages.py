@@ -25,6 +25,7 @@ FOR_THE_CLUSTER = {
     str(CNI_PLUGINS / "ptp"): "containernetworking-plugins",
 }
 FOR_THE_BASE_IMAGE = {"mmdebstrap": "mmdebstrap"}
+FOR_THE_IMAGES = {"buildah": "buildah", "unshare": "util-linux"}
 _INSTALLED_WITHIN_SECONDS = 600.0
 
 

@@ -38,6 +38,8 @@ async def watch(
             registry=_registry(configuration, see),
             settings=watch_settings(),
             standalone=True,
+            # kopf would ask who the user is, and in a container there may be no name for the number.
+            identity=cast("Any", options.candidate.identity),
             clusterwide=not options.namespaces,
             namespaces=options.namespaces,
             liveness_endpoint=f"http://0.0.0.0:{options.liveness_port}/healthz" if options.liveness_port else None,
