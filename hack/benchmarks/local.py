@@ -17,11 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from frame import Baseline, Result, median, run
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "chaos"))
-
 from dev_project import DevProject
+from frame import Baseline, Result, median, run
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
@@ -68,11 +65,11 @@ def restart_seconds(project: DevProject) -> float:
 
 def restore_seconds(project: DevProject, folder: Path) -> float:
     """Litestream alone, restoring what the last restart restored."""
-    base = project.current().entry.base
+    base = project.stored.current().entry.base
     assert base is not None
     target = folder / f"{uuid.uuid4().hex}.sqlite"
     started = time.perf_counter()
-    project.restore(base.prefix, base.txid, target)
+    project.stored.restore(base.prefix, base.txid, target)
     seconds = time.perf_counter() - started
     assert target.stat().st_size > BALLAST_BYTES
     target.unlink()

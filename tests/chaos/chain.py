@@ -15,18 +15,23 @@ from datetime import timedelta
 
 import msgspec
 import obstore
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store
 
 from dormouse import RetryPolicy, activity, workflow
 
 
 class Chain(msgspec.Struct):
-    """What to do: so many steps, each taking so long, attempts below this prefix."""
+    """What to do: so many steps, each taking so long, attempts below this prefix.
+
+    Before the step `hungry_at` an activity takes more and more memory, the first time that it runs.
+    """
 
     steps: int
     step_seconds: float
     prefix: str
     ballast_bytes: int = 0
+    hungry_at: int = -1
 
 
 def store() -> S3Store:
@@ -57,12 +62,26 @@ async def ballast(size: int) -> str:
     return secrets.token_hex(size // 2)
 
 
+@activity
+async def eat(prefix: str) -> str:
+    try:
+        await obstore.put_async(store(), f"{prefix}.eaten", b"", mode="create")
+    except AlreadyExistsError:
+        return "eaten before"
+    eaten = []
+    while True:
+        eaten.append(bytearray(os.urandom(1 << 20)))
+        await asyncio.sleep(0)
+
+
 @workflow
 async def chain(order: Chain) -> list[str]:
     if order.ballast_bytes:
         await ballast(order.ballast_bytes)
     tokens = ["start"]
     for step in range(order.steps):
+        if step == order.hungry_at:
+            await eat(order.prefix)
         tokens.append(await link(step, tokens[-1], order.prefix, order.step_seconds))
         if step % 7 == 6:
             await asyncio.sleep(0.01)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +18,11 @@ import yaml
 from history import Attempt
 from obstore.store import S3Store
 
-from dormouse.keeper.litestream import configuration, environment, program
-from dormouse.replica.current import Current, decode
 from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import Location
 from dormouse_operator.dev.leftovers import TAG
 from dormouse_operator.dev.seaweedfs import SeaweedFS
+from stored_database import StoredDatabase
 
 NAME = "chain"
 _MODULE = Path(__file__).with_name("chain.py")
@@ -206,39 +201,15 @@ class DevProject:
         for pod in (self.folder / ".dormouse" / "pods").iterdir():
             shutil.rmtree(pod if whole_pods else pod / "volumes")
 
-    def current(self) -> Current:
-        """CURRENT as the store has it."""
-        return decode(bytes(obstore.get(self.store, self.layout.current).bytes()))
-
-    def restore(self, prefix: str, txid: int, target: Path) -> None:
-        """Litestream's own restore of an epoch, checked in full."""
+    @property
+    def stored(self) -> StoredDatabase:
+        """What the store holds of the workflow."""
+        server = self.server
         location = Location(
-            self.server.bucket,
-            self.server.endpoint,
-            self.server.region,
-            access_key_id=self.server.access_key,
-            secret_access_key=self.server.secret_key,
-        )
-        config = self.folder / "restore.json"
-        document = configuration(location, prefix, target, "unused.sock", 3600)
-        del document["socket"]
-        config.write_text(json.dumps(document))
-        subprocess.run(
-            [program(), "restore", "-config", str(config), "-o", str(target), "-integrity-check", "full",
-             "-txid", f"{txid:016x}", str(target)],
-            check=True, capture_output=True, env=environment(location),
+            server.bucket, server.endpoint, server.region,
+            access_key_id=server.access_key, secret_access_key=server.secret_key,
         )  # fmt: skip
-
-    def result(self) -> list[str]:
-        """The result of the execution, out of the sealed database in the store."""
-        entry = self.current().entry
-        assert entry.sealed_txid is not None
-        target = self.folder / f"result-{uuid.uuid4().hex}.sqlite"
-        self.restore(entry.prefix, entry.sealed_txid, target)
-        with closing(sqlite3.connect(target)) as connection:
-            [(payload,)] = connection.execute("SELECT payload FROM event WHERE kind = 'ExecutionCompleted'")
-        result: list[str] = json.loads(payload)
-        return result
+        return StoredDatabase(location, self.layout, self.store)
 
     def attempts(self) -> list[Attempt]:
         """Every attempt so far, as the store tells it."""

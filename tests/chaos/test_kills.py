@@ -71,7 +71,7 @@ class Chaos:
         """Let it run to its end; the result as the database in the store has it."""
         self.project.start("--quiet", "--until-complete")
         assert self.project.wait(180) == 0, self.project.log()[-3000:]
-        return self.project.result()
+        return self.project.stored.result()
 
     def result_and_losses(self) -> tuple[list[str], list[Loss], list[Attempt]]:
         result = self.finish()
@@ -117,7 +117,7 @@ def test_with_sync_nothing_acknowledged_is_lost(
 ) -> None:
     one, _, found = killed_run(chaos, seaweedfs, tmp_path, rounds, seed)
     assert found == []
-    assert one.project.current().epoch > rounds
+    assert one.project.stored.current().epoch > rounds
 
 
 @pytest.mark.parametrize(

@@ -59,3 +59,16 @@ def test_an_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         run("suite", {}, ["--only", "nothing"])
     assert ended.value.code == 2
     assert "nothing" in capsys.readouterr().err
+
+
+def test_a_quick_run_leaves_out_what_does_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = {name: lambda _, name=name: Result(name, 1, "", 1, "lower") for name in ("long", "short")}
+    seconds = {"long": 3600.0}
+    assert run("suite", figures, ["--quick"], quick_seconds=seconds) == 0
+    shown = capsys.readouterr().out
+    assert "skipped long: does not fit into the 50 s of --quick" in shown
+    assert "short" in shown
+    run("suite", figures, ["--quick", "--only", "long"], quick_seconds=seconds)
+    assert "skipped long" not in capsys.readouterr().out
+    run("suite", figures, [], quick_seconds=seconds)
+    assert "skipped long" not in capsys.readouterr().out

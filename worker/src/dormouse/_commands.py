@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 # Looking for entry points costs as much as starting Python, so what this distribution brings is simply known.
 _OWN = {
     "dev": ("dormouse_operator.dev.command", "dev"),
+    "history": ("dormouse.commands.reading", "history"),
+    "list": ("dormouse.commands.reading", "list_executions"),
     "operator": ("dormouse_operator.controller.command", "operator"),
+    "result": ("dormouse.commands.reading", "result"),
+    "run": ("dormouse.commands.run", "run"),
+    "show": ("dormouse.commands.reading", "show"),
+    "start": ("dormouse.commands.start", "start"),
 }
 
 
@@ -36,8 +42,9 @@ class Verbs(click.Group):
         try:
             command = _load(cmd_name)
         except ModuleNotFoundError as missing:
+            extra = cmd_name if cmd_name in {"dev", "operator"} else "cli"
             raise click.ClickException(
-                f"`dormouse {cmd_name}` needs the module {missing.name!r}; install it with: pip install 'dormouse[dev]'"
+                f"`dormouse {cmd_name}` needs the module {missing.name!r}: pip install 'dormouse[{extra}]'"
             ) from missing
         if command is not None and not isinstance(command, click.Command):
             raise click.ClickException(f"the entry point `{cmd_name}` of dormouse.commands is no click command")

@@ -1,0 +1,236 @@
+"""How many steps a second does an engine make, and does it lose one when it is killed?
+
+Each engine runs the same thing in a process of its own: so many workflows, each of which calls one step after the
+other and, on the very next line, appends a record to a side file. After a while the process is killed with SIGKILL.
+A step counts when the side file has it and the database, opened again, has it too. What only the side file has was
+lost.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import rivals
+from frame import Baseline, Result, median
+
+_RECORD = struct.Struct("<iiq")
+_SETTLING_SECONDS = 0.3
+_STARTED_WITHIN_SECONDS = 60
+
+
+class Step(NamedTuple):
+    """The n-th step of a workflow."""
+
+    workflow: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An engine that takes part.
+
+    Attributes:
+        command: what runs it; the folder and the number of workflows are added.
+        recorded: reads from its database which steps it knows; None when its store is nothing that we can read.
+        seconds: how long it is watched; more for the slow, so that all are counted well.
+    """
+
+    name: str
+    command: Callable[[], Sequence[str]]
+    recorded: Callable[[Path], set[Step]] | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one process did until it was killed."""
+
+    steps_per_second: float
+    lost: int
+
+
+def recorded_by_dormouse(database: Path) -> set[Step]:
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(
+            "SELECT execution.id, command FROM event JOIN execution ON execution.key = event.execution "
+            "WHERE kind = 'ActivityCompleted'"
+        )
+        return {Step(int(workflow), command - 1) for workflow, command in rows}
+
+
+def recorded_by_dbos(database: Path) -> set[Step]:
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("SELECT workflow_uuid, function_id FROM operation_outputs WHERE error IS NULL")
+        return {Step(int(workflow), function - 1) for workflow, function in rows}
+
+
+DORMOUSE = Contender(
+    "dormouse",
+    lambda: [sys.executable, str(rivals.PROGRAMS / "steps_dormouse.py")],
+    recorded_by_dormouse,
+    seconds=1,
+)
+DBOS = Contender(
+    "DBOS, not async, one connection, WAL, synchronous=FULL",
+    lambda: [rivals.python("dbos"), str(rivals.PROGRAMS / "steps_dbos.py")],
+    recorded_by_dbos,
+    seconds=2,
+)
+
+
+@contextmanager
+def running(contender: Contender, workflows: int, folder: Path, *options: str) -> Iterator[None]:
+    """The process at work: every workflow has been started and the first steps are made."""
+    command, *arguments = contender.command()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [command, *arguments, str(folder), str(workflows), *options], stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + _STARTED_WITHIN_SECONDS
+        while not records(folder):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{contender.name} does not start:\n{(folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.02)
+        time.sleep(_SETTLING_SECONDS)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def records(folder: Path) -> list[tuple[Step, int]]:
+    """The whole records of the side file, with the nanosecond of each."""
+    try:
+        data = (folder / "side").read_bytes()
+    except FileNotFoundError:
+        return []
+    whole = len(data) // _RECORD.size * _RECORD.size
+    return [(Step(workflow, number), at) for workflow, number, at in _RECORD.iter_unpack(data[:whole])]
+
+
+def take(contender: Contender, workflows: int, folder: Path, *options: str) -> Run:
+    """Run it for its seconds, kill it, compare the side file with the database."""
+    with running(contender, workflows, folder, *options):
+        began = time.monotonic_ns()
+        time.sleep(contender.seconds)
+        ended = time.monotonic_ns()
+    seen = records(folder)
+    known = contender.recorded(folder / "db.sqlite") if contender.recorded else {step for step, _ in seen}
+    counted = sum(began < at <= ended and step in known for step, at in seen)
+    return Run(counted / (ended - began) * 1e9, sum(step not in known for step, _ in seen))
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """On the disk of the temporary folder; it must be none of memory."""
+    with tempfile.TemporaryDirectory(prefix="dormouse-bench-") as name:
+        yield Path(name)
+
+
+def speed(contender: Contender, workflows: int) -> float:
+    with folder() as place:
+        return take(contender, workflows, place).steps_per_second
+
+
+def ratio(name: str, rival: Contender, workflows: int, goal: float, rounds: int) -> Result:
+    """Ours over theirs: turn by turn, the median of the pairs, so that a slow moment of the machine hits both alike."""
+    pairs = []
+    for _ in range(rounds):
+        ours = speed(DORMOUSE, workflows)
+        pairs.append((ours, speed(rival, workflows)))
+    return Result(
+        name,
+        median([ours / theirs for ours, theirs in pairs]),
+        "",
+        goal,
+        "higher",
+        Baseline(f"{rival.name}, steps/s", median([theirs for _, theirs in pairs])),
+    )
+
+
+def steps_100_ratio(quick: bool) -> Result:
+    return ratio("steps_100_ratio", DBOS, 100, 30, 1 if quick else 5)
+
+
+def steps_1_ratio(quick: bool) -> Result:
+    return ratio("steps_1_ratio", DBOS, 1, 3, 1 if quick else 7)
+
+
+# The floor: what a loop without any engine needs for the same rows in the same commits.
+
+
+def floor_seconds(database: Path, scratch: Path) -> float:
+    """Append the log's rows to a new file as they were: all rows of a turn carry its moment, so they share a commit."""
+    with closing(sqlite3.connect(database)) as source:
+        schema = [sql for (sql,) in source.execute("SELECT sql FROM sqlite_master WHERE name = 'event'")]
+        columns = len(source.execute("SELECT * FROM event LIMIT 1").description)
+        turns: dict[int, list[tuple[object, ...]]] = {}
+        for row in source.execute("SELECT *, at FROM event ORDER BY position"):
+            turns.setdefault(row[-1], []).append(row[:-1])
+    insert = f"INSERT INTO event VALUES ({', '.join('?' * columns)})"
+    with closing(sqlite3.connect(scratch, isolation_level=None)) as target:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 1000"):
+            target.execute(f"PRAGMA {pragma}")
+        target.execute(schema[0])
+        began = time.perf_counter()
+        for rows in turns.values():
+            target.execute("BEGIN IMMEDIATE")
+            target.executemany(insert, rows)
+            target.execute("COMMIT")
+        return time.perf_counter() - began
+
+
+def steps_100_floor_ratio(quick: bool) -> Result:
+    """Steps of the engine over steps of the loop, which writes two rows a step as the engine does."""
+    pairs = []
+    for _ in range(2 if quick else 7):
+        with folder() as place:
+            ours = take(DORMOUSE, 100, place).steps_per_second
+            steps = len(recorded_by_dormouse(place / "db.sqlite"))
+            pairs.append((ours, steps / floor_seconds(place / "db.sqlite", place / "floor.sqlite")))
+    return Result(
+        "steps_100_floor_ratio",
+        median([ours / floor for ours, floor in pairs]),
+        "",
+        0.4,
+        "higher",
+        Baseline("the same rows in the same commits by sqlite3 alone, steps/s", median([floor for _, floor in pairs])),
+    )
+
+
+# What a kill costs, and what a step writes.
+
+
+def steps_lost_by_kill(quick: bool) -> Result:
+    """Steps that the workflow had seen and the file had not, over kills at other moments of the work."""
+    lost = 0
+    for number in range(3 if quick else 30):
+        with folder() as place:
+            with running(DORMOUSE, 100, place):
+                time.sleep(0.01 + 0.0137 * number % 0.3)
+            known = recorded_by_dormouse(place / "db.sqlite")
+            lost += sum(step not in known for step, _ in records(place))
+    return Result("steps_lost_by_kill", lost, "steps", 0, "lower")
+
+
+def wal_bytes_step(quick: bool) -> Result:
+    """Everything that the WAL got, over the steps that it holds."""
+    values = []
+    for _ in range(1 if quick else 5):
+        with folder() as place:
+            with running(DORMOUSE, 100, place, "--nobody-checkpoints"):
+                time.sleep(DORMOUSE.seconds)
+            written = (place / "db.sqlite-wal").stat().st_size  # before anyone opens it, and empties it when it leaves
+            values.append(written / len(recorded_by_dormouse(place / "db.sqlite")))
+    return Result("wal_bytes_step", median(values), "bytes", 6000, "lower")

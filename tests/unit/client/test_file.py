@@ -1,0 +1,145 @@
+"""Does a file say what a runtime would say, and is it left as it was?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dormouse import Engine, NewerFile, RetryPolicy, UnknownExecution, activity, workflow
+from dormouse.client.file import DatabaseFile, NotReadable
+
+
+@activity
+async def double(number: int) -> int:
+    return 2 * number
+
+
+@activity(retry=RetryPolicy(initial_seconds=3600))
+async def fail() -> None:
+    raise ConnectionError("the line is dead")
+
+
+@workflow
+async def calculate(number: int) -> int:
+    if number < 0:
+        raise ValueError("too small")
+    return await double(number)
+
+
+@workflow
+async def sleeper() -> None:
+    await double(1)
+    await asyncio.gather(asyncio.sleep(3600), fail())
+
+
+async def _write(path: Path, meanwhile: Callable[[], None] = lambda: None) -> None:
+    async with Engine(path, [calculate, sleeper]) as engine:
+        await (await engine.start(calculate, 21, id="done")).result()
+        with pytest.raises(Exception, match="too small"):
+            await (await engine.start(calculate, -1, id="failed")).result()
+        await engine.start(sleeper, id="asleep")
+        async with asyncio.timeout(10):
+            while not engine.standing().can_hibernate:
+                await asyncio.sleep(0.01)
+        meanwhile()
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def look(path: Path) -> None:
+    """Everything that a file can be asked, and what this one answers."""
+    with DatabaseFile(path) as file:
+        assert [one.id for one in file.executions().executions] == ["asleep", "failed", "done"]
+        first = file.executions(limit=2)
+        assert [one.id for one in file.executions(limit=2, after=first.next).executions] == ["done"]
+        assert file.show("done").status == "Completed"
+        assert bytes(file.outcome("done").result) == b"42"  # type: ignore[arg-type]
+        error = file.outcome("failed").error
+        assert error is not None
+        assert (error.type, error.message) == ("ValueError", "too small")
+        timer, retried = file.show("asleep").waits_for or []
+        assert (timer.kind, timer.due_at is not None) == ("timer", True)
+        assert (retried.name, retried.attempt) == ("fail", 2)
+        assert retried.last_error is not None
+        assert retried.last_error.message == "the line is dead"
+        kinds = [event.kind for event in file.history("done")]
+        assert kinds == ["ExecutionStarted", "ActivityScheduled", "ActivityCompleted", "ExecutionCompleted"]
+        with pytest.raises(UnknownExecution):
+            file.show("nobody")
+
+
+def test_a_file_at_rest_is_read_and_nothing_is_made_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+    asyncio.run(_write(path))
+    before = contents(tmp_path)
+    look(path)
+    assert contents(tmp_path) == before
+    assert set(before) == {"db.sqlite"}
+
+
+def test_a_file_in_use_is_read_with_what_is_only_in_its_wal(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+
+    def check() -> None:
+        before = contents(tmp_path)
+        assert before["db.sqlite-wal"][0]
+        look(path)
+        assert contents(tmp_path).keys() == before.keys()
+        assert contents(tmp_path)["db.sqlite"] == before["db.sqlite"]
+        assert contents(tmp_path)["db.sqlite-wal"] == before["db.sqlite-wal"]
+
+    asyncio.run(_write(path, check))
+
+
+def test_what_a_crash_left_in_the_wal_is_read_and_stays_there(tmp_path: Path) -> None:
+    (tmp_path / "life").mkdir()
+    crashed = tmp_path / "crashed"
+
+    def crash() -> None:
+        crashed.mkdir()
+        for name in ("db.sqlite", "db.sqlite-wal"):
+            shutil.copy2(tmp_path / "life" / name, crashed)
+
+    asyncio.run(_write(tmp_path / "life" / "db.sqlite", crash))
+    before = contents(crashed)
+    look(crashed / "db.sqlite")
+    assert contents(crashed) == before
+
+
+def test_a_file_that_may_only_be_read_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+    asyncio.run(_write(path))
+    path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        look(path)
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_what_is_no_database_of_ours_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("a text that is long enough to be no header of SQLite" * 20)
+    with closing(sqlite3.connect(tmp_path / "other")) as connection:
+        connection.execute("CREATE TABLE a (b)")
+    for name, said in (("text", "not a database"), ("other", "not one of Dormouse"), ("missing", "there is no file")):
+        with pytest.raises(NotReadable, match=said), DatabaseFile(tmp_path / name):
+            pass
+    assert not os.path.lexists(tmp_path / "missing")
+
+
+def test_a_file_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+    asyncio.run(_write(path))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("INSERT OR REPLACE INTO dormouse_meta VALUES ('engine_schema', '999')")
+    with pytest.raises(NewerFile), DatabaseFile(path):
+        pass

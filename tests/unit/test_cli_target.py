@@ -1,0 +1,51 @@
+"""Is it told apart what a TARGET is, and does each verb end with the exit code that its page promises?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dormouse._commands import root
+from dormouse.commands.target import FileTarget, NameTarget, UrlTarget, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "is_file", "target"),
+    [
+        ("http://localhost:8080/", False, UrlTarget("http://localhost:8080")),
+        ("shop", False, NameTarget("shop", "stage")),
+        ("shop", True, FileTarget(Path("shop"))),
+        ("shop.sqlite", False, FileTarget(Path("shop.sqlite"))),
+        ("backup/shop", False, FileTarget(Path("backup/shop"))),
+    ],
+)
+def test_a_target_is_a_file_an_address_or_a_name(text: str, is_file: bool, target: object) -> None:
+    assert parse(text, "stage", is_file=is_file) == target
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (["list", "missing.sqlite"], 4, "there is no file"),
+        (["list", "http://127.0.0.1:9"], 4, "does not answer"),
+        (["start", "orders.sqlite", "order"], 1, "only read"),
+        (["start", "http://127.0.0.1:9", "order", "tea"], 2, "not JSON"),
+        (["start", "http://127.0.0.1:9", "order", "@missing.json"], 2, "missing.json"),
+        (["show", "orders.sqlite"], 2, "EXECUTION"),
+        (["run", "missing.py"], 2, "there is no file missing.py"),
+        (["run", "nothing_of_this_name"], 1, "there is no module"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_traceback(line: list[str], code: int, said: str) -> None:
+    ended = CliRunner().invoke(root, line)
+    assert ended.exit_code == code, ended.output
+    assert said in ended.output
+
+
+def test_a_name_needs_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    ended = CliRunner().invoke(root, ["list", "shop"])
+    assert ended.exit_code == 4
+    assert "kubectl" in ended.output

@@ -1,0 +1,259 @@
+"""How does a program talk to a runtime? Two clients alike: one waits, the other awaits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, cast, overload
+
+import httpx
+
+from dormouse.client import flows
+from dormouse.client.flows import NO_INPUT, Answer, Flow, Request
+from dormouse.client.refusals import Unreachable
+from dormouse.engine.definitions import Workflow
+from dormouse.runtime.views import EventView, ExecutionsView, ExecutionView
+
+Input = TypeVar("Input")
+R = TypeVar("R")
+T = TypeVar("T")
+_ANSWERS_WITHIN_SECONDS = 10.0
+_CONNECTS_WITHIN_SECONDS = 5.0
+
+
+def _to_httpx(request: Request) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "url": request.path,
+        "params": dict(request.query),
+        "headers": dict(request.headers),
+        "content": request.body,
+        "timeout": httpx.Timeout(_ANSWERS_WITHIN_SECONDS + request.waits_seconds, connect=_CONNECTS_WITHIN_SECONDS),
+    }
+
+
+def _unreachable(base: httpx.URL, error: Exception) -> Unreachable:
+    return Unreachable(f"{base} does not answer: {str(error) or type(error).__name__}; is the runtime there?")
+
+
+class Client:
+    """Talks to one runtime.
+
+    Args:
+        url: its address, such as `http://localhost:8080`.
+        transport: of httpx, for tests or for what is not plain HTTP.
+    """
+
+    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = httpx.Client(base_url=url, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    @overload
+    def start(
+        self,
+        workflow: Callable[[], Coroutine[Any, Any, R]],
+        *,
+        id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Handle[R]: ...
+    @overload
+    def start(
+        self,
+        workflow: Callable[[Input], Coroutine[Any, Any, R]],
+        input: Input,
+        *,
+        id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Handle[R]: ...
+    @overload
+    def start(
+        self, workflow: str, input: Any = ..., *, id: str | None = None, idempotency_key: str | None = None
+    ) -> Handle[Any]: ...
+
+    def start(
+        self,
+        workflow: Any,
+        input: Any = NO_INPUT,  # noqa: A002
+        *,
+        id: str | None = None,  # noqa: A002
+        idempotency_key: str | None = None,
+    ) -> Handle[Any]:
+        """Start an execution and return once the start counts; see `Engine.start`."""
+        started = self.run(flows.start(workflow, input, id, idempotency_key))
+        return Handle(started.execution.id, workflow, created=started.created, client=self)
+
+    @overload
+    def handle(self, id: str) -> Handle[Any]: ...
+    @overload
+    def handle(self, id: str, workflow: Workflow[..., R]) -> Handle[R]: ...
+
+    def handle(self, id: str, workflow: Any = None) -> Handle[Any]:  # noqa: A002
+        """The handle of an execution that was started before; `workflow` says of which type its result is."""
+        return Handle(id, workflow, created=False, client=self)
+
+    def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
+        """The newest executions; `after` is the `next` of the last page."""
+        return self.run(flows.executions(limit, after))
+
+    def run(self, flow: Flow[T]) -> T:
+        """Send what a flow asks for until it is done."""
+        try:
+            request = next(flow)
+            while True:
+                request = flow.send(self._send(request))
+        except StopIteration as done:
+            return cast("T", done.value)
+
+    def _send(self, request: Request) -> Answer:
+        try:
+            answer = self._http.request(**_to_httpx(request))
+        except httpx.TransportError as error:
+            raise _unreachable(self._http.base_url, error) from error
+        return Answer(answer.status_code, answer.content)
+
+
+class Handle(Generic[R]):
+    """An execution in another process.
+
+    Attributes:
+        id: its id.
+        created: False when the same request had started it before.
+    """
+
+    def __init__(self, id: str, workflow: Any, *, created: bool, client: Client) -> None:  # noqa: A002
+        self.id = id
+        self.created = created
+        self._decode: Callable[[bytes], R] = flows.decoder_of(workflow)
+        self._client = client
+
+    def result(self, *, timeout: float | None = None) -> R:
+        """Wait for its end and give its result.
+
+        Raises:
+            ExecutionFailed, ExecutionCancelled, ExecutionTerminated, ExecutionBlocked: when it has none.
+            TimeoutError: when it is still open after `timeout` seconds.
+        """
+        return flows.result_of(self._client.run(flows.outcome(self.id, timeout)), self._decode)
+
+    def show(self) -> ExecutionView:
+        """What it does now."""
+        return self._client.run(flows.show(self.id))
+
+    def history(self) -> list[EventView]:
+        """What happened to it so far."""
+        return self._client.run(flows.history(self.id))
+
+
+class AsyncClient:
+    """Talks to one runtime; as `Client`, for code that awaits."""
+
+    def __init__(self, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(base_url=url, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._http.aclose()
+
+    @overload
+    async def start(
+        self,
+        workflow: Callable[[], Coroutine[Any, Any, R]],
+        *,
+        id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncHandle[R]: ...
+    @overload
+    async def start(
+        self,
+        workflow: Callable[[Input], Coroutine[Any, Any, R]],
+        input: Input,
+        *,
+        id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncHandle[R]: ...
+    @overload
+    async def start(
+        self, workflow: str, input: Any = ..., *, id: str | None = None, idempotency_key: str | None = None
+    ) -> AsyncHandle[Any]: ...
+
+    async def start(
+        self,
+        workflow: Any,
+        input: Any = NO_INPUT,  # noqa: A002
+        *,
+        id: str | None = None,  # noqa: A002
+        idempotency_key: str | None = None,
+    ) -> AsyncHandle[Any]:
+        """Start an execution and return once the start counts; see `Engine.start`."""
+        started = await self.run(flows.start(workflow, input, id, idempotency_key))
+        return AsyncHandle(started.execution.id, workflow, created=started.created, client=self)
+
+    @overload
+    def handle(self, id: str) -> AsyncHandle[Any]: ...
+    @overload
+    def handle(self, id: str, workflow: Workflow[..., R]) -> AsyncHandle[R]: ...
+
+    def handle(self, id: str, workflow: Any = None) -> AsyncHandle[Any]:  # noqa: A002
+        """The handle of an execution that was started before; `workflow` says of which type its result is."""
+        return AsyncHandle(id, workflow, created=False, client=self)
+
+    async def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
+        """The newest executions; `after` is the `next` of the last page."""
+        return await self.run(flows.executions(limit, after))
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Send what a flow asks for until it is done."""
+        try:
+            request = next(flow)
+            while True:
+                request = flow.send(await self._send(request))
+        except StopIteration as done:
+            return cast("T", done.value)
+
+    async def _send(self, request: Request) -> Answer:
+        try:
+            answer = await self._http.request(**_to_httpx(request))
+        except httpx.TransportError as error:
+            raise _unreachable(self._http.base_url, error) from error
+        return Answer(answer.status_code, answer.content)
+
+
+class AsyncHandle(Generic[R]):
+    """An execution in another process; as `Handle`, for code that awaits."""
+
+    def __init__(self, id: str, workflow: Any, *, created: bool, client: AsyncClient) -> None:  # noqa: A002
+        self.id = id
+        self.created = created
+        self._decode: Callable[[bytes], R] = flows.decoder_of(workflow)
+        self._client = client
+
+    async def result(self, *, timeout: float | None = None) -> R:  # noqa: ASYNC109 - the server holds the answer back
+        """Wait for its end and give its result; raises as `Handle.result`."""
+        return flows.result_of(await self._client.run(flows.outcome(self.id, timeout)), self._decode)
+
+    async def show(self) -> ExecutionView:
+        """What it does now."""
+        return await self._client.run(flows.show(self.id))
+
+    async def history(self) -> list[EventView]:
+        """What happened to it so far."""
+        return await self._client.run(flows.history(self.id))

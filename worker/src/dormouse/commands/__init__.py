@@ -1,0 +1,1 @@
+"""The verbs of `dormouse` that work on executions, wherever these are."""

@@ -1,0 +1,123 @@
+"""How are executions and events shown? Tables for people, JSON and YAML for programs. Pure, but for `say`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from dormouse.client import Event, Execution, Executions, Waiting
+
+_COLOURS = {
+    "Completed": "green",
+    "Failed": "red",
+    "Terminated": "red",
+    "Blocked": "yellow",
+    "Cancelled": "yellow",
+}
+_LONGEST_CELL = 60
+
+
+def say(text: str) -> None:
+    """Print; colours only on a terminal, and not where NO_COLOR is set."""
+    click.echo(text, color=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+
+
+def document(value: Any, output: str) -> str:
+    """JSON or YAML, with the names that the HTTP API uses."""
+    if output == "json":
+        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    import yaml
+
+    return yaml.safe_dump(msgspec.json.decode(msgspec.json.encode(value)), sort_keys=False, allow_unicode=True).rstrip()
+
+
+def executions_text(page: Executions, output: str | None) -> str:
+    if output in ("json", "yaml"):
+        return document(page, output)
+    if output == "name":
+        return "\n".join(one.id for one in page.executions)
+    rows = [["ID", "WORKFLOW", "STATUS", "STARTED", *(["CLOSED", "BLOCKED"] if output == "wide" else [])]]
+    for one in page.executions:
+        more = [_moment(one.closed_at), one.blocked.message if one.blocked else ""] if output == "wide" else []
+        rows.append([one.id, one.workflow, _coloured(one.status), _moment(one.started_at), *more])
+    lines = table(rows)
+    return f"{lines}\nmore with: --after {page.next}" if page.next else lines
+
+
+def execution_text(one: Execution, output: str | None) -> str:
+    if output in ("json", "yaml"):
+        return document(one, output)
+    if output == "name":
+        return one.id
+    lines = [["id", one.id], ["workflow", one.workflow], ["status", _coloured(one.status)]]
+    lines.append(["started", _moment(one.started_at)])
+    if one.closed_at:
+        lines.append(["closed", _moment(one.closed_at)])
+    lines += [["waits for", _waiting(waiting)] for waiting in one.waits_for or ()]
+    if one.blocked:
+        lines.append(["blocked", f"{one.blocked.reason}: {one.blocked.message}"])
+    if one.error:
+        lines.append(["error", _error(one.error.type, one.error.message, one.error.source)])
+    return table(lines, cut=False)
+
+
+def history_text(events: Sequence[Event], output: str | None) -> str:
+    if output in ("json", "yaml"):
+        return document({"events": list(events)}, output)
+    if output == "name":
+        return "\n".join(event.kind for event in events)
+    wide = output == "wide"
+    rows = [["AT", "EVENT", "COMMAND", "NAME", "SOURCE", *(["PAYLOAD"] if wide else [])]]
+    for event in events:
+        payload = "" if event.payload is msgspec.UNSET else bytes(event.payload).decode()
+        name = " ".join(filter(None, [event.name, f"attempt {event.attempt}" if event.attempt else None]))
+        due = f"until {event.due}" if event.due else ""
+        command = str(event.command or "")
+        more = [payload] if wide else []
+        rows.append([event.at, event.kind, command, name or due, event.source or "", *more])
+    return table(rows, cut=not wide)
+
+
+def table(rows: Sequence[Sequence[str]], *, cut: bool = True) -> str:
+    """Columns as wide as their widest cell."""
+    cells = [[_cut(cell) if cut else cell for cell in row] for row in rows]
+    widths = [max(len(click.unstyle(row[column])) for row in cells) for column in range(len(cells[0]))]
+    lines = [
+        "  ".join(cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True))
+        for row in cells
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cut(cell: str) -> str:
+    return cell if len(click.unstyle(cell)) <= _LONGEST_CELL else f"{cell[: _LONGEST_CELL - 3]}..."
+
+
+def _coloured(status: str) -> str:
+    colour = _COLOURS.get(status)
+    return status if colour is None else click.style(status, fg=colour)
+
+
+def _moment(text: str | None) -> str:
+    """Without the milliseconds."""
+    return "" if text is None else f"{text[:19]}Z"
+
+
+def _waiting(waiting: Waiting) -> str:
+    if waiting.kind == "timer":
+        return f"a timer, until {waiting.due_at}"
+    parts = [f"{waiting.kind} {waiting.name}" if waiting.name else waiting.kind]
+    if waiting.attempt and waiting.attempt > 1:
+        parts.append(f"attempt {waiting.attempt}" + (f" at {waiting.due_at}" if waiting.due_at else ""))
+    if waiting.last_error:
+        parts.append(f"after {waiting.last_error.type}: {waiting.last_error.message}")
+    return ", ".join(parts)
+
+
+def _error(kind: str, message: str, source: str | None) -> str:
+    return f"{kind}: {message}" + (f" ({source})" if source else "")

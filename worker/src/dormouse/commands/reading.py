@@ -1,0 +1,68 @@
+"""`dormouse list`, `show`, `history`, `result`: what became of executions?"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import msgspec
+
+from dormouse.commands import printing
+from dormouse.commands.target import Target, reading
+from dormouse.commands.verb import REFUSED, Verb, on_target, with_output
+
+
+@click.command("list", cls=Verb)
+@on_target
+@with_output
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+@click.option("--after", help="Go on where the last page ended; it says with which value.")
+def list_executions(target: Target, output: str | None, limit: int, after: str | None) -> None:
+    """List the executions, the newest first."""
+    with reading(target) as source:
+        printing.say(printing.executions_text(source.executions(limit=limit, after=after), output))
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@with_output
+def show(target: Target, execution: str, output: str | None) -> None:
+    """Show one execution: its status, and what it waits for or why it failed."""
+    with reading(target) as source:
+        printing.say(printing.execution_text(source.show(execution), output))
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@with_output
+def history(target: Target, execution: str, output: str | None) -> None:
+    """Show everything that happened to one execution."""
+    with reading(target) as source:
+        printing.say(printing.history_text(source.history(execution), output))
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@with_output
+@click.option("--timeout", type=click.FloatRange(0), help="Wait at most so many seconds. Default: as long as it takes.")
+def result(target: Target, execution: str, output: str | None, timeout: float | None) -> None:
+    """Wait for an execution's end and print its result as JSON.
+
+    The exit code is 1 when it failed, and 3 when it is still open after --timeout. A file is not waited for.
+    """
+    with reading(target) as source:
+        found = source.outcome(execution, timeout)
+    if found.result is not msgspec.UNSET:
+        text = bytes(found.result).decode() if output is None else printing.execution_text(found, output)
+        printing.say(text)
+        return
+    if found.status == "Open":
+        raise TimeoutError(f"execution {execution!r} is still open; `dormouse show` says what it waits for")
+    if output is not None:
+        printing.say(printing.execution_text(found, output))
+    else:
+        click.echo(printing.execution_text(found, None), err=True)
+    sys.exit(REFUSED)

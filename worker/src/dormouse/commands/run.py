@@ -1,0 +1,50 @@
+"""`dormouse run`: one runtime on this machine, with a file and without Kubernetes or S3."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from dormouse.commands.verb import Verb
+
+
+@click.command(cls=Verb)
+@click.argument("module")
+@click.option(
+    "--database",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The SQLite file; made when it is missing. Default: MODULE.sqlite here.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen. There is no authentication.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 is a free one.")
+def run(module: str, database: Path | None, host: str, port: int) -> None:
+    """Run the workflows of MODULE: a Python file, or a module's name.
+
+    What an earlier run left open goes on. Ctrl-C ends it well; after a kill the next run goes on as well.
+    """
+    # Imported late: `dormouse --help` and wrong options need none of it.
+    import asyncio
+
+    from dormouse.commands.standalone import CannotRun, Standalone
+
+    folder, name = _split(module)
+    standalone = Standalone(
+        module=name, folder=folder, database=database or Path(f"{name}.sqlite"), host=host, port=port, say=click.echo
+    )
+    try:
+        asyncio.run(standalone.run())
+    except CannotRun as error:
+        raise click.ClickException(str(error)) from error
+    sys.stdout.flush()
+
+
+def _split(module: str) -> tuple[Path, str]:
+    """Where it is imported from, and its name."""
+    if not module.endswith(".py"):
+        return Path.cwd(), module
+    path = Path(module)
+    if not path.is_file():
+        raise click.BadParameter(f"there is no file {module}", param_hint="MODULE")
+    return path.parent.absolute(), path.stem

@@ -1,0 +1,79 @@
+"""What does a runtime do that has no keeper? Replay, serve, work, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dormouse.engine.engine import Engine
+from dormouse.runtime.api import Api, refuse
+from dormouse.runtime.entrypoint import EntrypointFailed, load
+from dormouse.runtime.server import serve
+
+_NO_EPOCH = 0
+
+
+class CannotRun(Exception):
+    """The message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Standalone:
+    """One run of a module on a file."""
+
+    module: str
+    folder: Path
+    database: Path
+    host: str
+    port: int
+    say: Callable[[str], None]
+
+    async def run(self) -> None:
+        """Serve until SIGINT or SIGTERM.
+
+        Raises:
+            CannotRun: when the module, the file or the port do not let it.
+        """
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        api = Api(_NO_EPOCH)
+        try:
+            module = load(self.module, self.folder)
+        except EntrypointFailed as error:
+            raise CannotRun(str(error)) from error
+        try:
+            server = await serve(api.answer, refuse, self.host, self.port)
+        except OSError as error:
+            raise CannotRun(
+                f"cannot listen on {self.host}:{self.port}: {error.strerror}; choose another --port"
+            ) from error
+        try:
+            await self._work(module, api, server.sockets[0].getsockname()[1])
+        except sqlite3.Error as error:
+            raise CannotRun(f"{self.database}: {error}") from error
+        finally:
+            server.close()
+
+    async def _work(self, module: ModuleType, api: Api, port: int) -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with Engine(self.database, module) as engine:
+            await engine.recovered()
+            api.engine = engine
+            names = ", ".join(engine.workflows) or "no workflow: decorate one with @workflow"
+            self.say(f"{self.database} on http://{self.host}:{port} ({names})")
+            stopping = asyncio.create_task(stop.wait())
+            ends: set[asyncio.Future[Any]] = {stopping, engine.failure}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            api.engine, api.not_ready = None, "this run is ending; ask the next one"
+            if engine.failure.done():
+                raise CannotRun(f"it cannot write any more: {engine.failure.result()}")
+            stopping.cancel()
+            self.say("ending; what is open goes on with the next run")

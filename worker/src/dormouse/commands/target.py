@@ -1,0 +1,119 @@
+"""Where are the executions that a verb is about? TARGET is a file, a URL, or the name of a DurableWorkflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from dormouse.errors import DormouseError
+
+if TYPE_CHECKING:
+    from dormouse.client import Client, Event, Execution, Executions
+
+
+@dataclass(frozen=True)
+class FileTarget:
+    """A database file. It is only read."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class UrlTarget:
+    """A runtime's address."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class NameTarget:
+    """A DurableWorkflow on the cluster of the kubeconfig."""
+
+    name: str
+    namespace: str | None
+
+
+Target = FileTarget | UrlTarget | NameTarget
+
+
+def parse(text: str, namespace: str | None, *, is_file: bool) -> Target:
+    """Tell the three apart. Pure: `is_file` says whether there is such a file."""
+    if "://" in text:
+        return UrlTarget(text.rstrip("/"))
+    if is_file or "/" in text or text.endswith((".sqlite", ".db")):
+        return FileTarget(Path(text))
+    return NameTarget(text, namespace)
+
+
+class OnlyRead(DormouseError):
+    """A file was asked to change."""
+
+
+class Source(Protocol):
+    """What all three can be asked."""
+
+    def executions(self, *, limit: int, after: str | None) -> Executions: ...
+    def show(self, execution_id: str) -> Execution: ...
+    def history(self, execution_id: str) -> list[Event]: ...
+    def outcome(self, execution_id: str, timeout: float | None) -> Execution: ...
+
+
+class _Remote:
+    """A runtime, asked over HTTP."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def executions(self, *, limit: int, after: str | None) -> Executions:
+        return self._client.executions(limit=limit, after=after)
+
+    def show(self, execution_id: str) -> Execution:
+        return self._client.handle(execution_id).show()
+
+    def history(self, execution_id: str) -> list[Event]:
+        return self._client.handle(execution_id).history()
+
+    def outcome(self, execution_id: str, timeout: float | None) -> Execution:
+        from dormouse.client import flows
+
+        return self._client.run(flows.outcome(execution_id, timeout))
+
+
+@contextmanager
+def reading(target: Target) -> Iterator[Source]:
+    """What a verb reads from."""
+    if isinstance(target, FileTarget):
+        from dormouse.client.file import DatabaseFile
+
+        with DatabaseFile(target.path) as file:
+            yield file
+    else:
+        with writing(target) as client:
+            yield _Remote(client)
+
+
+@contextmanager
+def writing(target: Target) -> Iterator[Client]:
+    """What a verb that changes something talks to.
+
+    Raises:
+        OnlyRead: when it is a file.
+    """
+    if isinstance(target, FileTarget):
+        raise OnlyRead(
+            f"{target.path} is a file, and files are only read; run it with "
+            f"`dormouse run MODULE --database {target.path}` and give the address that this prints"
+        )
+    from dormouse.client import Client
+
+    if isinstance(target, UrlTarget):
+        with Client(target.url) as client:
+            yield client
+        return
+    from dormouse.commands.port_forward import forwarded
+
+    with forwarded(target.name, target.namespace) as url, Client(url) as client:
+        yield client

@@ -1,0 +1,59 @@
+"""What do all verbs have in common? How their errors end them, and the options that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+
+from dormouse.commands.target import parse
+from dormouse.errors import DormouseError
+
+REFUSED, STILL_OPEN, UNREACHABLE = 1, 3, 4
+"""Exit codes; click's own for a wrong command line is 2."""
+_UNREACHABLE = ("Unreachable", "NotReadable", "NotForwarded")
+P = ParamSpec("P")
+
+
+class _Ended(click.ClickException):
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # click's own is of the class, and read of the instance
+
+
+class Verb(click.Command):
+    """Ends with a message and an exit code instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TimeoutError as error:
+            code, message = STILL_OPEN, str(error)
+        except DormouseError as error:
+            code, message = (UNREACHABLE if type(error).__name__ in _UNREACHABLE else REFUSED), str(error)
+        raise _Ended(message, code)
+
+
+def on_target(function: Callable[..., None]) -> Callable[..., None]:
+    """Add TARGET, and the namespace of a name: the function is given what they mean."""
+
+    @click.argument("target", type=click.Path())
+    @click.option(
+        "-n",
+        "--namespace",
+        help="Where the DurableWorkflow is. Default: the namespace of the kubeconfig's context.",
+    )
+    @wraps(function)
+    def with_target(target: str, namespace: str | None, **others: Any) -> None:
+        function(parse(target, namespace, is_file=Path(target).is_file()), **others)
+
+    return with_target
+
+
+def with_output(function: Callable[P, None]) -> Callable[P, None]:
+    """Add `-o`."""
+    choice = click.Choice(["json", "yaml", "wide", "name"])
+    return click.option("-o", "--output", type=choice, help="Default: a table for people.")(function)
