@@ -12,6 +12,8 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from chart_rules import Grant, grants, needed_for
+
 Document = dict[str, Any]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
@@ -30,12 +32,18 @@ class ApiServer:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Document] = {}
         self.requests: list[str] = []
+        self.tokens: dict[str, Document] = {}
+        """What a TokenReview says of each token."""
+        self.grants = grants()
+        """What the operator may do: what the chart lets it."""
+        self.used: set[Grant] = set()
         self.url = ""
         self._version = 100
         self._oldest_kept = 0
         self._log: list[tuple[int, str, str, Document]] = []
         self._changed = asyncio.Condition()
         self._fault: Fault | None = None
+        self._ending: set[str] = set()
         self._watches: set[web.StreamResponse] = set()
 
     # What a test does.
@@ -75,6 +83,22 @@ class ApiServer:
     async def delete(self, plural: str, name: str, namespace: str = "team") -> None:
         """As `kubectl delete --wait=false`: finalizers and a pod's grace are kept to."""
         await self._delete((plural, namespace, name), {})
+
+    async def delete_namespace(self, first: str, namespace: str = "team") -> None:
+        """As its controller does: nothing new comes in, and all but the operator's Lease goes, in any order."""
+        self.end_creation(namespace)
+        kinds = [plural for kinds in _KINDS.values() for _, plural in kinds if plural != "leases"]
+        for plural in sorted(kinds, key=lambda plural: plural != first):
+            for key in [key for key in self.objects if key[:2] == (plural, namespace)]:
+                await self._delete(key, {})
+
+    def end_creation(self, namespace: str = "team") -> None:
+        """The first thing that happens to a deleted namespace."""
+        self._ending.add(namespace)
+
+    def left(self, namespace: str = "team") -> list[str]:
+        """What keeps a deleted namespace from going."""
+        return sorted("/".join(key[::2]) for key in self.objects if key[1] == namespace and key[0] != "leases")
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Asked after each write."""
@@ -152,6 +176,11 @@ class ApiServer:
         if rest[:1] == ["namespaces"]:
             namespace, rest = rest[1], rest[2:]
         plural, name, subresource = [*rest, "", "", ""][:3]
+        resource = f"{plural}/{subresource}" if subresource else plural
+        needed = needed_for(request.method, resource, name, is_watch=request.query.get("watch") == "true")
+        self.used.add(needed)
+        if needed not in self.grants:
+            return error(403, f"{resource} is forbidden: the chart does not grant {needed.verb}")
         if request.method == "GET" and not name:
             if request.query.get("watch") == "true":
                 return await self._watch(request, plural, namespace)
@@ -173,6 +202,12 @@ class ApiServer:
         return await self._update(key, body, subresource, is_patch=request.method == "PATCH")
 
     async def _create(self, plural: str, namespace: str, body: Document) -> web.Response:
+        if namespace in self._ending and plural != "leases":
+            cause = {"reason": "NamespaceTerminating", "message": f"namespace {namespace} is being terminated"}
+            return error(403, "unable to create new content because it is being terminated", causes=[cause])
+        if plural == "tokenreviews":
+            known = self.tokens.get(body["spec"]["token"], {"authenticated": False})
+            return web.json_response({**body, "status": known}, status=201)
         if (plural, namespace, body["metadata"]["name"]) in self.objects:
             return error(409, f'{plural} "{body["metadata"]["name"]}" already exists')
         return web.json_response(await self.put(plural, body), status=201)
@@ -182,6 +217,9 @@ class ApiServer:
     ) -> web.Response:
         made = _merged(self.objects[key], body) if is_patch else body
         known = self.objects[key]
+        finalizers = [set(each["metadata"].get("finalizers") or ()) for each in (known, made)]
+        if known["metadata"].get("deletionTimestamp") and not finalizers[1] <= finalizers[0]:
+            return error(422, "no new finalizers can be added if the object is being deleted")
         if subresource == "status":
             made = {**known, "status": made.get("status")}
         elif key[0] in _STATUS and "status" in known:
@@ -248,8 +286,8 @@ class ApiServer:
             self._changed.notify_all()
 
 
-def error(status: int, message: str) -> web.Response:
-    return web.json_response({"kind": "Status", "code": status, "message": message}, status=status)
+def error(status: int, message: str, **details: Any) -> web.Response:
+    return web.json_response({"kind": "Status", "code": status, "message": message, "details": details}, status=status)
 
 
 async def _send(response: web.StreamResponse, kind: str, document: Document) -> None:

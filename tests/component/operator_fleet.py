@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from kubernetes.aio.client import Configuration
 from operator_api_server import ApiServer, Document
 
-from dormouse.replica.current import Current, LineageEntry, SealReason, State, decode, encode
+from dormouse.replica.claim import Claimant, Prefix, Volume, Write, decide
+from dormouse.replica.current import Base, Current, SealReason, State, decode, encode
 from dormouse.replica.layout import Layout
+from dormouse.replica.refusal import Refused
 from dormouse.replica.s3 import S3, Location
 from dormouse.replica.store import StoredObject
 from dormouse_operator.controller.leading import Candidate
@@ -40,11 +44,13 @@ class Fleet:
 
     # What a user does.
 
-    async def apply_store(self) -> None:
+    async def apply_store(self, **spec: Any) -> None:
         keys = {"accessKeyId": self.seaweedfs.access_key, "secretAccessKey": self.seaweedfs.secret_key}
         data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
         await self.server.put("secrets", {**_named("Secret", "local", "v1"), "data": data})
-        await self.server.put("objectstores", {**_named("ObjectStore", "local"), "spec": self._store_spec()})
+        await self.server.put(
+            "objectstores", {**_named("ObjectStore", "local"), "spec": {**self._store_spec(), **spec}}
+        )
 
     async def gone(self, name: str = "report") -> None:
         await self.server.until(lambda: name not in self.server.names("durableworkflows"))
@@ -121,23 +127,34 @@ class Fleet:
                 await self.server.remove("pods", pod["metadata"]["name"])
 
     async def claim(self, pod: str) -> None:
-        """Write CURRENT as this pod's keeper would."""
-        metadata = self.server.get("pods", pod)["metadata"]
-        epoch = int(metadata["labels"]["dormouse.dev/epoch"])
-        (owner,) = metadata["ownerReferences"]
-        entry = LineageEntry(epoch, self.layout.epoch(epoch, metadata["uid"]))
-        await self.write_current(
-            Current(
-                revision=epoch,
-                nonce=f"nonce-{epoch}",
-                workflow_uid=owner["uid"],
-                identity=owner["uid"],
-                epoch=epoch,
-                owner=metadata["uid"],
-                state=State.ACTIVE,
-                lineage=(entry,),
-            )
+        """Write CURRENT as this pod's keeper would. Raises Refused."""
+        document = self.server.get("pods", pod)
+        told = {each["name"]: each.get("value", "") for each in document["spec"]["initContainers"][0]["env"]}
+        epoch, owner = int(told["DORMOUSE_EPOCH"]), document["metadata"]["uid"]
+        claimant = Claimant(
+            workflow_uid=told["DORMOUSE_WORKFLOW_UID"],
+            owner=owner,
+            epoch=epoch,
+            prefix=self.layout.epoch(epoch, owner),
+            nonce=f"nonce-{epoch}",
+            first_claim=told["DORMOUSE_FIRST_CLAIM"] == "true",
+            adopts_released=told["DORMOUSE_ADOPT_RELEASED"] == "true",
         )
+        found = await self.store.get(self.layout.current)
+        seen = decode(found.data) if isinstance(found, StoredObject) else None
+        decision = decide(seen, claimant, Volume.UNMARKED, Prefix(newest_epoch=0, own_has_data=False))
+        assert isinstance(decision, Write)
+        earlier = decision.record.lineage[:-1]
+        base = Base(earlier[-1].prefix, earlier[-1].epoch, 17) if earlier else None
+        await self.write_current(decision.record.with_entry(claimed_at="2026-03-01T12:00:00+00:00", base=base))
+
+    async def is_refused(self, pod: str) -> None:
+        """The keeper of this pod says why it may not live."""
+        await self.server.until(lambda: pod in self.server.names("pods"))
+        with pytest.raises(Refused) as caught:
+            await self.claim(pod)
+        refusal = caught.value.refusal
+        await self.tell(pod, "Running", said={"reason": refusal.reason, "message": refusal.message, **refusal.facts})
 
     async def seal(self, reason: SealReason) -> None:
         current = await self.read_current()
@@ -207,7 +224,8 @@ def telling(seaweedfs: SeaweedFS, name: str) -> Tell:
 
     def tell(story: Story) -> None:
         async def main() -> None:
-            async with fleet(seaweedfs, f"operator/{name[:60].replace('[', '-').replace(']', '')}") as made:
+            digest = hashlib.sha256(name.encode()).hexdigest()[:8]  # long names with parameters begin alike
+            async with fleet(seaweedfs, f"operator/{name[:40].partition('[')[0]}-{digest}") as made:
                 await story(made)
 
         asyncio.run(main())

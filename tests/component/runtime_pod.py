@@ -30,6 +30,9 @@ class FakeKeeper:
         self.asked: list[str] = []
         self.barriers = 0
         self.all_in_store = False
+        self.wants_status = False
+        self.told: list[dict[str, Any]] = []
+        self.refuses_status = False
         self.seals: list[str] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,11 +74,15 @@ class FakeKeeper:
         if request["op"] == "gate":
             await self.gate.wait()
             answer |= {"epoch": EPOCH, "identity": "identity-1", "restoredFrom": None}
-            answer["allInStore"] = self.all_in_store
+            answer |= {"allInStore": self.all_in_store, "wantsStatus": self.wants_status}
         elif request["op"] == "barrier":
             await self.store.wait()
             self.barriers += 1
             answer["position"] = f"{EPOCH}/{self.barriers}"
+        elif request["op"] == "status":
+            self.told.append(request["status"])
+            if self.refuses_status:
+                answer |= {"ok": False, "error": "BadRequest", "message": "of another version"}
         else:
             self.seals.append(request["reason"])
             answer["position"] = f"{EPOCH}/99"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from operator_fleet import Fleet, Tell, telling
 
-from dormouse_operator.api import ObjectStore
+from dormouse_operator.api import ObjectStore, Verdict
 from dormouse_operator.controller.credentials import Credentials
 from dormouse_operator.controller.stores import probe_store
 from dormouse_operator.dev.seaweedfs import SeaweedFS
-from dormouse_operator.store.probe import Probe, Verdict, unavailable
+from dormouse_operator.store.probe import Probe, unavailable
 
 CARELESS = Probe(Verdict("True", "Answers", ""), Verdict("False", "ConditionalWritesUnsupported", "2 of 32 won"))
 

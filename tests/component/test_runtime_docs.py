@@ -15,6 +15,7 @@ from dormouse.runtime import api
 from markdown_blocks import REPOSITORY, blocks
 
 PAGE = REPOSITORY / "docs" / "http-api.md"
+LIVING_PAGE = REPOSITORY / "docs" / "living-workflows.md"
 AUTHORS_PAGE = REPOSITORY / "docs" / "writing-workflows.md"
 SHOWN_PORT = "8100"
 ANYTHING = "..."
@@ -54,7 +55,10 @@ def examples() -> list[tuple[str, Any]]:
 
 
 def test_the_examples_answer_what_the_page_shows(tmp_path: Path) -> None:
-    module = next(block.text for block in blocks(AUTHORS_PAGE, "python") if block.title == "orders.py")
+    pages = (AUTHORS_PAGE, "orders.py"), (LIVING_PAGE, "tickets.py")
+    module = "\n".join(
+        next(block.text for block in blocks(page, "python") if block.title == title) for page, title in pages
+    )
 
     async def live() -> None:
         async with RuntimePod(tmp_path, module) as pod:
@@ -79,10 +83,10 @@ def test_the_examples_answer_what_the_page_shows(tmp_path: Path) -> None:
 def test_every_path_parameter_and_reason_is_on_the_page() -> None:
     page = PAGE.read_text()
     for pattern, methods, parameters in api._ROUTES:
-        path = pattern.pattern.replace("([^/]+)", "ID")
+        path = pattern.pattern.replace("([^/]+)", "ID", 1).replace("([^/]+)", "NAME")
         for method in methods:
             (row,) = re.findall(rf"^\| `{method} {re.escape(path)}` \|([^|]*)\|", page, re.MULTILINE)
-            assert set(re.findall(r"`(\w+)`", row)) == (parameters if method == "GET" else set())
+            assert set(re.findall(r"`(\w+)`", row)) == (parameters if len(methods) == 1 or method == "GET" else set())
     reasons = set(re.findall(r'_error\(\d+, "(\w+)"', inspect.getsource(api)))
     assert reasons
     assert {reason for reason in reasons if f"`{reason}`" not in page} == set()

@@ -6,10 +6,13 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from dormouse.engine.clock import ManualClock
 from dormouse.engine.durability import LocalOnly
 from dormouse.engine.engine import Engine
+
+T = TypeVar("T")
 
 
 class HeldStore:
@@ -35,6 +38,13 @@ class HeldStore:
         for one in waiting:
             if not one.done():
                 one.set_result(None)
+
+    async def answer_until_done(self, task: asyncio.Future[T]) -> T:
+        """Answer whoever asks until this is done."""
+        while not task.done():
+            self.answer()
+            await asyncio.sleep(0.001)
+        return task.result()
 
     def open(self) -> None:
         """Answer everyone from now on."""
@@ -65,7 +75,7 @@ async def settle() -> None:
         await asyncio.sleep(0.001)
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], object]) -> None:
     """Wait for something that is known to come."""
     async with asyncio.timeout(20):
         while not holds():

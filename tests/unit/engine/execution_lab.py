@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dormouse import Workflow, activity
+from dormouse.engine.calls import ActivityCall, Sleep
 from dormouse.engine.clock import SECOND
-from dormouse.engine.execution import ActivityCall, Execution, Sleep
+from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Batch, Event, Journal, Kind
 from dormouse.engine.payload import Failure, encode
+from dormouse.engine.replay import replay
 
 T0 = 1_700_000_000 * SECOND
 
@@ -38,11 +40,10 @@ class Run:
         self.now = T0
         if log is None:
             self.execution = Execution(self.journal, self.journal.reserve(), "one", definition, b"seed")
-            self.log.append(Event(self.execution.key, self.execution.key, Kind.EXECUTION_STARTED, T0, None))
-            self.execution.begin(None, T0)
+            self.execution.start(None, T0)
         else:
             self.execution = Execution(self.journal, log[0].execution, "one", definition, b"seed")
-            self.execution.replay(log)
+            replay(self.execution, self.journal, log)
         _runs.append(self)
         self._turn()
 
@@ -75,7 +76,8 @@ class Run:
 
     @property
     def asked(self) -> list[str]:
-        return [f"{event.kind} {(event.payload or b'').decode()}".strip() for event in self.batch.events]
+        events = [event for event in self.batch.events if event.kind != Kind.EXECUTION_STARTED]
+        return [f"{event.kind} {(event.payload or b'').decode()}".strip() for event in events]
 
     @property
     def result(self) -> str | None:

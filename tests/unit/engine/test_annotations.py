@@ -144,7 +144,7 @@ def test_keys_that_are_no_text_are_written_in_one_order_and_come_back(tmp_path: 
         async with Engine(tmp_path / "db.sqlite", [collect]) as engine:
             handle = await engine.start(collect, numbers)
             assert await handle.result() == numbers
-            scheduled = [event.payload for event in engine.history(handle.id) if event.kind == "ActivityScheduled"]
+            scheduled = [event.payload for event in engine.read.history(handle.id) if event.kind == "ActivityScheduled"]
             assert scheduled[-1] == b'[{"10":"ten","2":"two"}]'
 
     asyncio.run(run())

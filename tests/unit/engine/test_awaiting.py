@@ -32,7 +32,7 @@ async def part() -> None:
 
 def outcome(path: Path, definition: Workflow[[], Any]) -> Any:
     async def run() -> Any:
-        async with Engine(path / "db.sqlite", [definition]) as engine:
+        async with Engine(path / "db.sqlite", [definition, part]) as engine:
             return await (await engine.start(definition, id="one")).result()
 
     return asyncio.run(run())
@@ -69,7 +69,7 @@ def test_once_the_await_is_there_the_execution_goes_on(tmp_path: Path) -> None:
     assert ran == ["first", "second"]
 
 
-def test_a_workflow_that_is_a_part_of_another_must_be_awaited_too(tmp_path: Path) -> None:
+def test_a_workflow_that_another_calls_must_be_awaited_too(tmp_path: Path) -> None:
     @workflow
     async def whole() -> None:
         await part()

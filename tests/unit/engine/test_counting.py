@@ -12,7 +12,7 @@ from engine_lab import HeldStore, settle, until
 from dormouse import Engine, EngineStopped, UnknownExecution, activity, workflow
 from dormouse.engine.clock import ManualClock
 from dormouse.engine.durability import SyncDurability
-from dormouse.engine.execution import Status
+from dormouse.engine.ending import Status
 
 ran: list[str] = []
 
@@ -85,7 +85,7 @@ def test_nothing_starts_before_its_call_is_in_the_store(tmp_path: Path) -> None:
             assert ran == []
             assert not starting.done()
             with pytest.raises(UnknownExecution):
-                engine.describe("a")
+                engine.read.describe("a")
             await held.answer()
             assert (await starting).id == "a"
             assert ran == ["a1"]
@@ -107,11 +107,11 @@ def test_a_result_is_not_shown_before_it_is_in_the_store(tmp_path: Path) -> None
             await held.answer()
             await until(lambda: engine.recorded("a") is not None and engine.recorded("a").status.closed)  # type: ignore[union-attr]
             assert not result.done()
-            assert engine.describe("a").status == Status.OPEN
-            assert "ExecutionCompleted" not in {event.kind for event in engine.history("a")}
+            assert engine.read.describe("a").status == Status.OPEN
+            assert "ExecutionCompleted" not in {event.kind for event in engine.read.history("a")}
             await held.answer()
             assert await result == "a1a2"
-            assert engine.describe("a").status == Status.COMPLETED
+            assert engine.read.describe("a").status == Status.COMPLETED
 
     asyncio.run(run())
 

@@ -50,7 +50,7 @@ def test_workflow_info_outside_a_workflow_says_so() -> None:
 
 def test_options_are_kept() -> None:
     assert isinstance(where, Activity)
-    assert (where.retry.attempts, where.start_to_close_seconds) == (3, 5)
+    assert (where.options.retry.attempts, where.options.start_to_close_seconds) == (3, 5)
 
 
 def test_outside_a_workflow_time_and_chance_are_real() -> None:

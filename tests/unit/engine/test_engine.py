@@ -25,7 +25,7 @@ from dormouse import (
     activity,
     workflow,
 )
-from dormouse.engine.execution import Status
+from dormouse.engine.ending import Status
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def test_an_unknown_workflow_names_those_that_there_are(tmp_path: Path) -> None:
 
 def test_an_unknown_execution_says_so(tmp_path: Path) -> None:
     async def scenario(engine: Engine) -> None:
-        for ask in (engine.describe, engine.history):
+        for ask in (engine.read.describe, engine.read.history):
             with pytest.raises(UnknownExecution, match="'nobody'"):
                 ask("nobody")
         with pytest.raises(UnknownExecution, match="'nobody'"):
@@ -171,7 +171,7 @@ def test_a_workflow_that_raises_fails_with_type_and_message(tmp_path: Path) -> N
         with pytest.raises(ExecutionFailed, match="ZeroDivisionError: nothing left") as caught:
             await handle.result()
         assert caught.value.cause_type == "ZeroDivisionError"
-        assert engine.describe(handle.id).status == Status.FAILED
+        assert engine.read.describe(handle.id).status == Status.FAILED
 
     with_engine(tmp_path, scenario)
 

@@ -9,7 +9,8 @@ import pytest
 from execution_lab import Run, let_all_go, replayed_at_every_event, work
 
 from dormouse import ActivityError, now, random, uuid4, workflow, workflow_info
-from dormouse.engine.execution import ActivityCall, Status
+from dormouse.engine.calls import ActivityCall
+from dormouse.engine.ending import Status
 from dormouse.engine.journal import Kind
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from execution_lab import T0, Run, let_all_go, work
 
-from dormouse import Workflow, activity, workflow
+from dormouse import Workflow, activity, patched, workflow
 from dormouse.engine.clock import SECOND
-from dormouse.engine.execution import Status
+from dormouse.engine.ending import Status
 
 
 @pytest.fixture(autouse=True)
@@ -101,4 +102,37 @@ def test_a_sleep_may_become_longer_without_blocking() -> None:
     again = Run(sleeping(20), run.log)
     again.ring()
     assert again.now == T0 + 10 * SECOND
+    assert again.execution.status == Status.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("changed", "suggested"),
+    [
+        (
+            _renamed,
+            r'if patched\("other-1"\):\n    await other\("a"\)  # test_mismatch.py:\d+\nelse:\n    await work\("a"\)',
+        ),
+        (_slept, r'if patched\("sleep-1"\):\n    await asyncio.sleep\(...\)  # .*\nelse:\n    await work\("a"\)'),
+        (_ended, r'if not patched\("without-work-1"\):\n    await work\("a"\)'),
+    ],
+)
+def test_a_mismatch_suggests_code_that_goes_both_ways(changed: Callable[..., Any], suggested: str) -> None:
+    blocked = Run(workflow(changed), Run(workflow(_in_order)).log).execution.blocked
+    assert blocked is not None
+    assert re.fullmatch(suggested, blocked.suggestion or "")
+
+
+async def _patched() -> None:
+    if patched("other-1"):
+        await other("a")
+    else:
+        await work("a")
+    await work("b")
+
+
+def test_the_suggestion_lets_it_go_on() -> None:
+    run = Run(workflow(_in_order))
+    again = Run(workflow(_patched), run.log)
+    again.complete("a")
+    again.complete("b")
     assert again.execution.status == Status.COMPLETED

@@ -12,7 +12,7 @@ from engine_lab import EveryCommit, advance, kinds, until, until_asleep
 
 from dormouse import Engine, ExecutionBlocked, RetryPolicy, activity, activity_info, workflow
 from dormouse.engine.clock import ManualClock
-from dormouse.engine.execution import Status
+from dormouse.engine.ending import Status
 
 ran: list[str] = []
 
@@ -238,7 +238,7 @@ def test_changed_code_parks_an_execution_and_mended_code_lets_it_go_on(tmp_path:
             with pytest.raises(ExecutionBlocked, match=r"ActivityScheduled fetch\[\"a\"\].*fetch\[\"z\"\]"):
                 await engine.result("main")
             assert engine.standing().blocked == 1
-            row = engine.describe("main")
+            row = engine.read.describe("main")
             assert row.status == Status.BLOCKED
             assert row.blocked is not None
             assert row.blocked.reason == "NonDeterministic"
@@ -246,7 +246,7 @@ def test_changed_code_parks_an_execution_and_mended_code_lets_it_go_on(tmp_path:
     async def mended() -> str:
         async with Engine(database, [workflow(right)], clock=clock) as engine:
             await engine.recovered()
-            assert engine.describe("main").status == Status.OPEN
+            assert engine.read.describe("main").status == Status.OPEN
             clock.advance(3600)
             return str(await engine.result("main"))
 
@@ -325,7 +325,7 @@ def test_each_execution_finds_its_own_events_among_those_of_others(tmp_path: Pat
             await asyncio.gather(*(engine.start(pair, name, id=name) for name in names))
             await until(lambda: engine.standing().sleeping == len(names))
             for name in names:
-                sources = [event.payload for event in engine.history(name) if event.name == "fetch"]
+                sources = [event.payload for event in engine.read.history(name) if event.name == "fetch"]
                 assert sources == [f'["{name}1"]'.encode()]
 
     async def end() -> None:
@@ -333,9 +333,9 @@ def test_each_execution_finds_its_own_events_among_those_of_others(tmp_path: Pat
             clock.advance(60)
             results = await asyncio.gather(*(engine.result(name) for name in names))
             assert results == [f"{name.upper()}1{name.upper()}2" for name in names]
-            history = engine.history("c")
+            history = engine.read.history("c")
             assert [event.previous for event in history] == [None, *(event.position for event in history[:-1])]
-            assert engine.history("c", after=history[2].position, limit=2) == history[3:5]
+            assert engine.read.history("c", after=history[2].position, limit=2) == history[3:5]
 
     asyncio.run(begin())
     asyncio.run(end())

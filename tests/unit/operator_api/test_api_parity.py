@@ -94,7 +94,16 @@ def test_each_cel_rule_has_its_python_twin_with_the_same_path_and_message(kind: 
 def test_a_spec_refuses_unknown_fields_everywhere_and_a_status_nowhere(kind: str) -> None:
     definitions = msgspec.json.schema(KINDS[kind])["$defs"]
     lenient = {name for name, part in definitions.items() if part.get("additionalProperties") is not False}
-    assert lenient <= {"ObjectMeta", "Condition", f"{kind}Status", "LastSeal", "LastFailure"}
+    assert lenient <= {
+        "ObjectMeta",
+        "Condition",
+        f"{kind}Status",
+        "LastSeal",
+        "LastFailure",
+        "AdoptedFrom",
+        "Executions",
+        "HeldObject",
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -88,4 +88,4 @@ def environment(manifest: dict[str, Any], name: str) -> str:
     return str(value)
 
 
-LIVED: dict[str, Any] = {"epoch": 2, "claimed": True}
+LIVED: dict[str, Any] = {"epoch": 2, "claimed": True, "claimed_at": "2026-03-01T11:59:00Z"}

@@ -21,12 +21,13 @@ from dormouse_operator.plan import (
     plan,
 )
 from unit.operator_plan.pods import LIVED, active, deleted, kinds, planned, pod, reason, sealed
-from unit.operator_samples import NOW, UID, observed, store, workflow
+from unit.operator_samples import NOW, UID, observed, store, with_status, workflow
 
 GONE = {"metadata.deletionTimestamp": "2026-03-01T12:00:00Z", "metadata.finalizers": [FINALIZER]}
 DELETE = {**GONE, "spec.deletionPolicy": "Delete"}
 RELEASED = CurrentSeen(2, "Released", workflow_uid=UID)
 TOMBSTONE = CurrentSeen(2, "Released", workflow_uid=UID, has_data=False)
+GOES = ["LeaveStore", "RemoveFinalizer"]
 DELETING = CurrentSeen(2, "Deleting", workflow_uid=UID)
 
 
@@ -40,8 +41,9 @@ def released(made: Plan) -> list[str]:
 
 def test_on_a_cluster_the_object_is_held_before_its_first_pod_is_made() -> None:
     settings = Settings(on_cluster=True)
-    proven = {"type": "ConditionalWrites", "status": "True", "reason": "Proven", "lastTransitionTime": "t"}
-    seen = observed(store=store({"status.conditions": [proven]}))
+    good = {"status": "True", "reason": "Good", "lastTransitionTime": "t"}
+    conditions = [{**good, "type": "ConditionalWrites"}, {**good, "type": "InUse"}]
+    seen = observed(store=store({"status.conditions": conditions}))
     assert kinds(plan(workflow(), seen, NOW, settings)) == ["AddFinalizer", "ApplyConfigMap", "CreatePod"]
     held = workflow({"metadata.finalizers": [FINALIZER]})
     assert AddFinalizer() not in plan(held, seen, NOW, settings).actions
@@ -72,9 +74,15 @@ def test_the_policy_decides_what_becomes_of_the_data(current: CurrentSeen) -> No
 
 
 def test_the_object_goes_once_current_says_that_its_data_is_released() -> None:
-    assert kinds(planned(leaving(), current=RELEASED)) == ["RemoveFinalizer"]
-    assert kinds(planned(leaving(DELETE), current=TOMBSTONE)) == ["RemoveFinalizer"]
+    assert kinds(planned(leaving(), current=RELEASED)) == GOES
+    assert kinds(planned(leaving(DELETE), current=TOMBSTONE)) == GOES
     assert released(planned(leaving(DELETE), current=RELEASED)) == ["Delete"]
+
+
+def test_an_object_that_may_go_does_not_ask_again_whether_its_store_is_there() -> None:
+    dwf = leaving()
+    told = with_status(dwf, planned(dwf, current=RELEASED).status)
+    assert kinds(planned(told, store=None)) == GOES
 
 
 def test_data_that_is_half_removed_is_removed_whatever_the_policy_says_now() -> None:
@@ -82,17 +90,17 @@ def test_data_that_is_half_removed_is_removed_whatever_the_policy_says_now() -> 
 
 
 def test_a_lost_current_does_not_hold_the_object_and_deletes_what_is_left() -> None:
-    assert kinds(planned(leaving(), current=CurrentAbsent())) == ["RemoveFinalizer"]
+    assert kinds(planned(leaving(), current=CurrentAbsent())) == GOES
     assert released(planned(leaving(DELETE), current=CurrentAbsent())) == ["Delete"]
 
 
 def test_an_object_that_never_had_a_pod_goes_at_once() -> None:
-    assert kinds(planned(leaving(epoch=0, claimed=False), store=None)) == ["RemoveFinalizer"]
+    assert kinds(planned(leaving(epoch=0, claimed=False), store=None)) == GOES
 
 
 def test_the_data_of_another_workflow_is_left_alone() -> None:
     theirs = CurrentSeen(3, "Active", workflow_uid="another")
-    assert kinds(planned(leaving(DELETE), current=theirs)) == ["RemoveFinalizer"]
+    assert kinds(planned(leaving(DELETE), current=theirs)) == GOES
 
 
 @pytest.mark.parametrize(
@@ -112,7 +120,7 @@ def test_what_stands_in_the_way_is_said_with_the_way_out_and_the_way_out_works(
     assert "RemoveFinalizer" not in kinds(made)
     assert f"{ABANDON_ANNOTATION}: true" in str(made.status.condition("Ready"))
     abandoned = leaving({"metadata.annotations": {ABANDON_ANNOTATION: "true"}})
-    assert kinds(planned(abandoned, **changes)) == ["RemoveFinalizer"]
+    assert kinds(planned(abandoned, **changes)) == GOES
 
 
 def test_an_object_that_nobody_holds_asks_for_nothing() -> None:

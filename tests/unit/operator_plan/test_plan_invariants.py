@@ -56,6 +56,7 @@ WORLD_EVENTS = (
     "edit",
     "suspend",
 )
+CLAIMED_AT = "2026-03-01T12:00:00Z"
 CHOICE = st.randoms(use_true_random=False)
 
 
@@ -193,7 +194,7 @@ class World(RuleBasedStateMachine):
         elif self.owns_current(name) and self.current is not None and self.current.state == "Sealed":
             self.update(name, keeper_said={"reason": "Fenced"})
         else:
-            self.current = CurrentSeen(epoch, "Active", workflow_uid=UID)
+            self.current = CurrentSeen(epoch, "Active", workflow_uid=UID, claimed_at=CLAIMED_AT)
             self.update(name, keeper=True)
 
     def obey_deletions(self, sealed: bool) -> None:
@@ -258,7 +259,7 @@ class World(RuleBasedStateMachine):
         self.obey_deletions(sealed=False)
         for name in self.live() if self.store_is_up else ():
             self.run_keeper(name)
-            if self.owns_current(name) and self.current == CurrentSeen(self.epoch(name), "Active", workflow_uid=UID):
+            if self.owns_current(name) and self.current is not None and self.current.state == "Active":
                 self.update(name, keeper=True, runtime=True)
 
 

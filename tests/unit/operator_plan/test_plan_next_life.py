@@ -11,6 +11,7 @@ from dormouse_operator.plan import (
     CurrentMalformed,
     CurrentSeen,
     CurrentUnread,
+    EmitEvent,
     ReadCurrent,
     plan,
 )
@@ -65,6 +66,21 @@ def test_a_completed_workflow_is_never_started_again(changes: dict[str, Any]) ->
     made = planned(with_status(workflow(changes), done.status))
     assert made.actions == ()
     assert (made.status.phase, made.status.is_true("Completed")) == ("Completed", True)
+
+
+def test_an_evicted_life_is_followed_at_once_when_it_sealed_and_told_all_the_same() -> None:
+    dwf = workflow(**LIVED)
+    evicted = pod(dwf, 2, phase="Failed", runtime_said={"reason": "Stopped"})
+    evicted["status"] |= {"reason": "Evicted", "message": 'Usage of EmptyDir volume "data" exceeds the limit "1Mi".'}
+    made = planned(dwf, evicted, current=sealed(2, "Stopped"))
+    assert created(made)["metadata"]["name"] == "report-e3"
+    assert made.status.failures == 0
+    failure = made.status.last_failure
+    assert failure is not None
+    assert (failure.epoch, failure.reason) == (2, "Evicted")
+    (told,) = [action for action in made.actions if isinstance(action, EmitEvent) and action.type == "Warning"]
+    assert told.reason == "Evicted"
+    assert "exceeds the limit" in told.message
 
 
 def test_a_stopped_life_is_followed_at_once() -> None:
@@ -217,3 +233,9 @@ def test_the_plan_follows_the_store_that_changed() -> None:
     dwf = workflow(epoch=1)
     made = planned(dwf, pod(dwf, keeper=True, runtime=True), store=store({"spec.region": "eu-west-1"}))
     assert reason(made) == "Rolling"
+
+
+def test_in_a_namespace_that_is_being_deleted_no_epoch_is_used_up() -> None:
+    made = planned(workflow(**LIVED), current=sealed(2, "Stopped"), namespace_ends=True)
+    assert (kinds(made), reason(made), made.status.epoch) == ([], "NamespaceEnds", 2)
+    assert made.requeue_after_seconds is None

@@ -113,12 +113,18 @@ def test_only_the_keeper_gets_the_store_and_its_credentials() -> None:
 
 
 def test_the_keeper_gets_the_terms_of_its_claim() -> None:
-    pod = built({"spec.storage.allowEmptyRestore": 2, "spec.storage.takeOverFrom": "old-uid"})
+    terms = {
+        "spec.storage.allowEmptyRestore": 2,
+        "spec.storage.takeOverFrom": "old-uid",
+        "spec.adoptionPolicy": "Released",
+    }
+    pod = built(terms)
     assert values(keeper_of(pod)) | {
         "DORMOUSE_PORT": "8081",
         "DORMOUSE_FIRST_CLAIM": "false",
         "DORMOUSE_ALLOW_EMPTY_RESTORE": "2",
         "DORMOUSE_TAKE_OVER_FROM": "old-uid",
+        "DORMOUSE_ADOPT_RELEASED": "true",
         "DORMOUSE_RETENTION_SECONDS": "86400",
         "DORMOUSE_GRACE_SECONDS": "60",
     } == values(keeper_of(pod))

@@ -87,7 +87,7 @@ def test_a_ready_keeper_is_the_proof_of_a_claim() -> None:
 
 
 def test_a_ready_pod_makes_the_workflow_ready_and_forgets_failures() -> None:
-    made = planned(workflow(epoch=1, failures=4), pod(workflow(), keeper=True, runtime=True))
+    made = planned(workflow(**LIVED, failures=4), pod(workflow(), 2, keeper=True, runtime=True))
     assert kinds(made) == []
     assert made.status.is_true("Ready")
     assert (made.status.phase, made.status.failures) == ("Running", 0)
@@ -186,7 +186,7 @@ def test_a_pod_that_stops_is_waited_for() -> None:
 
 
 def test_break_glass_replaces_a_pod_that_waits_for_it_and_no_other() -> None:
-    changed = workflow({"spec.storage.allowEmptyRestore": 1}, epoch=2)
+    changed = workflow({"spec.storage.allowEmptyRestore": 1}, **LIVED)
     waits = pod(workflow(), 2, keeper_said={"reason": "ReplicaMissing", "message": "epoch 1"})
     assert deleted(planned(changed, waits)) == [("report-e2", None)]
     assert kinds(planned(changed, pod(workflow(), 2, keeper=True, runtime=True))) == []

@@ -9,9 +9,13 @@ from unit.operator_plan.pods import LIVED, active, created, kinds, pod, reason
 from unit.operator_samples import NOW, observed, store, workflow
 
 
-def judged(status: str, *pods: dict[str, Any], on_cluster: bool = True, **changes: Any) -> Plan:
-    told = {"type": "ConditionalWrites", "status": status, "reason": "Tried", "message": "2 of 32 won"}
-    conditions = [{**told, "lastTransitionTime": "2026-03-01T12:00:00Z"}] if status else []
+def condition(kind: str, status: str, message: str) -> list[dict[str, str]]:
+    told = {"type": kind, "reason": "Tried", "message": message, "lastTransitionTime": "2026-03-01T12:00:00Z"}
+    return [{**told, "status": status}] if status else []
+
+
+def judged(status: str, *pods: dict[str, Any], on_cluster: bool = True, in_use: str = "True", **changes: Any) -> Plan:
+    conditions = condition("ConditionalWrites", status, "2 of 32 won") + condition("InUse", in_use, "no Secret `local`")
     seen = observed(*pods, store=store({"status.conditions": conditions}), **changes)
     return plan(workflow(**(LIVED if changes else {})), seen, NOW, Settings(on_cluster=on_cluster))
 
@@ -30,6 +34,22 @@ def test_a_store_that_nobody_has_judged_yet_is_waited_for() -> None:
 
 def test_a_proven_store_is_used() -> None:
     assert created(judged("True"))["metadata"]["name"] == "report-e1"
+
+
+def test_a_store_that_may_vanish_is_held_before_the_first_pod_and_not_waited_for_later() -> None:
+    for in_use in ("", "False", "Unknown"):
+        made = judged("True", in_use=in_use)
+        assert (kinds(made), reason(made), made.status.phase) == ([], "StoreNotHeld", "Pending")
+    assert "no Secret `local`" in str(judged("True", in_use="Unknown").status.condition("Ready"))
+    assert created(judged("True", in_use="", current=active(2)))["metadata"]["name"] == "report-e3"
+
+
+def test_a_store_that_is_being_deleted_takes_no_new_workflow_and_serves_those_that_it_has() -> None:
+    deleted = store({"metadata.deletionTimestamp": "2026-03-01T12:00:00Z"})
+    made = plan(workflow(), observed(store=deleted), NOW)
+    assert (kinds(made), reason(made)) == ([], "StoreDeleted")
+    went_on = plan(workflow(**LIVED), observed(store=deleted, current=active(2)), NOW)
+    assert created(went_on)["metadata"]["name"] == "report-e3"
 
 
 def test_without_anybody_who_probes_a_store_is_used_as_it_is() -> None:

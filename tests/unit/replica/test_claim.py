@@ -156,9 +156,8 @@ def test_a_tombstone_is_claimed_above_its_epoch_with_a_new_identity() -> None:
     assert refused(TOMBSTONE, replace(claimant, epoch=2), Volume.UNMARKED, None) is Reason.STALE_EPOCH
 
 
-def test_a_released_workflow_with_data_is_not_taken_and_never_claims_again() -> None:
+def test_a_released_workflow_never_claims_again() -> None:
     released = replace(BEFORE, state=State.RELEASED)
-    assert refused(released, replace(ME, workflow_uid="new"), Volume.UNMARKED, None) is Reason.NAME_TAKEN
     assert refused(released, ME, Volume.UNMARKED, None) is Reason.RELEASED
 
 
@@ -191,6 +190,7 @@ SEEN = st.one_of(
     first=st.booleans(),
     allow=st.none() | st.integers(0, 5),
     take_over=st.sampled_from([None, "other", "nobody"]),
+    adopts=st.booleans(),
     volume=st.sampled_from(Volume),
     prefix=st.builds(Prefix, st.integers(0, 5), st.booleans()),
 )
@@ -199,10 +199,13 @@ def test_whatever_is_seen_no_claim_reuses_an_epoch_or_forgets_a_lineage(
     first: bool,
     allow: int | None,
     take_over: str | None,
+    adopts: bool,
     volume: Volume,
     prefix: Prefix,
 ) -> None:
-    claimant = replace(ME, first_claim=first, allow_empty_restore=allow, take_over_from=take_over)
+    claimant = replace(
+        ME, first_claim=first, allow_empty_restore=allow, take_over_from=take_over, adopts_released=adopts
+    )
     try:
         decision = decide(seen, claimant, volume, prefix if needs_prefix(seen, claimant, volume) else None)
     except Refused:
@@ -211,7 +214,7 @@ def test_whatever_is_seen_no_claim_reuses_an_epoch_or_forgets_a_lineage(
         assert decision.record.epoch == claimant.epoch
         if isinstance(seen, Current):
             assert seen.epoch < claimant.epoch
-            assert seen.state is State.RELEASED or decision.record.lineage[:-1] == seen.lineage
+            assert seen.state is State.DELETING or decision.record.lineage[:-1] == seen.lineage
         else:
             assert prefix.newest_epoch < claimant.epoch
     else:

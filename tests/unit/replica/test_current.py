@@ -10,6 +10,7 @@ from dormouse.replica.current import (
     Base,
     Current,
     CurrentMalformed,
+    Former,
     LineageEntry,
     Position,
     SealReason,
@@ -33,6 +34,7 @@ RECORD = Current(
         LineageEntry(1, "a", "2025-01-01T00:00:00+00:00", None, True, None),
         LineageEntry(2, "b", "2025-01-02T00:00:00+00:00", Base("a", 1, 17), True, 4),
     ),
+    adopted_from=(Former("before", 1),),
 )
 
 
@@ -57,6 +59,7 @@ def test_two_writes_of_the_same_facts_have_different_bytes() -> None:
         ({"lineage": [1]}, "lineage[0]. is not a JSON object"),
         ({"lineage": []}, "not the last of the lineage"),
         ({"owner": None}, "owner is missing"),
+        ({"adoptedFrom": [{"workflowUID": "before"}]}, "adoptedFrom[0].epoch is missing"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, object], named: str) -> None:

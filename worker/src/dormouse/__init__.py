@@ -18,20 +18,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dormouse.engine.definitions import Activity, Workflow, activity, workflow
-    from dormouse.engine.engine import Engine, Handle
-    from dormouse.engine.info import ActivityInfo, WorkflowInfo, activity_info, now, random, uuid4, workflow_info
+    from dormouse.engine.engine import Engine
+    from dormouse.engine.handle import Handle
+    from dormouse.engine.info import (
+        ActivityInfo,
+        WorkflowInfo,
+        activity_info,
+        continue_as_new,
+        heartbeat,
+        now,
+        patched,
+        random,
+        uuid4,
+        workflow_info,
+    )
+    from dormouse.engine.messages import Query, Signal, Update
     from dormouse.engine.retry import RetryPolicy
     from dormouse.errors import (
         ActivityError,
+        AnswerFailed,
         DormouseError,
         EngineStopped,
         ExecutionBlocked,
+        ExecutionCancelled,
+        ExecutionClosed,
         ExecutionFailed,
+        ExecutionTerminated,
         InvalidDefinition,
         InvalidInput,
+        NewerFile,
         NotInWorkflow,
+        NotRetryable,
         RequestConflict,
+        RetryAfter,
         UnknownExecution,
+        UnknownMessage,
         UnknownWorkflow,
     )
 
@@ -39,11 +60,18 @@ __all__ = [
     "workflow",
     "activity",
     "RetryPolicy",
+    "RetryAfter",
     "activity_info",
+    "heartbeat",
+    "Signal",
+    "Query",
+    "Update",
     "workflow_info",
     "now",
     "random",
     "uuid4",
+    "patched",
+    "continue_as_new",
     "Engine",
     "Handle",
     "Workflow",
@@ -52,23 +80,33 @@ __all__ = [
     "WorkflowInfo",
     "DormouseError",
     "ActivityError",
+    "AnswerFailed",
     "EngineStopped",
     "ExecutionBlocked",
+    "ExecutionCancelled",
+    "ExecutionClosed",
     "ExecutionFailed",
+    "ExecutionTerminated",
     "InvalidDefinition",
     "InvalidInput",
+    "NewerFile",
     "NotInWorkflow",
+    "NotRetryable",
     "RequestConflict",
     "UnknownExecution",
+    "UnknownMessage",
     "UnknownWorkflow",
 ]
 
 _HOMES = {
     "dormouse.engine.definitions": ("Activity", "Workflow", "activity", "workflow"),
-    "dormouse.engine.engine": ("Engine", "Handle"),
+    "dormouse.engine.engine": ("Engine",),
+    "dormouse.engine.handle": ("Handle",),
     "dormouse.engine.info": (
-        "ActivityInfo", "WorkflowInfo", "activity_info", "now", "random", "uuid4", "workflow_info",
+        "ActivityInfo", "WorkflowInfo", "activity_info", "continue_as_new", "heartbeat", "now", "patched", "random",
+        "uuid4", "workflow_info",
     ),
+    "dormouse.engine.messages": ("Query", "Signal", "Update"),
     "dormouse.engine.retry": ("RetryPolicy",),
 }  # fmt: skip
 

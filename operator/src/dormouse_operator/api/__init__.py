@@ -1,10 +1,12 @@
 """The API types of group dormouse.dev, version v1alpha1: parsed once, at the edge, by the CRDs' own rules."""
 
 from dormouse_operator.api.durableworkflow import (
+    AdoptedFrom,
     ConfigMapReference,
     DurableWorkflow,
     DurableWorkflowSpec,
     DurableWorkflowStatus,
+    Executions,
     Failover,
     LastFailure,
     LastSeal,
@@ -17,11 +19,12 @@ from dormouse_operator.api.durableworkflow import (
     Volume,
 )
 from dormouse_operator.api.invalid import InvalidManifest
-from dormouse_operator.api.metadata import Condition, ObjectMeta
+from dormouse_operator.api.metadata import Condition, ObjectMeta, Verdict
 from dormouse_operator.api.objectstore import (
     CaBundle,
     ConfigMapKeyReference,
     Credentials,
+    HeldObject,
     ObjectStore,
     ObjectStoreSpec,
     ObjectStoreStatus,
@@ -48,15 +51,19 @@ __all__ = [
     "Template",
     "TemplateMetadata",
     "Failover",
+    "AdoptedFrom",
+    "Executions",
     "LastSeal",
     "LastFailure",
     "ObjectStore",
     "ObjectStoreSpec",
     "ObjectStoreStatus",
+    "HeldObject",
     "CaBundle",
     "ConfigMapKeyReference",
     "Credentials",
     "SecretReference",
     "ObjectMeta",
     "Condition",
+    "Verdict",
 ]

@@ -12,6 +12,7 @@ from dormouse_operator.api.metadata import Condition, ObjectMeta, ObjectName, Ti
 Durability = Literal["Sync", "Async"]
 OperatingMode = Literal["Running", "Suspended"]
 DeletionPolicy = Literal["Retain", "Delete"]
+AdoptionPolicy = Literal["Never", "Released"]
 Quantity = Annotated[str, Meta(min_length=1, max_length=32)] | int
 
 
@@ -81,6 +82,7 @@ class DurableWorkflowSpec(
     operating_mode: OperatingMode = "Running"
     failover: Failover | None = None
     deletion_policy: DeletionPolicy = "Retain"
+    adoption_policy: AdoptionPolicy = "Never"
     template: Template | None = None
 
     @property
@@ -89,12 +91,30 @@ class DurableWorkflowSpec(
         return (self.failover or Failover()).node_lost_seconds
 
 
+class Executions(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How many are open, and how many of these do what."""
+
+    open: int = 0
+    running: int = 0
+    sleeping: int = 0
+    waiting: int = 0
+    retrying: int = 0
+    blocked: int = 0
+
+
 class LastSeal(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The last life that ended well, as CURRENT records it."""
 
     epoch: int
     reason: str
     next_wake_at: str = ""
+
+
+class AdoptedFrom(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Whose data this was before, up to which epoch."""
+
+    uid: str
+    epoch: int
 
 
 class LastFailure(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -116,7 +136,19 @@ class DurableWorkflowStatus(Struct, frozen=True, kw_only=True, rename="camel", o
     pod_name: str = ""
     claimed: bool = False
     """True for good once a claim was seen: from then on nothing may start empty."""
+    node: str = ""
+    """Of the pod that runs now."""
+    claimed_at: Timestamp = ""
+    """When the newest epoch was claimed, by the store's clock."""
+    restored_at: Timestamp = ""
+    restored_from: str = ""
+    """`epoch/txid` that the newest epoch was restored from; empty when that is not known yet or there was nothing."""
+    adopted_from: AdoptedFrom | None = None
     position: str = ""
+    executions: Executions | None = None
+    waiting_for: str = ""
+    """One sentence for a person, as the running pod told it last."""
+    next_wake_at: str = ""
     last_seal: LastSeal | None = None
     failures: int = 0
     """Lives in a row that ended without getting ready or sealing."""

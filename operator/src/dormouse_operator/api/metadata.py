@@ -25,6 +25,14 @@ class ObjectMeta(Struct, frozen=True, kw_only=True, rename="camel", omit_default
     resource_version: str | None = None
 
 
+class Verdict(Struct, frozen=True):
+    """What a condition says, without when."""
+
+    status: ConditionStatus
+    reason: str
+    message: str
+
+
 class Condition(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """metav1.Condition: `last_transition_time` moves only when `status` does."""
 

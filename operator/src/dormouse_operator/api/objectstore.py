@@ -1,6 +1,6 @@
 """What does an ObjectStore hold? The same fields as `crds/objectstores.yaml`, held to it by a test."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -45,8 +45,17 @@ class ObjectStoreSpec(
     credentials: Credentials
 
 
+class HeldObject(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An object that may not be deleted while the store is in use."""
+
+    kind: Literal["Secret", "ConfigMap"]
+    name: str
+
+
 class ObjectStoreStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     observed_generation: int = 0
+    holds: tuple[HeldObject, ...] = ()
+    """Recorded before any of them is held, so that none is forgotten when the spec names another."""
     conditions: tuple[Condition, ...] = ()
 
     def condition(self, type: str) -> Condition | None:  # noqa: A002 - the API's own word

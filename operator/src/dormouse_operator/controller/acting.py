@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Refused
-from dormouse_operator.controller.resources import CONFIG_MAPS, PODS, WORKFLOWS, Document, controller_of, key_of
+from dormouse_operator.controller.finalizing import is_gone, set_finalizer
+from dormouse_operator.controller.resources import (
+    CONFIG_MAPS,
+    PODS,
+    WORKFLOWS,
+    Document,
+    controller_of,
+    key_of,
+    owner_of,
+)
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import FINALIZER, ApplyConfigMap, CreatePod, DeletePod
 
@@ -36,33 +45,33 @@ class Actor:
 
     async def set_finalizer(self, document: Document, *, is_held: bool) -> None:
         """Hold the object, or let it go. Raises Conflict when it changed meanwhile."""
-        metadata = document["metadata"]
-        others = [each for each in metadata.get("finalizers") or () if each != FINALIZER]
-        wanted = {"finalizers": [*others, FINALIZER] if is_held else others}
-        patch = {"metadata": {**wanted, **{name: metadata[name] for name in ("uid", "resourceVersion")}}}
         try:
-            made = await self._api.merge(WORKFLOWS, *key_of(document), patch)
+            made = await set_finalizer(self._api, WORKFLOWS, document, FINALIZER, is_held=is_held)
         except NotFound:
             self._world.drop(WORKFLOWS, document)
             raise
-        if metadata.get("deletionTimestamp") and not made["metadata"].get("finalizers"):
+        if is_gone(made):
             self._world.drop(WORKFLOWS, made)
         else:
             self._world.put(WORKFLOWS, made)
 
     async def apply_config_map(self, action: ApplyConfigMap) -> None:
-        """Create or replace; Refused when one of that name belongs to somebody else."""
+        """Create or replace; Refused when one of that name belongs to somebody else.
+
+        One of a deleted DurableWorkflow of the same name is taken over: its garbage collector may be slow.
+        """
         wanted = action.manifest
         try:
             found = await self._api.get(CONFIG_MAPS, *key_of(wanted))
         except NotFound:
             await self._api.create(CONFIG_MAPS, wanted)
             return
-        if controller_of(found) != controller_of(wanted):
+        if owner_of(found) != owner_of(wanted):
             raise Refused(
                 f"the ConfigMap `{found['metadata']['name']}` would hold the source, but it is not this "
                 "DurableWorkflow's; rename or delete it"
             )
-        if found.get("data") != wanted["data"] or found.get("binaryData"):
+        is_ours = controller_of(found) == controller_of(wanted)
+        if not is_ours or found.get("data") != wanted["data"] or found.get("binaryData"):
             version = {"resourceVersion": found["metadata"]["resourceVersion"]}
             await self._api.replace(CONFIG_MAPS, {**wanted, "metadata": {**wanted["metadata"], **version}})

@@ -32,6 +32,10 @@ class Refused(ApiError):
     """It will not do that: forbidden, invalid, or over a quota. The message is its own."""
 
 
+class NamespaceEnds(Refused):
+    """The namespace is being deleted: nothing can be created in it any more."""
+
+
 class Unavailable(ApiError):
     """No telling whether it was done: no connection, a time-out, a 5xx, or too many requests."""
 
@@ -58,8 +62,8 @@ class ApiServer:
         return await self._request("GET", resource.path(namespace, name))
 
     async def create(self, resource: Resource, document: Mapping[str, Any]) -> Document:
-        """Create it; Conflict when the name is taken."""
-        return await self._request("POST", resource.path(document["metadata"]["namespace"]), body=document)
+        """Create it; Conflict when the name is taken. Without a namespace it is one of the cluster."""
+        return await self._request("POST", resource.path(document["metadata"].get("namespace")), body=document)
 
     async def replace(self, resource: Resource, document: Mapping[str, Any]) -> Document:
         """Replace it; Conflict unless its resourceVersion is still this document's."""
@@ -141,4 +145,7 @@ def _error(status: int, request: str, answer: object) -> ApiError:
     # 401 comes back when a token was just rotated, 410 when a page's token grew too old: worth another try.
     if status in (401, 408, 410, 429) or status >= 500:
         return Unavailable(message)
+    causes = ((answer.get("details") or {}).get("causes") or ()) if isinstance(answer, dict) else ()
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return NamespaceEnds(message)
     return Refused(message)

@@ -35,6 +35,8 @@ def operator() -> None:
     help="How often the watches are compared with full lists.",
 )
 @click.option("--liveness-port", type=click.IntRange(1, 65535), help="Answer GET /healthz on this port.")
+@click.option("--reports-port", type=click.IntRange(1, 65535), help="Take the reports of running pods on this port.")
+@click.option("--reports-url", default="", metavar="URL", help="Where pods reach that port: http://HOST:PORT.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell every step.")
 def run(
     namespaces: tuple[str, ...],
@@ -44,12 +46,16 @@ def run(
     workers: int,
     relist_seconds: int,
     liveness_port: int | None,
+    reports_port: int | None,
+    reports_url: str,
     verbose: bool,
 ) -> None:
     """Serve DurableWorkflows and ObjectStores, as the leader or as a standby that already watches.
 
     Finds the cluster by KUBECONFIG, by the service account of the pod that it runs in, or in ~/.kube/config.
     """
+    if (reports_port is None) == bool(reports_url):
+        raise click.UsageError("--reports-port and --reports-url go together: where to listen, and where pods post")
     # Imported late: `dormouse --help` and wrong options need none of it.
     import asyncio
     import logging
@@ -81,6 +87,8 @@ def run(
         workers=workers,
         relist_seconds=float(relist_seconds),
         liveness_port=liveness_port,
+        reports_port=reports_port,
+        reports_url=reports_url,
     )
 
     async def main() -> None:

@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dormouse_operator.api import ObjectStore
@@ -20,11 +20,15 @@ _ABSENT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Credentials:
-    """`secret` is None when there is no such Secret; `version` changes whenever a value may have."""
+    """`secret` is None when there is no such Secret; `version` changes whenever a value may have.
+
+    `documents` are what the store names, as it was when it was read: of each kind at most one.
+    """
 
     secret: Mapping[str, bytes] | None
     ca_bundle: Path | None
     version: str
+    documents: Mapping[str, Document] = field(default_factory=dict)
 
     @property
     def keys(self) -> frozenset[str] | None:
@@ -46,18 +50,25 @@ class CredentialReader:
         namespace = store.metadata.namespace
         secret = await self._get(SECRETS, (namespace, store.spec.credentials.secret_ref.name))
         path, version = None, ""
+        documents = {} if secret is None else {"Secret": secret}
         if store.spec.ca_bundle is not None:
             reference = store.spec.ca_bundle.config_map_ref
             found = await self._get(CONFIG_MAPS, (namespace, reference.name))
+            if found is not None:
+                documents["ConfigMap"] = found
             text = ((found or {}).get("data") or {}).get(reference.key, "")
             digest = hashlib.sha256(text.encode()).hexdigest()[:16]
             path, version = self._folder / f"{digest}.crt", digest
             if not path.exists():
                 path.write_text(text)
         if secret is None:
-            return Credentials(None, path, version)
-        metadata = secret["metadata"]
-        return Credentials(_values(secret), path, f"{metadata['uid']}/{metadata['resourceVersion']}/{version}")
+            return Credentials(None, path, version, documents)
+        digest = hashlib.sha256(repr(sorted((secret.get("data") or {}).items())).encode()).hexdigest()[:16]
+        return Credentials(_values(secret), path, f"{secret['metadata']['uid']}/{digest}/{version}", documents)
+
+    def keep(self, resource: Resource, key: Key, document: Document | None) -> None:
+        """This is how it is now."""
+        self._known[resource, key] = (asyncio.get_running_loop().time(), document)
 
     async def _get(self, resource: Resource, key: Key) -> Document | None:
         now = asyncio.get_running_loop().time()
@@ -68,7 +79,7 @@ class CredentialReader:
             found: Document | None = await self._api.get(resource, *key)
         except NotFound:
             found = None
-        self._known[resource, key] = (now, found)
+        self.keep(resource, key, found)
         return found
 
 

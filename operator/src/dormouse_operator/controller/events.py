@@ -7,7 +7,7 @@ import logging
 from collections import OrderedDict
 from datetime import UTC, datetime
 
-from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound
+from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NamespaceEnds, NotFound
 from dormouse_operator.controller.resources import EVENTS, Document
 from dormouse_operator.plan import EmitEvent
 
@@ -62,6 +62,9 @@ class EventTeller:
         key = (document["metadata"]["namespace"], document["metadata"]["name"])
         try:
             count = await self._say(document, key, now)
+        except NamespaceEnds as ends:
+            log.debug("event %s for %s: %s", told.reason, "/".join(key), ends)
+            return
         except ApiError as failed:
             log.warning("event %s for %s was not told: %s", told.reason, "/".join(key), failed)
             return

@@ -20,3 +20,7 @@ class Options:
     relist_seconds: float = 300.0
     terms: Terms = field(default_factory=Terms)
     liveness_port: int | None = None
+    reports_port: int | None = None
+    reports_host: str | None = None
+    reports_url: str = ""
+    """Where pods reach the port."""

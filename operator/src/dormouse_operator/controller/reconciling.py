@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from msgspec import to_builtins
 
@@ -18,11 +17,14 @@ from dormouse.replica.layout import Layout
 from dormouse.replica.store import StoreError
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, parse
 from dormouse_operator.controller.acting import Actor
-from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Refused
+from dormouse_operator.controller.api_server import ApiServer, Conflict, NamespaceEnds, NotFound, Refused
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
 from dormouse_operator.controller.events import EventTeller
+from dormouse_operator.controller.holding import StoreHolder
+from dormouse_operator.controller.memory import Memories, Memory
 from dormouse_operator.controller.nodes import NodeWatch
-from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Key
+from dormouse_operator.controller.reports_inbox import Inbox
+from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Key, key_of
 from dormouse_operator.controller.saving import StatusWriter
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import (
@@ -32,10 +34,10 @@ from dormouse_operator.plan import (
     AddFinalizer,
     ApplyConfigMap,
     CreatePod,
-    Current,
     CurrentUnread,
     DeletePod,
     EmitEvent,
+    LeaveStore,
     Observed,
     Plan,
     ReadCurrent,
@@ -56,14 +58,6 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What CURRENT said, and how all pods were when that was asked: said of other pods it counts for nothing."""
-
-    pods: frozenset[tuple[str, str]]
-    current: Current
-
-
-@dataclass(frozen=True)
 class Seen:
     """Everything that a step starts from."""
 
@@ -72,6 +66,7 @@ class Seen:
     store: ObjectStore | None
     credentials: Credentials | None
     observed: Observed
+    memory: Memory
 
 
 class Reconciler:
@@ -84,6 +79,8 @@ class Reconciler:
         credentials: CredentialReader,
         events: EventTeller,
         nodes: NodeWatch,
+        inbox: Inbox,
+        holder: StoreHolder,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -93,13 +90,13 @@ class Reconciler:
         self._credentials = credentials
         self._events = events
         self._nodes = nodes
+        self._inbox = inbox
+        self._holder = holder
         self._settings = settings
         self._now = now
         self._actor = Actor(api, world)
         self._statuses = StatusWriter(api, WORKFLOWS)
-        self._known: dict[Key, Known] = {}
-        self._refused: dict[Key, tuple[str, str]] = {}
-        self._remembered: dict[Key, tuple[ObjectStore, Credentials]] = {}
+        self._memories = Memories()
 
     async def step(self, key: Key) -> float | None:
         """Do what there is to do now; after how many seconds to come back unless something changes. Raises ApiError."""
@@ -118,9 +115,8 @@ class Reconciler:
     async def _see(self, key: Key) -> Seen | None:
         document = self._world.workflows.get(key)
         if document is None:
-            self._known.pop(key, None)
-            self._refused.pop(key, None)
-            self._remembered.pop(key, None)
+            self._memories.forget(key)
+            self._inbox.forget(key)
             return None
         try:
             workflow = parse(document)
@@ -129,28 +125,31 @@ class Reconciler:
             await self._events.tell(document, EmitEvent("Warning", "InvalidManifest", str(invalid)))
             return None
         assert isinstance(workflow, DurableWorkflow)  # noqa: S101 - the cache holds nothing else
-        store, credentials = await self._find_store(key, workflow)
+        memory = self._memories.of(key, workflow.metadata.uid)
+        store, credentials = await self._find_store(workflow, memory)
         pods = self._world.pods.group(workflow.metadata.uid)
-        known = self._known.get(key)
-        refused = self._refused.get(key)
         observed = Observed(
             pods=pods,
             store=store,
             secret_keys=None if credentials is None else credentials.keys,
-            current=known.current if known is not None and known.pods == _signature(pods) else CurrentUnread(),
+            current=memory.current(pods),
             lost_nodes=self._nodes.lost(workflow.spec.node_lost_seconds),
-            refused_pod=refused[1] if refused is not None and refused[0] == workflow.status.pod_name else "",
+            refused_pod=memory.refused(workflow.status.pod_name),
+            namespace_ends=memory.namespace_ends,
+            report=self._inbox.get(key),
         )
-        return Seen(document, workflow, store, credentials, observed)
+        return Seen(document, workflow, store, credentials, observed, memory)
 
-    async def _find_store(self, key: Key, workflow: DurableWorkflow) -> tuple[ObjectStore | None, Credentials | None]:
-        store = self._store((key[0], workflow.spec.storage.store_ref.name))
+    async def _find_store(
+        self, workflow: DurableWorkflow, memory: Memory
+    ) -> tuple[ObjectStore | None, Credentials | None]:
+        store = self._store((workflow.metadata.namespace, workflow.spec.storage.store_ref.name))
         credentials = None if store is None else await self._credentials.read(store)
         if store is not None and credentials is not None and credentials.secret is not None:
-            self._remembered[key] = (store, credentials)
-        elif workflow.metadata.deletion_timestamp and key in self._remembered:
-            # A deleted namespace takes the store and its Secret away before we are done with them.
-            return self._remembered[key]
+            memory.opened = (store, credentials)
+        elif workflow.metadata.deletion_timestamp and memory.opened is not None:
+            # Somebody took the store or its Secret away, finalizers and all, before we were done with them.
+            return memory.opened
         return store, credentials
 
     def _store(self, key: Key) -> ObjectStore | None:
@@ -181,6 +180,7 @@ class Reconciler:
         """Whether there is something new to plan with."""
         if not await self._save(seen.document, planned):
             return False
+        self._inbox.saved(key_of(seen.document), seen.observed.report)
         is_news = False
         for action in planned.actions:
             if isinstance(action, ReadCurrent):
@@ -188,7 +188,7 @@ class Reconciler:
             elif isinstance(action, ReleaseData):
                 is_news = await self._release(seen, action)
             else:
-                await self._act(seen, action)
+                is_news = await self._act(seen, action) or is_news
         return is_news
 
     async def _save(self, document: Document, planned: Plan) -> bool:
@@ -212,10 +212,9 @@ class Reconciler:
         store, credentials = seen.store, seen.credentials
         if store is None or credentials is None or credentials.secret is None:
             return False
-        key = (seen.workflow.metadata.namespace, seen.workflow.metadata.name)
         current = await read_current(seen.workflow, store, credentials.secret, credentials.ca_bundle)
         before = seen.observed.current
-        self._known[key] = Known(_signature(seen.observed.pods), current)
+        seen.memory.was_read(seen.observed.pods, current)
         return current != before
 
     async def _release(self, seen: Seen, action: ReleaseData) -> bool:
@@ -230,30 +229,38 @@ class Reconciler:
             await release(opened, layout, Leaving(metadata.uid, action.policy, action.epoch))
         except (StoreError, OSError) as failed:
             current = CurrentUnread(told("the data cannot be released in", store, failed))
-        self._known[metadata.namespace, metadata.name] = Known(_signature(seen.observed.pods), current)
+        seen.memory.was_read(seen.observed.pods, current)
         return not current.error
 
-    async def _act(self, seen: Seen, action: Action) -> None:
+    async def _act(self, seen: Seen, action: Action) -> bool:
+        """Whether there is something new to plan with."""
         metadata = seen.workflow.metadata
         key = (metadata.namespace, metadata.name)
         try:
             if isinstance(action, CreatePod):
                 await self._actor.create_pod(action)
-                self._refused.pop(key, None)
+                seen.memory.was_taken()
             elif isinstance(action, DeletePod):
                 await self._actor.delete_pod(metadata.namespace, action)
             elif isinstance(action, ApplyConfigMap):
                 await self._actor.apply_config_map(action)
+            elif isinstance(action, LeaveStore):
+                await self._holder.leave(seen.document)
             elif isinstance(action, AddFinalizer | RemoveFinalizer):
                 newest = self._world.workflows.get(key) or seen.document
                 await self._actor.set_finalizer(newest, is_held=isinstance(action, AddFinalizer))
             elif isinstance(action, EmitEvent):
                 await self._events.tell(seen.document, action)
+        except NamespaceEnds as ends:
+            log.info("workflow %s: %s", "/".join(key), ends)
+            seen.memory.namespace_ends = True
+            return True
         except Refused as refused:
             pod = self._world.workflows.get(key) or seen.document
-            self._refused[key] = (str((pod.get("status") or {}).get("podName", "")), str(refused))
+            seen.memory.was_refused(str((pod.get("status") or {}).get("podName", "")), str(refused))
             await self._events.tell(seen.document, EmitEvent("Warning", "PodRefused", str(refused)))
             raise
+        return False
 
 
 def _pause(seen: Seen, planned: Plan) -> float | None:
@@ -261,7 +268,3 @@ def _pause(seen: Seen, planned: Plan) -> float | None:
         return planned.requeue_after_seconds
     is_waiting = seen.credentials is not None and planned.status.phase == "Stalled"
     return _LOOK_AGAIN_SECONDS if is_waiting else None
-
-
-def _signature(pods: tuple[Any, ...]) -> frozenset[tuple[str, str]]:
-    return frozenset((pod["metadata"]["uid"], str(pod["metadata"].get("resourceVersion"))) for pod in pods)

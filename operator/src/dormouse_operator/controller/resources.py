@@ -12,7 +12,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind; all of them are namespaced."""
+    """One kind; all but TokenReviews are namespaced."""
 
     group: str
     version: str
@@ -39,6 +39,7 @@ PODS = Resource("", "v1", "pods", "Pod")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 EVENTS = Resource("", "v1", "events", "Event")
+TOKEN_REVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 
@@ -56,6 +57,13 @@ def controller_of(document: Document) -> str:
     """The UID of the object that controls this one; empty without one."""
     owners = document["metadata"].get("ownerReferences") or ()
     return next((str(owner.get("uid", "")) for owner in owners if owner.get("controller")), "")
+
+
+def owner_of(document: Document) -> tuple[str, str]:
+    """Kind and name of the object that controls this one; empty without one."""
+    owners = document["metadata"].get("ownerReferences") or ()
+    found = ((owner.get("kind", ""), owner.get("name", "")) for owner in owners if owner.get("controller"))
+    return next(found, ("", ""))
 
 
 def version_of(document: Document) -> int:

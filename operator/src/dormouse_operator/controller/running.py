@@ -15,11 +15,16 @@ from kubernetes.aio.client import Configuration
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound
 from dormouse_operator.controller.credentials import CredentialReader
 from dormouse_operator.controller.events import EventTeller
+from dormouse_operator.controller.holding import StoreHolder
 from dormouse_operator.controller.leading import Election
 from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.options import Options
 from dormouse_operator.controller.reconciling import Reconciler
 from dormouse_operator.controller.relisting import WATCHED, Relister, relist
+from dormouse_operator.controller.reports import ReportsServer
+from dormouse_operator.controller.reports_inbox import Inbox
+from dormouse_operator.controller.reports_sender import Senders
+from dormouse_operator.controller.store_status import StoreStatuses
 from dormouse_operator.controller.stores import ProbeStore, StoreKeeper, probe_store
 from dormouse_operator.controller.watching import watch
 from dormouse_operator.controller.work_queue import WorkQueue
@@ -45,9 +50,13 @@ class Operator:
         self.nodes = NodeWatch(api, self.world)
         credentials = CredentialReader(api, folder)
         events = EventTeller(api, options.candidate.identity)
-        settings = Settings(worker_image=options.worker_image, on_cluster=True)
-        self._workflows = Reconciler(api, self.world, credentials, events, self.nodes, settings)
-        self._stores = StoreKeeper(api, self.world, credentials, events, probe)
+        settings = Settings(worker_image=options.worker_image, on_cluster=True, reports_url=options.reports_url)
+        self._inbox = Inbox()
+        self._reports = ReportsServer(self.world, Senders(api), self._inbox)
+        statuses = StoreStatuses(api, self.world)
+        holder = StoreHolder(api, self.world, credentials, statuses, events)
+        self._workflows = Reconciler(api, self.world, credentials, events, self.nodes, self._inbox, holder, settings)
+        self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, probe)
 
     async def fill(self) -> None:
         """List everything once: what cannot be listed cannot be watched either, and is said before anything starts."""
@@ -61,10 +70,26 @@ class Operator:
             except ApiError as failed:
                 raise NotInstalled(f"the {resource.plural} cannot be listed: {failed}") from failed
 
+    async def listen(self) -> None:
+        """Take reports, if that was asked for: a standby answers too, so that keepers need not wait for a time-out."""
+        if self._options.reports_port is not None:
+            try:
+                await self._reports.listen(self._options.reports_host, self._options.reports_port)
+            except OSError as taken:
+                raise NotInstalled(f"--reports-port: {taken}") from taken
+
+    async def close(self) -> None:
+        """Listen no more."""
+        await self._reports.close()
+
     async def work(self) -> None:
         """What the leader does, until cancelled: everything once, then whatever changes."""
         for task in self.world.all_tasks():
             self.queue.add(task)
+        with self._inbox.open():
+            await self._work_on_queue()
+
+    async def _work_on_queue(self) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(self._options.workers):
                 group.create_task(self._worker())
@@ -100,9 +125,11 @@ async def run(
     """Until SIGTERM, SIGINT or `stop`. Raises NotInstalled, or what ended kopf's watches."""
     stop = stop or asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="dormouse-operator-") as folder:
-        async with ApiServer(configuration) as api:
+        async with ApiServer(configuration) as api, contextlib.AsyncExitStack() as ends:
             operator = Operator(api, options, Path(folder), probe)
+            ends.push_async_callback(operator.close)
             await operator.fill()
+            await operator.listen()
             started(operator)
             election = Election(api, options.candidate, options.terms)
             leading = asyncio.create_task(election.lead(operator.work), name="leads")

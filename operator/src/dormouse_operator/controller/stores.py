@@ -1,29 +1,25 @@
-"""What is known about an ObjectStore? Whether it answers, and whether conditional writes can be trusted."""
+"""What is done for an ObjectStore? It is tried out, and held while DurableWorkflows have data there."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from msgspec import to_builtins
-
-from dormouse_operator.api import Condition, InvalidManifest, ObjectStore, ObjectStoreStatus, parse
-from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound
+from dormouse_operator.api import InvalidManifest, ObjectStore, Verdict
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
 from dormouse_operator.controller.events import EventTeller
-from dormouse_operator.controller.resources import STORES, Document, Key
-from dormouse_operator.controller.saving import StatusWriter
+from dormouse_operator.controller.holding import StoreHolder
+from dormouse_operator.controller.resources import Document, Key, key_of
+from dormouse_operator.controller.store_status import StoreStatuses, read_store
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import EmitEvent
 from dormouse_operator.store.location import open_store
-from dormouse_operator.store.probe import Probe, Verdict, probe, unavailable
+from dormouse_operator.store.probe import Probe, probe, unavailable
 
 PROVEN_SECONDS = 3600.0
 """A probe costs 35 requests; a store that was proven is asked again this seldom."""
 _ASK_AGAIN_SECONDS = 15.0
-_MESSAGE_LENGTH = 1024
 
 ProbeStore = Callable[[ObjectStore, Credentials], Awaitable[Probe]]
 
@@ -51,101 +47,73 @@ def _missing(store: ObjectStore, credentials: Credentials) -> Probe | None:
     return None
 
 
-def next_status(store: ObjectStore, found: Probe, now: datetime) -> ObjectStoreStatus:
-    """A store that was proven stays so while it cannot be asked: its place cannot be changed."""
+def judgement(store: ObjectStore, found: Probe) -> dict[str, Verdict]:
+    """The conditions. A store that was proven stays so while it cannot be asked: its place cannot be changed."""
     conditional = found.conditional
     known = store.status.condition("ConditionalWrites")
     if conditional.status == "Unknown" and known is not None and known.status != "Unknown":
         conditional = Verdict(known.status, known.reason, known.message)
-    return ObjectStoreStatus(
-        observed_generation=store.metadata.generation,
-        conditions=(
-            _condition(store, "Available", found.available, now),
-            _condition(store, "ConditionalWrites", conditional, now),
-        ),
-    )
-
-
-def _condition(store: ObjectStore, name: str, verdict: Verdict, now: datetime) -> Condition:
-    known = store.status.condition(name)
-    is_same = known is not None and known.status == verdict.status
-    time = now.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Condition(
-        type=name,
-        status=verdict.status,
-        reason=verdict.reason,
-        message=verdict.message[:_MESSAGE_LENGTH],
-        last_transition_time=known.last_transition_time if known is not None and is_same else time,
-        observed_generation=store.metadata.generation,
-    )
+    return {"Available": found.available, "ConditionalWrites": conditional}
 
 
 @dataclass(frozen=True)
-class _Proven:
+class _Probed:
     what: tuple[str, int, str]
-    at: float
+    until: float
 
 
 class StoreKeeper:
-    """Probes each ObjectStore when it or its Secret changed, and now and then."""
+    """Holds each ObjectStore while it is in use, and probes it when it or its Secret changed, and now and then."""
 
     def __init__(
         self,
-        api: ApiServer,
         world: World,
         credentials: CredentialReader,
         events: EventTeller,
+        statuses: StoreStatuses,
+        holder: StoreHolder,
         probe_store: ProbeStore = probe_store,
     ) -> None:
         """`probe_store` asks the real store unless a test says otherwise."""
-        self._api = api
         self._world = world
         self._credentials = credentials
         self._events = events
         self._probe = probe_store
-        self._statuses = StatusWriter(api, STORES)
-        self._proven: dict[Key, _Proven] = {}
+        self._statuses = statuses
+        self._holder = holder
+        self._probed: dict[Key, _Probed] = {}
 
     async def step(self, key: Key) -> float | None:
-        """Probe if it is time; after how many seconds to come back. Raises ApiError."""
+        """Do what is due; after how many seconds to come back. Raises ApiError."""
         document = self._world.stores.get(key)
         if document is None:
-            self._proven.pop(key, None)
+            self._probed.pop(key, None)
             return None
         try:
-            store = parse(document)
+            store = read_store(document)
         except InvalidManifest as invalid:
             await self._events.tell(document, EmitEvent("Warning", "InvalidManifest", str(invalid)))
             return None
-        assert isinstance(store, ObjectStore)  # noqa: S101 - the cache holds nothing else
         credentials = await self._credentials.read(store)
+        await self._holder.look_after(document, store, credentials)
+        newest = self._world.stores.get(key)
+        if newest is None:
+            return None
+        await self._prove(newest, read_store(newest), credentials)
+        return _ASK_AGAIN_SECONDS  # what it names may have changed
+
+    async def _prove(self, document: Document, store: ObjectStore, credentials: Credentials) -> None:
+        key = key_of(document)
         what = (store.metadata.uid, store.metadata.generation, credentials.version)
         now = asyncio.get_running_loop().time()
-        proven = self._proven.get(key)
-        if proven is not None and proven.what == what and now - proven.at < PROVEN_SECONDS:
-            return _ASK_AGAIN_SECONDS  # the Secret may have changed
-        found = await self._probe(store, credentials)
-        await self._tell(document, store, found)
-        if found.available.status == "True":
-            self._proven[key] = _Proven(what, now)
-        else:
-            self._proven.pop(key, None)
-        return _ASK_AGAIN_SECONDS
-
-    async def _tell(self, document: Document, store: ObjectStore, found: Probe) -> None:
-        status = next_status(store, found, datetime.now(UTC))
-        try:
-            saved = await self._statuses.save(document, to_builtins(status))
-        except Conflict:
-            key = (store.metadata.namespace, store.metadata.name)
-            self._world.put(STORES, await self._api.get(STORES, *key))
-            raise
-        except NotFound:
-            self._world.drop(STORES, document)
-            raise
-        if saved is None:
+        probed = self._probed.get(key)
+        if probed is not None and probed.what == what and now < probed.until:
             return
-        self._world.put(STORES, saved)
+        found = await self._probe(store, credentials)
+        is_proven = found.available.status == "True"
+        self._probed[key] = _Probed(what, now + (PROVEN_SECONDS if is_proven else _ASK_AGAIN_SECONDS))
+        if await self._statuses.judge(document, store, judgement(store, found)) is None:
+            return
         for verdict, name in ((found.available, "Unavailable"), (found.conditional, "Refused")):
             if verdict.status == "False":
                 await self._events.tell(document, EmitEvent("Warning", name, verdict.message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dormouse_operator.controller.cache import Cache
 from dormouse_operator.controller.resources import (
@@ -33,19 +33,24 @@ class World:
     def __init__(self, look_at: Callable[[Task], None]) -> None:
         """`look_at` is told what has to be looked at again, for each change."""
         self._look_at = look_at
-        self.workflows = Cache(_store_name)
+        self.workflows = Cache(lambda workflow: "/".join(store_of(workflow)))
         self.stores = Cache()
         self.pods = Cache(controller_of)
 
     def put(self, resource: Resource, document: Document) -> None:
         """The object was seen like this."""
+        known = self._cache(resource).get(key_of(document))
         if self._cache(resource).put(document):
             self.wake(resource, document)
+            if resource is WORKFLOWS and _hold_of(known) != _hold_of(document):
+                self._look_at(Task("store", store_of(document)))
 
     def drop(self, resource: Resource, document: Document) -> None:
         """This very object is gone."""
         if self._cache(resource).drop(document):
             self.wake(resource, document)
+            if resource is WORKFLOWS:
+                self._look_at(Task("store", store_of(document)))
 
     def relist(
         self,
@@ -57,6 +62,8 @@ class World:
         """This is all that there is `within`."""
         for document in self._cache(resource).relist(listed, version, within):
             self.wake(resource, document)
+            if resource is WORKFLOWS:
+                self._look_at(Task("store", store_of(document)))
 
     def concerned(self, resource: Resource, document: Document) -> tuple[Task, ...]:
         """What has to be looked at again because this object changed."""
@@ -91,7 +98,13 @@ class World:
             self._look_at(task)
 
 
-def _store_name(workflow: Document) -> str:
+def store_of(workflow: Document) -> Key:
+    """The key of the ObjectStore that it names."""
     storage = (workflow.get("spec") or {}).get("storage") or {}
-    name = (storage.get("storeRef") or {}).get("name", "")
-    return f"{workflow['metadata']['namespace']}/{name}"
+    return workflow["metadata"]["namespace"], (storage.get("storeRef") or {}).get("name", "")
+
+
+def _hold_of(workflow: Document | None) -> tuple[Any, ...]:
+    """What decides whether the store is kept for it."""
+    metadata = {} if workflow is None else workflow["metadata"]
+    return metadata.get("uid"), metadata.get("finalizers"), metadata.get("deletionTimestamp")

@@ -45,6 +45,10 @@ class AddFinalizer(Struct, frozen=True):
     """Before the first pod: from then on there is data that a deletion has to wait for."""
 
 
+class LeaveStore(Struct, frozen=True):
+    """The store and its Secret may go as far as this object is concerned: it has no data any more."""
+
+
 class RemoveFinalizer(Struct, frozen=True):
     """The object may go."""
 
@@ -59,7 +63,17 @@ class ReleaseData(Struct, frozen=True):
     epoch: int
 
 
-Action = CreatePod | DeletePod | ApplyConfigMap | ReadCurrent | AddFinalizer | RemoveFinalizer | ReleaseData | EmitEvent
+Action = (
+    CreatePod
+    | DeletePod
+    | ApplyConfigMap
+    | ReadCurrent
+    | AddFinalizer
+    | LeaveStore
+    | RemoveFinalizer
+    | ReleaseData
+    | EmitEvent
+)
 
 
 class Plan(Struct, frozen=True):

@@ -12,7 +12,7 @@ from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread, Observed
 from dormouse_operator.plan.pod import Settings
 
 Phase = Literal["Pending", "Starting", "Running", "Stopping", "Suspended", "Stalled", "Completed", "Deleting"]
-_READ_AGAIN_SECONDS = 5.0
+READ_AGAIN_SECONDS = 5.0
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -82,6 +82,11 @@ def missing(case: Case) -> Trouble | None:
             f"spec.storage.storeRef.name: there is no ObjectStore `{name}` in namespace `{namespace}`; "
             "create it or name another",
         )
+    if store.metadata.deletion_timestamp and case.last_epoch == 0:
+        return Trouble(
+            "StoreDeleted",
+            f"ObjectStore `{store.metadata.name}` is being deleted; create it again once it is gone, or name another",
+        )
     proven = store.status.condition("ConditionalWrites")
     if proven is not None and proven.status == "False":
         return Trouble("StoreRefused", f"ObjectStore `{store.metadata.name}` cannot be used: {proven.message}")
@@ -113,7 +118,7 @@ def reading_current(case: Case) -> Step:
         reason="StoreUnreachable" if error else "ReadingCurrent",
         message=error or "how the last life ended is read from the store",
         actions=(ReadCurrent(),),
-        wait_seconds=_READ_AGAIN_SECONDS,
+        wait_seconds=READ_AGAIN_SECONDS,
     )
 
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from dormouse_operator.api import InvalidManifest, LastFailure
 from dormouse_operator.plan.actions import (
     Action,
@@ -9,12 +11,14 @@ from dormouse_operator.plan.actions import (
     ApplyConfigMap,
     CreatePod,
     DeletePod,
+    ReadCurrent,
 )
-from dormouse_operator.plan.case import Case, Step, Trouble, missing, reading_current, stalled
+from dormouse_operator.plan.case import READ_AGAIN_SECONDS, Case, Step, Trouble, missing, reading_current, stalled
 from dormouse_operator.plan.deletion import decide_deletion
 from dormouse_operator.plan.lives import ENDED_FOR_GOOD, NEEDS_HELP, Life
 from dormouse_operator.plan.naming import FINALIZER
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
+from dormouse_operator.plan.origins import is_origin_known
 from dormouse_operator.plan.pod import break_glass, build_pod, build_source, template_hash
 
 _AT_ONCE_SECONDS = 1
@@ -62,11 +66,27 @@ def _with_pod(case: Case, life: Life) -> Step:
         return _delete(life, "Rolling", f"pod {life.pod} ends because break-glass settings changed")
     if (ending := life.ending_in(NEEDS_HELP)) is not None:
         return stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
+    return _asking_for_its_origin(case, life, _progress(life))
+
+
+def _progress(life: Life) -> Step:
+    """How far a life is that nothing has to be done about."""
     if life.ready:
         return Step(phase="Running", reason="Running", message=f"pod {life.pod} runs")
+    if (obstacle := life.obstacle) is not None:
+        told = f"pod {life.pod} cannot start: {obstacle.message or obstacle.reason}"
+        return Step(phase="Starting", reason=obstacle.reason, message=told)
     if not life.keeper_ready:
         return Step(phase="Starting", reason="Restoring", message=f"pod {life.pod} claims and restores")
     return Step(phase="Starting", reason="RuntimeNotReady", message=_runtime_message(life))
+
+
+def _asking_for_its_origin(case: Case, life: Life, step: Step) -> Step:
+    """Once for each life: CURRENT says from where it was restored, and whose data that was."""
+    current = case.observed.current
+    if is_origin_known(case, life) or not life.keeper_ready or not isinstance(current, CurrentUnread):
+        return step
+    return replace(_and(step, (ReadCurrent(),)), wait_seconds=READ_AGAIN_SECONDS)
 
 
 def _without_pod(case: Case) -> Step:
@@ -74,10 +94,18 @@ def _without_pod(case: Case) -> Step:
     own = case.own_current
     if own is not None and own.state == "Sealed" and own.seal_reason == "Completed":
         return Step(phase="Completed", reason="Completed", message=_completed_message(case))
+    if case.observed.namespace_ends:
+        told = "its namespace is being deleted: no pod can be made there any more"
+        return Step(phase="Deleting", reason="NamespaceEnds", message=told)
     unread = isinstance(case.observed.current, CurrentUnread)
     suspended = case.dwf.spec.operating_mode == "Suspended"
     trouble = missing(case)
-    if trouble is None and unread and case.last_epoch and (not suspended or _may_be_completed(case)):
+    if (
+        trouble is None
+        and unread
+        and (case.last_epoch or _may_inherit(case))
+        and (not suspended or _may_be_completed(case))
+    ):
         return reading_current(case)
     if suspended:
         resting = Step(phase="Suspended", reason="Suspended", message="set operatingMode to Running to go on")
@@ -97,8 +125,8 @@ def _without_pod(case: Case) -> Step:
             wait_seconds=seconds,
             failure=failure,
         )
-    if case.settings.on_cluster and (unproven := _unproven(case)) is not None:
-        return Step(phase="Pending", reason=unproven.reason, message=unproven.message, failure=failure)
+    if case.settings.on_cluster and (early := _unproven(case) or _not_held(case)) is not None:
+        return Step(phase="Pending", reason=early.reason, message=early.message, failure=failure)
     return _create(case, failure)
 
 
@@ -154,6 +182,20 @@ def _unproven(case: Case) -> Trouble | None:
     return Trouble("StoreNotProven", f"ObjectStore `{store.metadata.name}`: {said}")
 
 
+def _not_held(case: Case) -> Trouble | None:
+    """Before the first pod: a store that may vanish before the data in it is released."""
+    store = case.observed.store
+    if store is None or case.last_epoch:
+        return None
+    in_use = store.status.condition("InUse")
+    if in_use is not None and in_use.status == "True":
+        return None
+    said = "it and its Secret are kept from being deleted first"
+    if in_use is not None and in_use.status == "Unknown":
+        said = in_use.message
+    return Trouble("StoreNotHeld", f"ObjectStore `{store.metadata.name}`: {said}")
+
+
 _TAKEN_AWAY = frozenset({"PodGone", "NodeLost"})
 
 
@@ -176,11 +218,15 @@ def backoff_seconds(case: Case, failure: LastFailure | None) -> float:
 
 
 def _failure_of_last_life(case: Case) -> LastFailure | None:
-    """How the newest epoch ended, if it neither sealed nor was recorded as failed before."""
+    """How the newest epoch ended, unless it sealed or was recorded as failed before.
+
+    One that was evicted is told even if it sealed: it comes again until somebody changes something.
+    """
     last = case.last_epoch
-    if last == 0 or case.sealed:
-        return None
     life = case.newest
+    evicted = life is not None and life.epoch == last and life.evicted
+    if last == 0 or (case.sealed and not evicted):
+        return None
     if (life is None or life.epoch != last) and case.observed.refused_pod:
         trouble = Trouble("PodRefused", case.observed.refused_pod)
     elif life is None or life.epoch != last:
@@ -188,7 +234,8 @@ def _failure_of_last_life(case: Case) -> LastFailure | None:
     elif life.lost:
         trouble = Trouble("NodeLost", f"the node of pod {life.pod} is lost")
     elif life.failed:
-        trouble = Trouble("PodFailed", life.eviction or f"pod {life.pod} failed")
+        reason = "Evicted" if life.evicted else "PodFailed"
+        trouble = Trouble(reason, life.why_failed or f"pod {life.pod} failed")
     elif life.endings:
         trouble = Trouble(life.endings[-1].reason, life.endings[-1].message)
     else:
@@ -205,19 +252,19 @@ def _failure(case: Case, epoch: int, trouble: Trouble) -> LastFailure | None:
 
 
 def _failing(step: Step, case: Case, epoch: int, trouble: Trouble) -> Step:
-    return Step(
-        phase=step.phase,
-        reason=step.reason,
-        message=step.message,
-        actions=step.actions,
-        failure=_failure(case, epoch, trouble),
-    )
+    return replace(step, failure=_failure(case, epoch, trouble))
 
 
 def _may_be_completed(case: Case) -> bool:
     life = case.newest
     ending = life.runtime_ending if life is not None else None
     return ending is not None and ending.reason == "Completed"
+
+
+def _may_inherit(case: Case) -> bool:
+    """The first epoch is above those of whoever had the data before: known at once, it costs no pod to find out."""
+    spec = case.dwf.spec
+    return spec.adoption_policy == "Released" or bool(spec.storage.take_over_from)
 
 
 def _break_glass_changed(case: Case, life: Life) -> bool:
@@ -251,14 +298,4 @@ def _sweep(lives: tuple[Life, ...]) -> tuple[Action, ...]:
 
 
 def _and(step: Step, actions: tuple[Action, ...]) -> Step:
-    if not actions:
-        return step
-    return Step(
-        phase=step.phase,
-        reason=step.reason,
-        message=step.message,
-        actions=step.actions + actions,
-        wait_seconds=step.wait_seconds,
-        failure=step.failure,
-        created_epoch=step.created_epoch,
-    )
+    return replace(step, actions=step.actions + actions)

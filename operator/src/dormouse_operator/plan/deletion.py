@@ -1,10 +1,12 @@
 """What is left to do before an object may go? Its pod ends, its data is released or removed, then the finalizer."""
 
-from dormouse_operator.plan.actions import DeletePod, EmitEvent, ReleaseData, RemoveFinalizer
+from dormouse_operator.api import Condition
+from dormouse_operator.plan.actions import DeletePod, EmitEvent, LeaveStore, ReleaseData, RemoveFinalizer
 from dormouse_operator.plan.case import Case, Step, Trouble, missing, reading_current, stalled
 from dormouse_operator.plan.naming import ABANDON_ANNOTATION, FINALIZER
 from dormouse_operator.plan.observed import CurrentAbsent, CurrentMalformed, CurrentSeen, CurrentUnread
 
+_LET_GO = frozenset({"DataReleased", "DataDeleted", "NothingToRelease"})
 _WAY_OUT = f"or give the data up with the annotation {ABANDON_ANNOTATION}: true"
 
 
@@ -17,6 +19,8 @@ def decide_deletion(case: Case) -> Step:
         return Step(phase="Deleting", reason="Deleting", message="nothing is held any more")
     if case.dwf.metadata.annotations.get(ABANDON_ANNOTATION) == "true":
         return _let_go("DataAbandoned", "its data was given up; what the store holds of it is not touched", "Warning")
+    if (said := _said_before(case)) is not None:
+        return _let_go(said.reason, said.message)
     if case.last_epoch == 0:
         return _let_go("NothingToRelease", "it never had a pod")
     trouble = missing(case)
@@ -64,4 +68,11 @@ def _with_store(case: Case) -> Step:
 
 def _let_go(reason: str, message: str, kind: str = "Normal") -> Step:
     event = EmitEvent("Warning" if kind == "Warning" else "Normal", reason, message)
-    return Step(phase="Deleting", reason=reason, message=message, actions=(event, RemoveFinalizer()))
+    return Step(phase="Deleting", reason=reason, message=message, actions=(event, LeaveStore(), RemoveFinalizer()))
+
+
+def _said_before(case: Case) -> Condition | None:
+    """The status is written first: once it says that the object may go, the store may be gone already."""
+    ready = case.dwf.status.condition("Ready")
+    is_let_go = ready is not None and case.dwf.status.phase == "Deleting" and ready.reason in _LET_GO
+    return ready if is_let_go else None

@@ -67,12 +67,16 @@ class Life(Struct, frozen=True, kw_only=True):
     deleting: bool
     ended: bool
     failed: bool
+    node: str
     lost: bool
     keeper_ready: bool
     runtime_ready: bool
     keeper_ending: Ending | None
     runtime_ending: Ending | None
-    eviction: str
+    obstacle: Ending | None
+    """What keeps its containers from starting, in Kubernetes' own words."""
+    evicted: bool
+    why_failed: str
     environment: dict[str, str]
 
     @property
@@ -114,12 +118,15 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
         deleting=bool(metadata.get("deletionTimestamp")),
         ended=ended,
         failed=phase == "Failed",
+        node=spec.get("nodeName") or "",
         lost=spec.get("nodeName") in lost_nodes,
         keeper_ready=not ended and _ready(keeper),
         runtime_ready=not ended and _ready(runtime),
         keeper_ending=_ending(keeper),
         runtime_ending=_ending(runtime),
-        eviction=" ".join(str(status[key]) for key in ("reason", "message") if status.get(key)),
+        obstacle=None if ended else _obstacle(status, keeper, runtime),
+        evicted=status.get("reason") == "Evicted",
+        why_failed=" ".join(str(status[key]) for key in ("reason", "message") if status.get(key)),
         environment=_environment(spec),
     )
 
@@ -154,6 +161,21 @@ def _ending(container: Mapping[str, Any]) -> Ending | None:
     if isinstance(said, dict) and isinstance(said.get("reason"), str):
         return Ending(said["reason"], str(said.get("message", "")), said)
     return Ending(ended.get("reason") or "Error", text.strip())
+
+
+_ON_ITS_WAY = frozenset({"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"})
+"""What is no obstacle, or one that the container itself explains better."""
+
+
+def _obstacle(status: Mapping[str, Any], *containers: Mapping[str, Any]) -> Ending | None:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return Ending(condition.get("reason") or "Unschedulable", condition.get("message") or "")
+    for container in containers:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason", "") not in _ON_ITS_WAY:
+            return Ending(waiting["reason"], waiting.get("message") or "")
+    return None
 
 
 def _environment(spec: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,8 @@ TEMPLATE_HASH_ANNOTATION = "dormouse.dev/template-hash"
 ABANDON_ANNOTATION = "dormouse.dev/abandon-data"
 """`true` lets go of an object whose data can neither be released nor deleted, because its store is gone for good."""
 FINALIZER = "dormouse.dev/data"
+IN_USE_FINALIZER = "dormouse.dev/in-use"
+"""Of an ObjectStore and of what it names: DurableWorkflows have data there."""
 SAFE_TO_EVICT_ANNOTATION = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 KEEPER_CONTAINER = "litestream"
@@ -18,6 +20,10 @@ DATA_DIRECTORY = "/var/lib/dormouse"
 SOURCE_DIRECTORY = "/etc/dormouse/source"
 CA_DIRECTORY = "/etc/dormouse/store-ca"
 CA_FILE = "ca.crt"
+TOKEN_DIRECTORY = "/var/run/dormouse"  # noqa: S105 - its place, not the token
+TOKEN_FILE = "token"  # noqa: S105 - as above
+REPORTS_AUDIENCE = "dormouse.dev"
+"""What a token for reports is good for: nothing else takes it, the API server neither."""
 
 
 def pod_name(name: str, epoch: int) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from dormouse_operator.api import ObjectStore
+from dormouse.keeper.report import Report
+from dormouse_operator.api import AdoptedFrom, ObjectStore
 
 
 class CurrentUnread(Struct, frozen=True):
@@ -26,6 +27,11 @@ class CurrentSeen(Struct, frozen=True):
     workflow_uid: str = ""
     has_data: bool = True
     """False for the tombstone that stays of deleted data."""
+    adopted_from: AdoptedFrom | None = None
+    claimed_at: str = ""
+    """When this epoch was, by the store's clock."""
+    restored_from: str = ""
+    """The position that this epoch was restored from; empty for a first life."""
 
 
 class CurrentMalformed(Struct, frozen=True):
@@ -43,7 +49,9 @@ class Observed(Struct, frozen=True, kw_only=True):
     `current` is forgotten (CurrentUnread) whenever one of them changes: what was read while a pod lived
     says nothing about how it ended. `secret_keys` are the keys of the store's Secret, None without a Secret.
     `lost_nodes` are confirmed as lost by the shell's own clock.
-    `refused_pod` is what the API server said when it did not take the pod of the newest epoch.
+    `refused_pod` is what the API server said when it did not take the pod of the newest epoch; `namespace_ends`
+    that it never will, because the namespace is being deleted.
+    `report` is the newest that a pod posted: for the status only, no action may rest on it.
     """
 
     pods: tuple[Mapping[str, Any], ...] = ()
@@ -52,3 +60,5 @@ class Observed(Struct, frozen=True, kw_only=True):
     current: Current = CurrentUnread()
     lost_nodes: frozenset[str] = frozenset()
     refused_pod: str = ""
+    namespace_ends: bool = False
+    report: Report | None = None

@@ -15,11 +15,14 @@ from dormouse_operator.plan.naming import (
     KEEPER_PORT,
     MANAGED_BY_LABEL,
     NAME_LABEL,
+    REPORTS_AUDIENCE,
     RUNTIME_CONTAINER,
     RUNTIME_PORT,
     SAFE_TO_EVICT_ANNOTATION,
     SOURCE_DIRECTORY,
     TEMPLATE_HASH_ANNOTATION,
+    TOKEN_DIRECTORY,
+    TOKEN_FILE,
     pod_name,
     source_name,
 )
@@ -28,6 +31,7 @@ from dormouse_operator.plan.template import merge_template
 GRACE_SECONDS = 60
 _LARGEST_INPUT_BYTES = 65536
 _USER = 65532
+_TOKEN_SECONDS = 3600
 
 
 class Settings(Struct, frozen=True):
@@ -37,6 +41,8 @@ class Settings(Struct, frozen=True):
     """The keeper's image, and the runtime's when the DurableWorkflow brings only its source."""
     on_cluster: bool = False
     """Whether ObjectStores are probed before they are used, and deletions held until the data is released."""
+    reports_url: str = ""
+    """Where keepers post what they have to tell; empty where nobody listens."""
 
 
 STOCK = Settings()
@@ -67,9 +73,22 @@ def build_pod(
     runtime = {**life, "DORMOUSE_APP_VERSION": digest, "DORMOUSE_WAKE_REASON": wake_reason}
     for container, values in ((spec["initContainers"][0], keeper), (spec["containers"][0], runtime)):
         container["env"] = _environment(values) + container["env"]
+    if settings.reports_url:
+        _let_report(spec, settings.reports_url)
     if keep_off:
         spec["affinity"] = _keeping_off(spec.get("affinity") or {}, keep_off)
     return pod
+
+
+def _let_report(spec: dict[str, Any], url: str) -> None:
+    """Outside the hash: where the operator listens is no reason to replace a pod that is well."""
+    keeper = spec["initContainers"][0]
+    keeper["env"] = [*keeper["env"], *_environment({"DORMOUSE_OPERATOR_URL": url})]
+    mount = {"name": "report-token", "mountPath": TOKEN_DIRECTORY, "readOnly": True}
+    keeper["volumeMounts"] = [*keeper["volumeMounts"], mount]
+    token = {"audience": REPORTS_AUDIENCE, "expirationSeconds": _TOKEN_SECONDS, "path": TOKEN_FILE}
+    projected = {"sources": [{"serviceAccountToken": token}]}
+    spec["volumes"] = [*spec["volumes"], {"name": "report-token", "projected": projected}]
 
 
 def _keeping_off(affinity: dict[str, Any], nodes: frozenset[str]) -> dict[str, Any]:
@@ -114,6 +133,7 @@ def break_glass(dwf: DurableWorkflow) -> dict[str, str]:
     allowed = dwf.spec.storage.allow_empty_restore
     return {
         "DORMOUSE_ALLOW_EMPTY_RESTORE": "" if allowed is None else str(allowed),
+        "DORMOUSE_ADOPT_RELEASED": _flag(dwf.spec.adoption_policy == "Released"),
         "DORMOUSE_TAKE_OVER_FROM": dwf.spec.storage.take_over_from,
     }
 

@@ -1,12 +1,14 @@
 """What does the status say after a step, and which of its changes are worth an event?"""
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from dormouse_operator.api import Condition, DurableWorkflowStatus, LastSeal
 from dormouse_operator.api.metadata import ConditionStatus
 from dormouse_operator.plan.actions import DeletePod, EmitEvent
 from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.naming import pod_name
+from dormouse_operator.plan.origins import origin, restoration
+from dormouse_operator.plan.reported import Verdict, blocked, doing, replication_trouble, report_of_newest_life
 
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")
 _LONGEST_MESSAGE = 32768
@@ -18,6 +20,7 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
     epoch = step.created_epoch or case.last_epoch
     ready = newest is not None and newest.live and newest.ready
     failures = 0 if ready or case.sealed else case.failures + (1 if step.failure is not None else 0)
+    done = doing(case)
     seal = old.last_seal
     if own is not None and own.state == "Sealed":
         seal = LastSeal(epoch=own.epoch, reason=own.seal_reason or "", next_wake_at=own.next_wake_at or "")
@@ -29,10 +32,14 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
         pod_name=pod_name(case.dwf.metadata.name, epoch) if epoch else "",
         claimed=old.claimed or own is not None or any(life.keeper_ready for life in case.lives),
         position=_position(case) or old.position,
+        executions=done.executions,
+        waiting_for=done.waiting_for,
+        next_wake_at=done.next_wake_at,
         last_seal=seal,
         failures=failures,
         last_failure=step.failure or old.last_failure,
         conditions=_conditions(case, step, epoch),
+        **asdict(origin(case, epoch)),
     )
 
 
@@ -43,9 +50,18 @@ def events(old: DurableWorkflowStatus, new: DurableWorkflowStatus, step: Step) -
         told.append(EmitEvent("Normal", "PodCreated", f"pod {new.pod_name} lives in epoch {new.epoch}"))
     if step.phase == "Stopping" and any(isinstance(action, DeletePod) for action in step.actions):
         told.append(EmitEvent("Warning" if step.failure else "Normal", step.reason, step.message))
+    elif (failed := new.last_failure) is not None and failed != old.last_failure:
+        told.append(EmitEvent("Warning", failed.reason, f"epoch {failed.epoch}: {failed.message}"))
+    if (former := new.adopted_from) is not None and former != old.adopted_from:
+        told.append(
+            EmitEvent("Normal", "Adopted", f"goes on with what workflow {former.uid} left at epoch {former.epoch}")
+        )
     stalled, before = new.condition("Stalled"), old.condition("Stalled")
     if stalled is not None and stalled.status == "True" and _said(stalled) != _said(before):
         told.append(EmitEvent("Warning", stalled.reason, stalled.message))
+    hindered, before = new.condition("Blocked"), old.condition("Blocked")
+    if hindered is not None and hindered.status == "True" and _said(hindered) != _said(before):
+        told.append(EmitEvent("Warning", "Blocked", hindered.message))
     if new.is_true("Completed") and not old.is_true("Completed"):
         told.append(EmitEvent("Normal", "Completed", step.message))
     return tuple(told)
@@ -61,40 +77,42 @@ def _position(case: Case) -> str:
         position = ending.said.get("position")
         if isinstance(position, str):
             return position
-    return ""
+    report = report_of_newest_life(case)
+    return report.position if report is not None else ""
 
 
 def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
-    computed = (
-        ("Ready", _ready(step)),
+    computed: tuple[tuple[str, Verdict], ...] = (
+        ("Ready", _ready(case, step)),
         ("Reconciling", _reconciling(step)),
         ("Stalled", _stalled(step)),
         ("Completed", _completed(case, step)),
         ("Restored", _restored(case, step, epoch)),
         ("Replicating", _replicating(case, step)),
     )
+    if case.settings.reports_url:
+        computed = (*computed, ("Blocked", blocked(case, step)))
     return tuple(_condition(case, name, *verdict) for name, verdict in computed)
 
 
-_Verdict = tuple[ConditionStatus, str, str]
-
-
-def _ready(step: Step) -> _Verdict:
+def _ready(case: Case, step: Step) -> Verdict:
+    if step.reason == "Restoring" and (trouble := replication_trouble(case)) is not None:
+        return trouble  # restored long ago
     return ("True" if step.phase == "Running" else "False", step.reason, step.message)
 
 
-def _reconciling(step: Step) -> _Verdict:
+def _reconciling(step: Step) -> Verdict:
     moving = step.phase in _MOVING
     return ("True", step.reason, step.message) if moving else ("False", step.phase, "nothing to do")
 
 
-def _stalled(step: Step) -> _Verdict:
+def _stalled(step: Step) -> Verdict:
     if step.phase == "Stalled":
         return "True", step.reason, step.message
     return "False", step.phase, "nothing stands in the way"
 
 
-def _completed(case: Case, step: Step) -> _Verdict:
+def _completed(case: Case, step: Step) -> Verdict:
     if step.phase != "Completed":
         return "False", step.phase, "executions may still run or be started"
     known = case.dwf.status.condition("Completed")
@@ -106,10 +124,10 @@ def _completed(case: Case, step: Step) -> _Verdict:
     return "True", reason, step.message
 
 
-def _restored(case: Case, step: Step, epoch: int) -> _Verdict:
+def _restored(case: Case, step: Step, epoch: int) -> Verdict:
     life, status = case.newest, case.dwf.status
     if life is not None and life.live and life.epoch == epoch and life.keeper_ready:
-        return "True", "Restored", f"epoch {epoch} is claimed and restored"
+        return "True", "Restored", restoration(case, epoch)
     known = status.condition("Restored")
     if known is not None and known.status == "True" and status.epoch == epoch:
         return "True", known.reason, known.message
@@ -118,10 +136,12 @@ def _restored(case: Case, step: Step, epoch: int) -> _Verdict:
     return "False", step.reason, step.message
 
 
-def _replicating(case: Case, step: Step) -> _Verdict:
+def _replicating(case: Case, step: Step) -> Verdict:
     life = case.newest
     if life is not None and life.live and life.keeper_ready:
         return "True", "Fresh", "the keeper is ready: replication is fresh and the epoch is current"
+    if (trouble := replication_trouble(case)) is not None:
+        return trouble
     return "False", step.reason, step.message
 
 

@@ -58,7 +58,7 @@ _VOLUME_SOURCES = (
     "projected",
     "secret",
 )
-_OUR_VOLUMES = ("data", "tmp", "source", "store-ca")
+_OUR_VOLUMES = ("data", "tmp", "source", "store-ca", "report-token")
 _OUR_PATHS = ("/var/lib/dormouse", "/tmp", "/etc/dormouse", "/dev/termination-log")  # noqa: S108 - mount paths
 _OUR_PORTS = (RUNTIME_PORT, KEEPER_PORT)
 # Kubernetes' own patchMergeKey of each list; every other list is replaced as a whole.

@@ -9,7 +9,7 @@ from pathlib import Path
 from dormouse.replica import current as record
 from dormouse.replica.layout import Layout
 from dormouse.replica.store import StoredObject, StoreError
-from dormouse_operator.api import DurableWorkflow, ObjectStore
+from dormouse_operator.api import AdoptedFrom, DurableWorkflow, ObjectStore
 from dormouse_operator.plan import Current, CurrentAbsent, CurrentMalformed, CurrentSeen, CurrentUnread
 from dormouse_operator.store.location import open_store
 from dormouse_operator.store.trouble import told
@@ -36,6 +36,8 @@ async def read_current(
         current = record.decode(found.data)
     except record.CurrentMalformed as malformed:
         return CurrentMalformed(str(malformed))
+    newest = next((entry for entry in current.lineage if entry.epoch == current.epoch), None)
+    former = current.adopted_from
     return CurrentSeen(
         epoch=current.epoch,
         state=current.state.value,
@@ -43,4 +45,7 @@ async def read_current(
         next_wake_at=current.next_wake_at,
         workflow_uid=current.workflow_uid,
         has_data=bool(current.lineage),
+        claimed_at=newest.claimed_at or "" if newest else "",
+        restored_from=str(newest.base.position) if newest and newest.base else "",
+        adopted_from=AdoptedFrom(uid=former[-1].workflow_uid, epoch=former[-1].epoch) if former else None,
     )

@@ -5,22 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import Literal
 from uuid import uuid4
 
 from dormouse.replica.store import Store, StoredObject, StoreError, StoreUnsupported
+from dormouse_operator.api import Verdict
 
 RACERS = 32
 _LONGEST_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a condition says: status, reason and message."""
-
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True)

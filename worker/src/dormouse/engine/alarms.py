@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dormouse.engine.clock import Clock, Ringing
 
 if TYPE_CHECKING:
-    from dormouse.engine.execution import ActivityCall, Sleep
+    from dormouse.engine.calls import ActivityCall, Sleep
 
 
 class Alarms:

@@ -13,16 +13,18 @@ from typing import Any
 
 import msgspec
 
-from dormouse.engine.execution import ActivityCall
-from dormouse.engine.info import ActivityInfo, activity_context
+from dormouse.engine.attempt import RunningAttempt, TookTooLong, limit_of
+from dormouse.engine.calls import ActivityCall
+from dormouse.engine.clock import SECOND, Clock
+from dormouse.engine.info import ActivityInfo, activity_context, beating
 from dormouse.engine.payload import Failure, encode, failure_of, on_one_line
-from dormouse.engine.retry import seconds_until_retry
+from dormouse.engine.retry import chance_of, seconds_until_retry
+from dormouse.engine.watch import LoopWatch
 from dormouse.errors import InvalidDefinition
 
 _log = logging.getLogger("dormouse.activity")
-
-
 _CANCELLED_WITHIN_SECONDS = 10.0
+_HEARTBEAT_KEPT_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,27 @@ class Attempts:
     """Runs attempts, a bounded number at a time, and reports how each ended."""
 
     def __init__(
-        self, report: Callable[[ActivityCall, Outcome], None], identity: str, *, at_once: int, threads: int
+        self,
+        report: Callable[[ActivityCall, Outcome], None],
+        keep_heartbeat: Callable[[ActivityCall], None],
+        identity: str,
+        clock: Clock,
+        *,
+        at_once: int,
+        threads: int,
+        watch: LoopWatch,
     ) -> None:
         self._report = report
+        self._keep_heartbeat = keep_heartbeat
         self._identity = identity
+        self._clock = clock
         self._at_once = at_once
         self._running: dict[ActivityCall, asyncio.Task[None]] = {}
         self._queued: deque[ActivityCall] = deque()
+        self._unkept: dict[ActivityCall, asyncio.TimerHandle] = {}
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
+        self._watch = watch
 
     def __contains__(self, call: ActivityCall) -> bool:
         return call in self._running
@@ -66,6 +80,7 @@ class Attempts:
             self._queued.append(call)
             return
         self._running[call] = asyncio.get_running_loop().create_task(self._run(call))
+        self._watch.go_on()
 
     def cancel(self, call: ActivityCall) -> None:
         """The workflow does not wait for it any more."""
@@ -98,6 +113,8 @@ class Attempts:
             outcome = self._raised(call, error)
         finally:
             del self._running[call]
+            if call in self._unkept:
+                self._unkept.pop(call).cancel()
             self._begin_queued()
         self._report(call, outcome)
 
@@ -116,14 +133,17 @@ class Attempts:
             return self._raised(call, error, final=True)
         except msgspec.ValidationError as error:
             return self._raised(call, TypeError(f"the arguments of {activity.name} do not fit: {error}"), final=True)
-        execution = call.execution.id
-        key = f"{self._identity}/{execution}/{call.command}"
-        activity_context.set(ActivityInfo(execution, activity.name, call.attempt, key))
+        limit = limit_of(activity.options, call.scheduled_at, self._clock.now())
+        if limit is not None and limit.seconds <= 0:
+            return self._raised(call, TimeoutError(limit.message), final=True)
+        details = None if call.heartbeat is None else msgspec.json.decode(call.heartbeat)
+        activity_context.set(ActivityInfo(call.execution.id, activity.name, call.attempt, self._key_of(call), details))
+        attempt = RunningAttempt(call, limit, self._heard)
+        beating.set(attempt.beat)
         try:
-            if activity.start_to_close_seconds is None:
-                returned = await self._call(call, args, kwargs)
-            else:
-                returned = await self._call_in_time(call, args, kwargs, activity.start_to_close_seconds)
+            returned = await attempt.run(self._call(call, args, kwargs))
+        except TookTooLong as error:
+            return self._raised(call, TimeoutError(str(error)), final=error.final)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is recorded
             return self._raised(call, error)
         try:
@@ -143,21 +163,29 @@ class Attempts:
             self._pool, lambda: context.run(function, *args, **kwargs)
         )
 
-    async def _call_in_time(
-        self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float
-    ) -> Any:
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                return await self._call(call, args, kwargs)
-        except TimeoutError:
-            if limit.expired():
-                raise TimeoutError(f"it took longer than start_to_close_seconds={seconds:g}") from None
-            raise
+    def _key_of(self, call: ActivityCall) -> str:
+        return f"{self._identity}/{call.execution.id}/{call.command}"
+
+    def _heard(self, call: ActivityCall, details: bytes) -> None:
+        """Keep the first details at once, those that follow now and then: the last of them count."""
+        first = call.heartbeat is None
+        call.heartbeat = details
+        if first:
+            self._keep_heartbeat(call)
+        elif call not in self._unkept:
+            loop = asyncio.get_running_loop()
+            self._unkept[call] = loop.call_later(_HEARTBEAT_KEPT_EVERY_SECONDS, self._keep_later, call)
+
+    def _keep_later(self, call: ActivityCall) -> None:
+        del self._unkept[call]
+        self._keep_heartbeat(call)
 
     def _raised(self, call: ActivityCall, error: BaseException, *, final: bool = False) -> Raised:
         activity = call.activity
-        wait = None if final else seconds_until_retry(activity.retry, call.attempt, error)
+        chance = chance_of(self._key_of(call), call.attempt)
+        wait = None if final else seconds_until_retry(activity.options.retry, call.attempt, error, chance)
+        if wait is not None and self._is_too_late(call, wait):
+            wait = None
         failure = failure_of(error)
         which = f"{call.execution.id}/{activity.name}-{call.command} attempt {call.attempt}"
         what = on_one_line(f"{failure.type}: {failure.message}")
@@ -167,3 +195,8 @@ class Attempts:
             _log.warning("%s failed: %s; again in %g s", which, what, wait)
             _log.debug("%s: %s", which, failure.traceback)
         return Raised(failure, wait)
+
+    def _is_too_late(self, call: ActivityCall, wait: float) -> bool:
+        """Whether no time is left for another attempt."""
+        whole = call.activity.options.schedule_to_close_seconds
+        return whole is not None and self._clock.now() + wait * SECOND >= call.scheduled_at + whole * SECOND

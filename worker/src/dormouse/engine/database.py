@@ -10,49 +10,17 @@ from typing import Any
 
 import msgspec
 
-from dormouse.engine.execution import Execution, Status
+from dormouse.engine.calls import ActivityCall, Sleep
+from dormouse.engine.ending import Status
+from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Batch, Event
 from dormouse.engine.mismatch import Blocked
+from dormouse.engine.origin import Origin
+from dormouse.engine.schema import bring_up_to_date
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS dormouse_meta (key TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE IF NOT EXISTS execution (
-    key INTEGER PRIMARY KEY,      -- the position of its first event
-    id TEXT NOT NULL UNIQUE,
-    workflow TEXT NOT NULL,
-    status TEXT NOT NULL,         -- Open, Blocked, Completed, Failed
-    seed BLOB NOT NULL,           -- of its random numbers
-    request BLOB NOT NULL,        -- fingerprint of the request that started it
-    idempotency_key TEXT UNIQUE,
-    started_at INTEGER NOT NULL,  -- microseconds since 1970, as all moments
-    closed_at INTEGER,
-    closed_position INTEGER,
-    blocked BLOB                  -- JSON: why
-);
-CREATE INDEX IF NOT EXISTS execution_open ON execution (key) WHERE status IN ('Open', 'Blocked');
-CREATE TABLE IF NOT EXISTS event ( -- append-only
-    position INTEGER PRIMARY KEY,
-    execution INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    previous INTEGER,             -- the position of the execution's event before this one
-    command INTEGER,
-    name TEXT,
-    attempt INTEGER,
-    due INTEGER,
-    payload BLOB,
-    source TEXT
-);
-CREATE TABLE IF NOT EXISTS timer ( -- what is due and when, so that a cold file says when to wake
-    execution INTEGER NOT NULL,
-    command INTEGER NOT NULL,
-    due_at INTEGER NOT NULL,
-    PRIMARY KEY (execution, command)
-) WITHOUT ROWID;
-"""
 _SELECT_EXECUTIONS = (
     "SELECT key, id, workflow, status, seed, request, idempotency_key, started_at, closed_at, closed_position, "
-    "blocked FROM execution "
+    "blocked, app_version, parent, parent_command FROM execution "
 )
 _SELECT_EVENTS = """
 WITH RECURSIVE chain AS (
@@ -60,11 +28,11 @@ WITH RECURSIVE chain AS (
     UNION ALL
     SELECT event.* FROM chain JOIN event ON event.position = chain.previous
 )
-SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source
+SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source, key
 FROM chain WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?
 """
 _SELECT_EVENT = (
-    "SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source "
+    "SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source, key "
     "FROM event WHERE position = ?"
 )
 _SELECT_LAST_POSITIONS = """
@@ -74,17 +42,18 @@ AND event.execution IN (SELECT key FROM execution WHERE status IN ('Open', 'Bloc
 GROUP BY event.execution
 """
 _INSERT_EVENT = (
-    "INSERT INTO event (position, execution, kind, at, previous, command, name, attempt, due, payload, source) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO event (position, execution, kind, at, previous, command, name, attempt, due, payload, source, "
+    "key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SELECT_MESSAGE = (
+    "SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source, key FROM event "
+    "WHERE execution = ? AND key = ? AND kind IN ('SignalReceived', 'UpdateAccepted') ORDER BY position LIMIT 1"
+)
+_INSERT_EXECUTION = (
+    "INSERT INTO execution (key, id, workflow, status, seed, request, idempotency_key, started_at, app_version, "
+    "parent, parent_command) VALUES (?, ?, ?, 'Open', ?, ?, ?, ?, ?, ?, ?)"
 )
 _NO_CHECKPOINT_ON_CLOSE = 1006  # SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
-
-
-class Request(msgspec.Struct, frozen=True):
-    """What started an execution."""
-
-    fingerprint: bytes
-    idempotency_key: str | None
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -101,6 +70,13 @@ class Row(msgspec.Struct, frozen=True):
     closed_at: int | None
     closed_position: int | None
     blocked: Blocked | None
+    app_version: str | None
+    parent: int | None
+    parent_command: int | None
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.request, self.idempotency_key, self.app_version, self.parent, self.parent_command)
 
 
 class Database:
@@ -116,7 +92,11 @@ class Database:
         self._path = path
         self._checkpoints = checkpoints
         self._writer = self._connect(checkpoints=checkpoints)
-        self._writer.executescript(_SCHEMA)
+        try:
+            bring_up_to_date(self._writer, path)
+        except BaseException:
+            self._writer.close()
+            raise
         self._reader = self._connect(checkpoints=False)
         self._reader.execute("PRAGMA query_only = ON")
 
@@ -149,28 +129,12 @@ class Database:
         (last,) = self._writer.execute("SELECT max(position) FROM event").fetchone()
         return (last or 0) + 1
 
-    def write(self, batch: Batch, requests: dict[int, Request]) -> None:
+    def write(self, batch: Batch) -> None:
         """Put a batch into a transaction that `commit` ends."""
         write = self._writer
         write.execute("BEGIN IMMEDIATE")
         if batch.opened:
-            write.executemany(
-                "INSERT INTO execution (key, id, workflow, status, seed, request, idempotency_key, started_at) "
-                "VALUES (?, ?, ?, 'Open', ?, ?, ?, ?)",
-                [
-                    (
-                        one.key,
-                        one.id,
-                        one.workflow.name,
-                        one.seed,
-                        request.fingerprint,
-                        request.idempotency_key,
-                        one.started_at,
-                    )
-                    for one in batch.opened
-                    for request in (requests[one.key],)
-                ],
-            )
+            write.executemany(_INSERT_EXECUTION, map(_opened, batch.opened))
         write.executemany(_INSERT_EVENT, batch.events)
         if batch.sleeping or batch.delayed:
             write.executemany(
@@ -178,13 +142,18 @@ class Database:
                 [(one.execution.key, one.command, one.due) for one in batch.timers_set],
             )
         if batch.woken or batch.ended:
+            write.executemany("DELETE FROM timer WHERE execution = ? AND command = ?", map(_call, batch.timers_gone))
+        if batch.beaten:
             write.executemany(
-                "DELETE FROM timer WHERE execution = ? AND command = ?",
-                [(one.execution.key, one.command) for one in batch.timers_gone],
+                "INSERT OR REPLACE INTO heartbeat (execution, command, details) VALUES (?, ?, ?)",
+                [(one.execution.key, one.command, one.heartbeat) for one in batch.beaten],
             )
+        if batch.silenced:
+            write.executemany("DELETE FROM heartbeat WHERE execution = ? AND command = ?", map(_call, batch.silenced))
         if batch.changed:
             write.executemany(
-                "UPDATE execution SET status = ?, blocked = ? WHERE key = ?", map(_changed, batch.changed)
+                "UPDATE execution SET status = ?, blocked = ?, closed_at = NULL, closed_position = NULL WHERE key = ?",
+                map(_changed, batch.changed),
             )
         if batch.closed:
             write.executemany(
@@ -224,6 +193,16 @@ class Database:
         """One event."""
         return Event._make(self._reader.execute(_SELECT_EVENT, (position,)).fetchone())
 
+    def message(self, execution: int, key: str) -> Event | None:
+        """The message that an idempotency key of this execution stands for."""
+        row = self._reader.execute(_SELECT_MESSAGE, (execution, key)).fetchone()
+        return None if row is None else Event._make(row)
+
+    def heartbeats(self) -> dict[tuple[int, int], bytes]:
+        """What the attempts have last said, by execution and number of the call."""
+        rows = self._reader.execute("SELECT execution, command, details FROM heartbeat")
+        return {(execution, command): details for execution, command, details in rows}
+
     def _rows(self, where: str, *values: object) -> list[Row]:
         found = self._reader.execute(_SELECT_EXECUTIONS + where, values)
         return [Row(**dict(zip(Row.__struct_fields__, _typed(row), strict=True))) for row in found]
@@ -233,7 +212,27 @@ _decode_blocked = msgspec.json.Decoder(Blocked).decode
 
 
 def _typed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*row[:3], Status(row[3]), *row[4:10], _decode_blocked(row[10]) if row[10] else None)
+    return (*row[:3], Status(row[3]), *row[4:10], _decode_blocked(row[10]) if row[10] else None, *row[11:])
+
+
+def _opened(one: Execution) -> tuple[Any, ...]:
+    origin = one.origin
+    return (
+        one.key,
+        one.id,
+        one.workflow.name,
+        one.seed,
+        origin.fingerprint,
+        origin.idempotency_key,
+        one.started_at,
+        origin.app_version,
+        origin.parent,
+        origin.parent_command,
+    )
+
+
+def _call(one: ActivityCall | Sleep) -> tuple[int, int]:
+    return one.execution.key, one.command
 
 
 def _changed(execution: Execution) -> tuple[str, bytes | None, int]:

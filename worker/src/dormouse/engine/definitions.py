@@ -8,7 +8,9 @@ import inspect
 import sys
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, cast, overload
+from copy import copy
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, Unpack, cast, overload
 
 import msgspec
 
@@ -16,13 +18,22 @@ from dormouse.engine.annotations import hints_of, refuse_unwritable
 from dormouse.engine.arguments import Arguments
 from dormouse.engine.info import running_directly
 from dormouse.engine.loop import WorkflowLoop
-from dormouse.engine.payload import decoder
-from dormouse.engine.retry import RetryPolicy
+from dormouse.engine.messages import Message, Query, Signal, Update, messages_of
+from dormouse.engine.options import (
+    ActivityOptions,
+    ChildOptions,
+    GivenActivityOptions,
+    GivenChildOptions,
+    changed_options,
+    refuse_unknown,
+)
+from dormouse.engine.payload import decoder, encode
 from dormouse.engine.source import source_of
 from dormouse.errors import InvalidDefinition
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M", Signal[Any], Query[Any], Update[Any, Any])
 Called: TypeAlias = Coroutine[object, None, R]  # with Any, mypy would lose the types of gather(one(), other())
 
 
@@ -89,14 +100,47 @@ class Workflow(_Definition, Generic[P, R]):
         self.function = function
         self.name = function.__name__
         self._parameter = parameters[0] if parameters else None
+        self.child_options = ChildOptions()
         self._check_or_later()
 
+    def with_options(self, **options: Unpack[GivenChildOptions]) -> Workflow[P, R]:
+        """The same workflow, to be called by another one with other options: `id`, and `parent_close`, which says
+        what becomes of it when its caller ends first: `"cancel"`, `"terminate"` or `"abandon"`.
+        """
+        refuse_unknown(ChildOptions, options)
+        other = copy(self)
+        other.child_options = replace(self.child_options, **options)
+        return other
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Called[R]:
-        """Run it as a part of the workflow that calls it, or, in a test, as the plain function that it is."""
+        """In a workflow: start it as an execution of its own and give its result. Elsewhere: just run it."""
         loop = asyncio._get_running_loop()
         if isinstance(loop, WorkflowLoop):
-            return cast("Called[R]", loop.host.call_part(self, args, kwargs, source_of(sys._getframe(1))))
+            payload = self.encode_input(args, kwargs)
+            return cast("Called[R]", loop.host.call_child(self, payload, source_of(sys._getframe(1))))
         return cast("Called[R]", self.function(*args, **kwargs))
+
+    def encode_input(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
+        """Write the input of one call.
+
+        Raises:
+            TypeError: when the function cannot be called like this, or a value has no JSON form.
+        """
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        return encode(next(iter(bound.arguments.values()))) if bound.arguments else None
+
+    @functools.cached_property
+    def messages(self) -> dict[tuple[str, str], Message]:
+        return messages_of(self.function)
+
+    def check_messages(self) -> None:
+        """Raises InvalidDefinition when two of them cannot be told apart."""
+        self.messages  # noqa: B018 - found, and kept
+
+    def message(self, kind: type[M], name: str) -> M | None:
+        """The signal, query or update of this name."""
+        found = self.messages.get((kind.kind, name))
+        return found if isinstance(found, kind) else None
 
     @property
     def takes_input(self) -> bool:
@@ -136,19 +180,21 @@ class Activity(_Definition, Generic[P, R]):
     def __init__(
         self,
         function: Callable[P, Coroutine[Any, Any, R]] | Callable[P, R],
-        retry: RetryPolicy,
-        start_to_close_seconds: float | None,
+        options: ActivityOptions,
     ) -> None:
-        if start_to_close_seconds is not None and start_to_close_seconds <= 0:
-            raise InvalidDefinition(f"start_to_close_seconds must be above 0, not {start_to_close_seconds}")
         functools.update_wrapper(self, function)
         self.function = function
         self.name = function.__name__
         self.is_async = inspect.iscoroutinefunction(function)
-        self.retry = retry
-        self.start_to_close_seconds = start_to_close_seconds
+        self.options = options
         self.arguments = Arguments(function)
         self._check_or_later()
+
+    def with_options(self, **options: Unpack[GivenActivityOptions]) -> Activity[P, R]:
+        """The same activity, to be called with other options; those that are not given stay."""
+        other = copy(self)
+        other.options = changed_options(self.options, options)
+        return other
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Called[R]:
         """In a workflow: record the call, run it durably, give its result. Elsewhere: just run it."""
@@ -193,25 +239,21 @@ def activity(function: Callable[P, Coroutine[Any, Any, R]], /) -> Activity[P, R]
 @overload
 def activity(function: Callable[P, R], /) -> Activity[P, R]: ...
 @overload
-def activity(*, retry: RetryPolicy = ..., start_to_close_seconds: float | None = ...) -> ActivityDecorator: ...
+def activity(**options: Unpack[GivenActivityOptions]) -> ActivityDecorator: ...
 
 
-def activity(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    retry: RetryPolicy | None = None,
-    start_to_close_seconds: float | None = None,
-) -> Any:
+def activity(function: Callable[..., Any] | None = None, /, **options: Unpack[GivenActivityOptions]) -> Any:
     """Declare an activity: a function with effects, `async` or not, that runs at least once and is retried.
 
     Args:
         function: what is decorated.
-        retry: how it is tried again after an exception; by default for ever, after 1, 2, 4 ... 60 seconds.
-        start_to_close_seconds: how long one attempt may take.
+        **options: `retry`: how it is tried again after an exception; by default for ever, after 1, 2, 4 ... 60
+            seconds. `start_to_close_seconds`: how long one attempt may take. `schedule_to_close_seconds`: how long
+            all attempts together may take. `heartbeat_seconds`: how long an attempt may go without a `heartbeat`.
     """
+    given = changed_options(ActivityOptions(), options)
 
     def declare(function: Callable[..., Any]) -> Activity[..., Any]:
-        return Activity(function, retry or RetryPolicy(), start_to_close_seconds)
+        return Activity(function, given)
 
     return declare if function is None else declare(function)

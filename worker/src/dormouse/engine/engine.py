@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeVar, overload
 
 import msgspec
 
 from dormouse.engine.clock import Clock, SystemClock
-from dormouse.engine.database import Database, Request, Row
+from dormouse.engine.control import Control
+from dormouse.engine.database import Database, Row
 from dormouse.engine.definitions import Workflow, absent
 from dormouse.engine.durability import Durability, LocalOnly
-from dormouse.engine.execution import Execution, Status
-from dormouse.engine.journal import Batch, Event, Kind
+from dormouse.engine.ending import error_of
+from dormouse.engine.execution import Execution
+from dormouse.engine.family import Family
+from dormouse.engine.guard import guard
+from dormouse.engine.handle import Handle
+from dormouse.engine.journal import Batch, Event, Journal, Kind
+from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.mismatch import blocked_by_absence
+from dormouse.engine.origin import Origin
 from dormouse.engine.payload import decode_failure, encode
+from dormouse.engine.reading import Reading
 from dormouse.engine.registry import Registry, Running
+from dormouse.engine.replay import recover
 from dormouse.engine.requests import by_name, check_id, check_input, fingerprint
-from dormouse.engine.standing import Standing, Waiting, standing_of, waiting_of
+from dormouse.engine.standing import Doing, Standing, doing, standing_of
 from dormouse.engine.turns import Turns, tell
 from dormouse.errors import (
     EngineStopped,
     ExecutionBlocked,
-    ExecutionFailed,
     RequestConflict,
     UnknownExecution,
     UnknownWorkflow,
@@ -36,24 +44,6 @@ from dormouse.errors import (
 Input = TypeVar("Input")
 R = TypeVar("R")
 _NO_INPUT: Any = object()
-
-
-@dataclass(frozen=True)
-class Handle(Generic[R]):
-    """A started execution.
-
-    Attributes:
-        id: its id.
-        created: False when the same request had started it before.
-    """
-
-    id: str
-    created: bool
-    _engine: Engine
-
-    async def result(self) -> R:
-        """Wait for its end and give its result."""
-        return cast("R", await self._engine.result(self.id))
 
 
 class Engine:
@@ -71,6 +61,8 @@ class Engine:
         clock: what time it is.
         activities_at_once: how many attempts run at the same time.
         threads: how many activities that are not async run at the same time.
+        app_version: of the code; each execution remembers which one started it.
+        blocked_loop_seconds: how long the event loop may stand still before a warning says where.
         all_counts: what the file holds counts already, so work goes on from it without waiting for `durability`.
     """
 
@@ -84,6 +76,8 @@ class Engine:
         clock: Clock | None = None,
         activities_at_once: int = 1000,
         threads: int = 32,
+        app_version: str | None = None,
+        blocked_loop_seconds: float = 1.0,
         all_counts: bool = False,
     ) -> None:
         self.workflows = by_name(workflows)
@@ -94,12 +88,15 @@ class Engine:
         self._clock = clock or SystemClock()
         self._activities_at_once = activities_at_once
         self._threads = threads
+        self._app_version = app_version
+        self._blocked_loop_seconds = blocked_loop_seconds
         self._all_counts = all_counts
         self._draining = False
         self._closed = False
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
+        guard(WorkflowLoop)
         self._registry = Registry()
         self._database = Database(self._path, checkpoints=not self._replicated)
         self._turns = Turns(
@@ -109,9 +106,14 @@ class Engine:
             self._identity or self._database.identity(),
             activities_at_once=self._activities_at_once,
             threads=self._threads,
+            blocked_loop_seconds=self._blocked_loop_seconds,
             counts=self._registry.counts,
             all_counts=self._all_counts,
         )
+        turns, registry, database = self._turns, self._registry, self._database
+        turns.family = Family(turns.journal, registry, database, self.workflows, self._app_version)
+        self._control = Control(turns, registry, database, self.workflows, self._remade)
+        self.read = Reading(turns, registry, database)
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
         recovered: asyncio.Future[None] = loop.create_future()
         # In a callback, because executions have tasks of their own and one task cannot run inside another.
@@ -189,18 +191,18 @@ class Engine:
             raise UnknownWorkflow(f"there is no workflow {name!r}; there are: {', '.join(self.workflows) or 'none'}")
         check_input(definition, payload)
         check_id(execution_id)
-        request = Request(fingerprint(name, payload), idempotency_key)
+        origin = Origin(fingerprint(name, payload), idempotency_key, self._app_version)
         existing = self._find(execution_id, idempotency_key)
         if existing is not None:
-            return await self._existing(*existing, request, execution_id)
-        execution = self._execution(
-            self._turns.journal.reserve(), execution_id or secrets.token_hex(8), definition, secrets.token_bytes(16)
-        )
-        running = self._registry.add(execution, request)
-        self._turns.start(execution, payload, request)
+            return await self._existing(*existing, origin, execution_id)
+        journal = self._turns.journal
+        new_id, seed = execution_id or secrets.token_hex(8), secrets.token_bytes(16)
+        execution = Execution(journal, journal.reserve(), new_id, definition, seed, origin)
+        running = self._registry.add(execution)
+        self._turns.start(execution, payload)
         await asyncio.shield(running.started)
         self._check()
-        return Handle(execution.id, True, self)
+        return Handle(execution.id, created=True, engine=self)
 
     def _find(self, execution_id: str | None, idempotency_key: str | None) -> tuple[str, bytes] | None:
         """Id and fingerprint of the execution that the key or else the id stands for."""
@@ -213,13 +215,13 @@ class Engine:
             running = self._registry.find(execution_id)
             row = None if running else self._database.execution(execution_id)
         if running is not None:
-            return running.execution.id, running.request.fingerprint
+            return running.execution.id, running.execution.origin.fingerprint
         return None if row is None else (row.id, row.request)
 
     async def _existing(
-        self, found_id: str, found_fingerprint: bytes, request: Request, asked_id: str | None
+        self, found_id: str, found_fingerprint: bytes, origin: Origin, asked_id: str | None
     ) -> Handle[Any]:
-        if found_fingerprint != request.fingerprint or asked_id not in (None, found_id):
+        if found_fingerprint != origin.fingerprint or asked_id not in (None, found_id):
             raise RequestConflict(
                 f"this id or idempotency key belongs to the execution {found_id!r}, which was started with "
                 "another workflow, input or id; use a new one for a new request"
@@ -228,7 +230,7 @@ class Engine:
         if running is not None:
             await asyncio.shield(running.started)
             self._check()
-        return Handle(found_id, False, self)
+        return Handle(found_id, created=False, engine=self)
 
     # Asking.
 
@@ -236,15 +238,14 @@ class Engine:
         """Wait for an execution's end and give its result.
 
         Raises:
-            ExecutionFailed: when the workflow raised.
+            ExecutionFailed: when the workflow raised; or, of the same family, ExecutionCancelled, ExecutionTerminated.
             ExecutionBlocked: when the present code cannot go on with it.
             UnknownExecution, EngineStopped: with what to do.
         """
         row, event = await self.outcome(execution_id)
         payload = event.payload or b"null"
-        if event.kind == Kind.EXECUTION_FAILED:
-            failure = decode_failure(payload)
-            raise ExecutionFailed(execution_id, failure.type, failure.message, failure.source)
+        if event.kind != Kind.EXECUTION_COMPLETED:
+            raise error_of(execution_id, event.kind, decode_failure(payload))
         definition = self.workflows.get(row.workflow)
         return definition.result.decode(payload) if definition else msgspec.json.decode(payload)
 
@@ -267,40 +268,6 @@ class Engine:
         """An execution as the file holds it, whether or not that counts yet."""
         return self._database.execution(execution_id)
 
-    def describe(self, execution_id: str) -> Row:
-        """An execution, as far as it counts."""
-        row = self._database.execution(execution_id)
-        if row is None or row.key > self._turns.durable_position:
-            raise UnknownExecution(f"there is no execution {execution_id!r}")
-        return self._as_it_counts(row)
-
-    def describe_newest(self, limit: int, *, before: int | None = None) -> list[Row]:
-        """The newest executions, as far as they count; `before` is the key of the one that the last page ended with."""
-        newest = self._turns.durable_position
-        rows = self._database.executions(newest if before is None else min(newest, before - 1), limit)
-        return [self._as_it_counts(row) for row in rows]
-
-    def ending(self, row: Row) -> Event | None:
-        """The event that closed an execution."""
-        return None if row.closed_position is None else self._database.event(row.closed_position)
-
-    def waits_for(self, execution_id: str) -> list[Waiting]:
-        """What an open execution waits for, as far as it counts."""
-        running, turns = self._registry.find(execution_id), self._turns
-        pending = running.execution.pending.values() if running is not None else ()
-        return [waiting_of(one, turns.alarms.holds) for one in pending if one.position <= turns.durable_position]
-
-    def history(self, execution_id: str, *, after: int = 0, limit: int = -1) -> list[Event]:
-        """An execution's events, as far as they count."""
-        row = self.describe(execution_id)
-        last = row.closed_position or self._turns.log_ends[row.key]
-        return self._database.events(last, after=after, up_to=self._turns.durable_position, limit=limit)
-
-    def _as_it_counts(self, row: Row) -> Row:
-        if row.closed_position is None or row.closed_position <= self._turns.durable_position:
-            return row
-        return msgspec.structs.replace(row, status=Status.OPEN, closed_at=None, closed_position=None)
-
     def standing(self) -> Standing:
         """How many executions do what, and whether this life may rest."""
         turns = self._turns
@@ -311,6 +278,17 @@ class Engine:
             busy_at=turns.busy_at,
             next_wake_at=turns.alarms.earliest(),
         )
+
+    def who(self, does: Doing, at_most: int) -> list[Execution]:
+        """The open executions that do this, those that were started first."""
+        holds = self._turns.alarms.holds
+        found = (one.execution for one in self._registry if doing(one.execution, holds) == does)
+        return list(islice(found, at_most))
+
+    async def moved(self) -> None:
+        """Wait until the executions may do something else than when this was asked last."""
+        await self._turns.moved.wait()
+        self._turns.moved.clear()
 
     @property
     def failure(self) -> asyncio.Future[BaseException]:
@@ -330,6 +308,24 @@ class Engine:
             if not any(self._registry):
                 self._draining = True
                 return
+
+    # Telling. Values are canonical JSON here; a handle takes and gives typed ones.
+
+    @overload
+    def handle(self, id: str) -> Handle[Any]: ...
+    @overload
+    def handle(self, id: str, workflow: Workflow[..., R]) -> Handle[R]: ...
+
+    def handle(self, id: str, workflow: Workflow[..., Any] | None = None) -> Handle[Any]:  # noqa: A002, ARG002
+        """The handle of an execution that was started before; `workflow` says of which type its result is."""
+        return Handle(id, created=False, engine=self)
+
+    async def control(self) -> Control:
+        """What executions can be asked, once what an earlier life left in the file counts."""
+        await self.recovered()
+        if self._draining:
+            raise EngineStopped("this life is ending; ask again, the next one will answer")
+        return self._control
 
     # Ending.
 
@@ -367,27 +363,28 @@ class Engine:
         """Replay every open execution; what is left to do becomes the first batch."""
         try:
             left = Batch(recovered=True)
+            heartbeats = self._database.heartbeats()
             for row in self._database.open_executions():
-                left.add(self._recover_one(row))
+                left.add(self._recover_one(row, heartbeats))
         except Exception as error:  # noqa: BLE001 - it is handed to who waits
             recovered.set_exception(error)
             return
         self._turns.resume(left)
         recovered.set_result(None)
 
-    def _recover_one(self, row: Row) -> Batch:
-        definition = self.workflows.get(row.workflow)
-        execution = self._execution(row.key, row.id, definition or absent(row.workflow), row.seed)
-        running = self._registry.add(execution, Request(row.request, row.idempotency_key))
+    def _recover_one(self, row: Row, heartbeats: Mapping[tuple[int, int], bytes]) -> Batch:
+        journal, log_end = self._turns.journal, self._turns.log_ends[row.key]
+        execution = self._remade(row, journal)
+        execution.log.last_position = log_end
+        running = self._registry.add(execution)
         running.started.set_result(None)
-        if definition is None:
+        left = Batch()
+        if row.workflow not in self.workflows:
             execution.block(blocked_by_absence(row.workflow, list(self.workflows)))
+            journal.take()
         else:
-            execution.replay(self._database.events(self._turns.log_ends[row.key]))
-        left = self._turns.journal.take()
+            left = recover(execution, journal, self._database.events(log_end), heartbeats)
         if execution.blocked is not None:
-            left = Batch()  # what the wrong code asked for must not get into the log
-            execution.dispose()
             running.ended.set_result(None)
         if execution.blocked != row.blocked:
             left.changed.append(execution)
@@ -395,5 +392,6 @@ class Engine:
             tell(execution)  # again in each life: nobody reads the log of an earlier one
         return left
 
-    def _execution(self, key: int, execution_id: str, definition: Workflow[..., Any], seed: bytes) -> Execution:
-        return Execution(self._turns.journal, key, execution_id, definition, seed)
+    def _remade(self, row: Row, journal: Journal) -> Execution:
+        definition = self.workflows.get(row.workflow) or absent(row.workflow)
+        return Execution(journal, row.key, row.id, definition, row.seed, row.origin)

@@ -1,4 +1,4 @@
-"""What does one workflow's code ask for, and does it ask the same again? One execution: its loop, log and replay.
+"""What does one workflow's code ask for, and what is it told? One execution: its loop, its log, what it waits for.
 
 It touches nothing outside: what happens is handed to it, and what follows it writes into the journal's batch.
 """
@@ -7,376 +7,317 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
-from collections import deque
-from collections.abc import Coroutine, Sequence
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 import msgspec
 
-from dormouse.engine.awaiting import Made, NotAwaited
-from dormouse.engine.clock import SECOND
-from dormouse.engine.definitions import Activity, Workflow
-from dormouse.engine.info import WorkflowInfo
-from dormouse.engine.journal import COMMANDS, Event, Journal, Kind
-from dormouse.engine.loop import Callback, Restless, WorkflowLoop
-from dormouse.engine.mismatch import Blocked, Issued, blocked_by_code, blocked_by_forgotten_await, blocked_by_mismatch
+from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
+from dormouse.engine.commands import Commands
+from dormouse.engine.definitions import Workflow
+from dormouse.engine.ending import STATUS_AFTER, ContinueAsNew, End, Status, end_of, error_of, terminated
+from dormouse.engine.journal import Continues, Ends, Journal, Kind, Orphaned
+from dormouse.engine.log import Log
+from dormouse.engine.loop import Restless, WorkflowLoop
+from dormouse.engine.mailbox import Mailbox, Outcome, UpdateRun
+from dormouse.engine.messages import Update
+from dormouse.engine.mismatch import Blocked, blocked_by_code, blocked_by_forgotten_await
+from dormouse.engine.origin import Origin
 from dormouse.engine.payload import Failure, decode_failure, encode, failure_of
-from dormouse.engine.source import source_of
-from dormouse.errors import ActivityError
+from dormouse.errors import ActivityError, ExecutionFailed
 
-if TYPE_CHECKING:
-    from random import Random
-
-
-class Status(StrEnum):
-    """What the database says of an execution."""
-
-    OPEN = "Open"
-    BLOCKED = "Blocked"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-
-    @property
-    def closed(self) -> bool:
-        return self in (Status.COMPLETED, Status.FAILED)
-
-
-class ActivityCall(asyncio.Future[Any]):
-    """A call that the workflow waits for. Cancelling it is a decision of the workflow, so it is recorded.
-
-    Attributes:
-        attempt: the one that runs or, when it is `due` in the future, that follows.
-        position: of the event that says so; 0 when an earlier life wrote it.
-    """
-
-    def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
-        super().__init__(loop=execution.loop)
-        self.execution = execution
-        self.command = command
-        self.activity = activity
-        self.payload = payload
-        self.attempt = 1
-        self.due: int | None = None
-        self.position = 0
-        self.last_failure: Failure | None = None
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        if not super().cancel(msg):
-            return False
-        self.execution.call_cancelled(self)
-        return True
-
-
-class Sleep:
-    """A timer that the workflow has set."""
-
-    __slots__ = ("callback", "command", "due", "execution", "position")
-
-    def __init__(self, execution: Execution, command: int, due: int, callback: Callback) -> None:
-        self.execution = execution
-        self.command = command
-        self.due = due
-        self.callback = callback
-        self.position = 0
-
-    def cancel(self) -> None:
-        if not self.callback.cancelled():
-            self.callback.cancel()
-            self.execution.sleep_cancelled(self)
-
-    def cancelled(self) -> bool:
-        return self.callback.cancelled()
-
-    def when(self) -> float:
-        return self.due / SECOND
+_NOBODY = Origin()
 
 
 class Execution:
     """One run of a workflow."""
 
     def __init__(
-        self, journal: Journal, key: int, execution_id: str, workflow: Workflow[..., Any], seed: bytes
+        self,
+        journal: Journal,
+        key: int,
+        execution_id: str,
+        workflow: Workflow[..., Any],
+        seed: bytes,
+        origin: Origin = _NOBODY,
     ) -> None:
         self.key = key
         self.id = execution_id
         self.workflow = workflow
         self.seed = seed
+        self.origin = origin
         self.status = Status.OPEN
         self.blocked: Blocked | None = None
-        self.started_at = 0
-        self.moment = 0
-        self.last_position: int | None = None
-        self.closed_position: int | None = None
-        self.loop = WorkflowLoop(self)  # type: ignore[abstract] # it leaves out what needs the outside
-        self.pending: dict[int, ActivityCall | Sleep] = {}
-        self._journal = journal
-        self._expected: deque[Event] = deque()
-        self._commands = 0
         self.failure: Failure | None = None
-        self._not_awaited = NotAwaited()
-        self._main: asyncio.Task[Any] | None = None
-        self._chance: Random | None = None
-        self._replaying = False
-
-    # What the user's code may ask.
+        self.started_at = 0
+        self.closed_position: int | None = None
+        self.log = Log(journal, key)
+        self.commands = Commands(self, self.log, journal)
+        self.loop = WorkflowLoop(self.commands)  # type: ignore[abstract] # it leaves out what needs the outside
+        self.pending: dict[int, Pending] = {}
+        self.mailbox = Mailbox()
+        self.main: asyncio.Task[Any] | None = None
+        self.cancel_requested = False
+        self._journal = journal
+        self._carried: list[Callable[[], object]] = []
 
     @property
-    def info(self) -> WorkflowInfo:
-        return WorkflowInfo(self.id, self.workflow.name, self._replaying)
+    def moment(self) -> int:
+        return self.log.moment
 
-    @property
-    def chance(self) -> Random:
-        if self._chance is None:
-            from random import Random
+    # What happens to the execution. Each is recorded, and then told to the code.
 
-            self._chance = Random(self.seed)  # noqa: S311 - it must repeat itself
-        return self._chance
-
-    # What happens to the execution.
+    def start(self, payload: bytes | None, at: int) -> None:
+        """Begin its first run."""
+        self.log.begin(Kind.EXECUTION_STARTED, at, position=self.key, name=self.workflow.name, payload=payload)
+        self._journal.batch.opened.append(self)
+        self.begin(payload, at)
 
     def begin(self, payload: bytes | None, at: int) -> None:
-        """Start the workflow's code. The journal's caller has recorded the start."""
-        self.started_at = self.moment = at
+        """Start the workflow's code. The start is in the log."""
+        self.started_at = self.started_at or at
+        self.log.moment = at
         arguments = () if payload is None else (self.workflow.input.decode(payload),)
         coroutine = self.workflow.function(*arguments)
-        self._main = self.loop.create_task(coroutine, name=self.id, context=contextvars.Context())
-        self._go_on()
+        self.main = self.loop.create_task(coroutine, name=self.id, context=contextvars.Context())
+        self.go_on()
 
     def completed(self, call: ActivityCall, payload: bytes, value: Any, at: int) -> None:
         """An activity has a result."""
-        self.moment = max(self.moment, at)
+        self.log.moment = max(self.log.moment, at)
         self._settle(call)
-        self._record(Kind.ACTIVITY_COMPLETED, call.command, payload=payload)
+        self.log.record(Kind.ACTIVITY_COMPLETED, call.command, payload=payload)
         call.set_result(value)
-        self._go_on()
+        self.go_on()
 
     def failed(self, call: ActivityCall, failure: Failure, at: int) -> None:
         """An activity failed for good."""
-        self.moment = max(self.moment, at)
+        self.log.moment = max(self.log.moment, at)
         self._settle(call)
-        self._record(Kind.ACTIVITY_FAILED, call.command, attempt=call.attempt, payload=encode(failure))
-        call.set_exception(_activity_error(call, failure))
-        self._go_on()
+        self.log.record(Kind.ACTIVITY_FAILED, call.command, attempt=call.attempt, payload=encode(failure))
+        call.set_exception(activity_error(call, failure))
+        self.go_on()
 
     def attempt_failed(self, call: ActivityCall, failure: Failure, at: int, due: int) -> None:
         """An attempt failed and another one follows. The workflow does not notice."""
-        self._record(Kind.ATTEMPT_FAILED, call.command, attempt=call.attempt, due=due, payload=encode(failure), at=at)
+        call.position = self.log.record(
+            Kind.ATTEMPT_FAILED, call.command, attempt=call.attempt, due=due, payload=encode(failure), at=at
+        )
         call.attempt += 1
         call.due = due
-        call.position = self.last_position or 0
         call.last_failure = failure
         self._journal.batch.delayed.append(call)
+        if call.heartbeat is not None:
+            self._journal.batch.beaten.append(call)
 
     def woken(self, sleep: Sleep, at: int) -> None:
         """A timer's moment has come."""
-        self.moment = max(self.moment, at)
+        self.log.moment = max(self.log.moment, at)
         del self.pending[sleep.command]
         self._journal.batch.woken.append(sleep)
-        self._record(Kind.TIMER_FIRED, sleep.command)
+        self.log.record(Kind.TIMER_FIRED, sleep.command)
         self.loop.ring(sleep.callback)
-        self._go_on()
+        self.go_on()
 
-    def replay(self, events: Sequence[Event]) -> None:
-        """Run the code again over its log. Afterwards `pending` holds what is still to happen, or it is blocked."""
-        self._expected = deque(event for event in events if event.kind in COMMANDS)
-        self._replaying = True
-        self.last_position = events[-1].position
-        try:
-            self.begin(events[0].payload, events[0].at)
-            for event in events[1:]:
-                if event.kind not in COMMANDS:
-                    self._repeat(event)
-        except (msgspec.ValidationError, TypeError) as error:
-            self.block(blocked_by_code(f"the code does not fit the values of the log: {error}"))
-        if self._expected:
-            self.block(blocked_by_mismatch(self._expected[0], None))
-        self._replaying = False
-        self._close_if_done()
+    def child_ended(self, command: int, end: End, at: int) -> None:
+        """An execution that it called has ended. One that is blocked will find it in its log."""
+        self.log.moment = max(self.log.moment, at)
+        kind = Kind.CHILD_COMPLETED if end.failure is None else Kind.CHILD_FAILED
+        self.log.record(kind, command, name=end.kind, payload=end.payload)
+        child = self.pending.pop(command, None)
+        if isinstance(child, ChildCall):
+            settle_child(child, end.kind, end.payload)
+            self.go_on()
+
+    def signalled(self, name: str, payload: bytes, key: str | None, at: int) -> None:
+        """A signal has arrived. An execution that is blocked will find it in its log."""
+        self.log.moment = max(self.log.moment, at)
+        self.log.record(Kind.SIGNAL_RECEIVED, name=name, payload=payload, key=key)
+        if key is not None:
+            self.mailbox.signals[key] = (name, payload)
         if self.blocked is None:
-            recorded = max((event.command or 0 for event in events), default=0)
-            self._journal.batch.resumed += [one for one in self.pending.values() if one.command <= recorded]
+            self._tell(lambda: self.mailbox.put(name, payload))
+
+    def updated(self, name: str, payload: bytes, key: str, at: int) -> UpdateRun:
+        """An update was accepted."""
+        self.log.moment = max(self.log.moment, at)
+        command = self.log.next_command()
+        self.log.record(Kind.UPDATE_ACCEPTED, command, name=name, payload=payload, key=key)
+        run = self.answer_update(command, name, payload, key)
+        assert run is not None  # noqa: S101 - it was checked before
+        self.go_on()
+        return run
+
+    def cancel(self, reason: str, at: int) -> None:
+        """Somebody wants it to cancel itself."""
+        self.log.moment = max(self.log.moment, at)
+        self.cancel_requested = True
+        self.log.record(Kind.CANCEL_REQUESTED, payload=encode(reason))
+        if self.blocked is None:
+            self._tell(self._cancel_main)
+
+    def terminate(self, reason: str, at: int) -> None:
+        """Somebody ends it, whatever its code would say."""
+        self.log.moment = max(self.log.moment, at)
+        self.blocked = None
+        self._close(terminated(reason))
+
+    def query(self, name: str) -> bytes | None:
+        """Ask the code; None when it does not answer this."""
+        answer = self.mailbox.query_answers.get(name)
+        if answer is None:
+            return None
+        return self.commands.only_reading(lambda: encode(answer()))
+
+    def check_update(self, name: str, value: Any) -> bool:
+        """Whether the code answers this update. What its check raises comes through."""
+        answer = self.mailbox.update_answers.get(name)
+        if answer is None:
+            return False
+        check = answer[1]
+        if check is not None:
+            self.commands.only_reading(lambda: check(value))
+        return True
+
+    def continue_as_new(self, payload: bytes | None) -> None:
+        """Begin anew, after the turn in which the code asked for it; its log has begun anew already."""
+        carried, self._carried = self._carried, []
+        self.begin(payload, self.log.moment)
+        for tell in carried:
+            self._tell(tell)
 
     def block(self, blocked: Blocked) -> None:
         """Stop here: the code cannot go on."""
         if self.blocked is None:
             self.blocked = blocked
             self.status = Status.BLOCKED
-            if not self._replaying:
+            if not self.log.replaying:
                 self._journal.batch.changed.append(self)
 
     def dispose(self) -> None:
         """Let go of the code; the execution goes on elsewhere, or it is over."""
         self.loop.dispose()
         self.pending.clear()
-        self._not_awaited.close()
+        self.commands.not_awaited.close()
 
-    # What the user's code asks for.
+    def go_on(self) -> None:
+        """Let the code run as far as it can."""
+        try:
+            self.loop.drain()
+        except Restless as error:
+            self.block(blocked_by_code(str(error)))
+        if not self.log.replaying:
+            self.close_if_done()
 
-    def call(self, activity: Activity[..., Any], payload: bytes, source: str | None) -> Coroutine[Any, Any, Any]:
-        """Record an activity's call, once it is awaited, and wait for its result."""
-        number = self._not_awaited.next_number()
-        return self._not_awaited.add(number, Made(self._call(number, activity, payload, source), activity.name, source))
-
-    def call_part(
-        self, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], source: str | None
-    ) -> Coroutine[Any, Any, Any]:
-        """Run a workflow's function as a part of this one."""
-        number = self._not_awaited.next_number()
-        return self._not_awaited.add(
-            number, Made(self._call_part(number, workflow, args, kwargs), workflow.name, source)
-        )
-
-    async def _call_part(
-        self, number: int, workflow: Workflow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        self._not_awaited.began(number)
-        return await workflow.function(*args, **kwargs)
-
-    async def _call(self, number: int, activity: Activity[..., Any], payload: bytes, source: str | None) -> Any:
-        self._not_awaited.began(number)
-        command = self._next_command()
-        call = ActivityCall(self, command, activity, payload)
-        self.pending[command] = call
-        if self._is_new(Issued(Kind.ACTIVITY_SCHEDULED, command, activity.name, payload, source)):
-            self._record(Kind.ACTIVITY_SCHEDULED, command, name=activity.name, payload=payload, source=source)
-            call.position = self.last_position or 0
-            self._journal.batch.begun.append(call)
-        return await call
-
-    def set_timer(self, moment: int, callback: Callback) -> Any:
-        """Record a timer."""
-        command = self._next_command()
-        recorded = self._expected[0].due if self._expected else None
-        sleep = Sleep(self, command, max(moment, self.moment) if recorded is None else recorded, callback)
-        self.pending[command] = sleep
-        source = source_of(sys._getframe(2))
-        if self._is_new(Issued(Kind.TIMER_SET, command, None, None, source)):
-            self._record(Kind.TIMER_SET, command, due=sleep.due, source=source)
-            sleep.position = self.last_position or 0
-            self._journal.batch.sleeping.append(sleep)
-        return sleep
-
-    def call_cancelled(self, call: ActivityCall) -> None:
-        if self.pending.pop(call.command, None) is None or self.loop.is_closed():
+    def close_if_done(self) -> None:
+        main = self.main
+        if main is None or not main.done() or self.blocked is not None:
             return
-        if self._is_new(Issued(Kind.ACTIVITY_CANCELLED, call.command, None, None, None)):
-            self._record(Kind.ACTIVITY_CANCELLED, call.command)
-            self._journal.batch.ended.append(call)
-
-    def sleep_cancelled(self, sleep: Sleep) -> None:
-        if self.pending.pop(sleep.command, None) is None or self.loop.is_closed():
+        error = None if main.cancelled() else main.exception()
+        if isinstance(error, ContinueAsNew):
+            self._begin_anew(error.payload)
             return
-        if self._is_new(Issued(Kind.TIMER_CANCELLED, sleep.command, None, None, None)):
-            self._record(Kind.TIMER_CANCELLED, sleep.command)
-            self._journal.batch.woken.append(sleep)
+        forgotten = [] if main.cancelled() or error is not None else self.commands.not_awaited.forgotten()
+        if forgotten:
+            self.block(blocked_by_forgotten_await([(made.name, made.source) for made in forgotten]))
+            return
+        self.main = None
+        self._close(end_of(main, cancel_requested=self.cancel_requested))
 
     # How.
 
-    def _next_command(self) -> int:
-        if self.loop.is_closed():
-            raise GeneratorExit  # a `finally` of code that is let go of: it asks for nothing any more
-        self._commands += 1
-        return self._commands
-
-    def _is_new(self, issued: Issued) -> bool:
-        """Whether the log does not hold this yet. What differs from the log blocks the execution."""
-        if self.blocked is not None:
-            return False
-        if not self._expected:
-            return True
-        if issued.repeats(self._expected[0]):
-            self._expected.popleft()
+    def _tell(self, what: Callable[[], object]) -> None:
+        """Tell the code or, between two runs, the code of the next one."""
+        if self.main is None:
+            self._carried.append(what)
         else:
-            self.block(blocked_by_mismatch(self._expected[0], issued))
-        return False
+            what()
+            self.go_on()
 
-    def _record(
-        self,
-        kind: Kind,
-        command: int | None = None,
-        *,
-        name: str | None = None,
-        attempt: int | None = None,
-        due: int | None = None,
-        payload: bytes | None = None,
-        source: str | None = None,
-        at: int | None = None,
-    ) -> None:
-        journal = self._journal
-        position = journal.reserve()
-        moment = self.moment if at is None else at
-        journal.batch.events.append(
-            Event(position, self.key, kind, moment, self.last_position, command, name, attempt, due, payload, source)
-        )
-        self.last_position = position
+    def _cancel_main(self) -> None:
+        if self.main is not None:
+            self.main.cancel()
 
-    def _repeat(self, event: Event) -> None:
-        """Deliver one recorded event again."""
-        if self.blocked is not None:
-            return
-        command = event.command or 0
-        if command > self._commands or self._main is None or self._main.done():
-            self.block(blocked_by_mismatch(self._expected[0] if self._expected else event, None))
-            return
-        waiting = self.pending.get(command)
-        if waiting is None:
-            return  # it had been cancelled before its end was delivered
-        if event.kind == Kind.ATTEMPT_FAILED and isinstance(waiting, ActivityCall):
-            waiting.attempt = (event.attempt or 0) + 1
-            waiting.due = event.due
-            waiting.last_failure = decode_failure(event.payload or b"")
-            return
-        self.moment = max(self.moment, event.at)
-        del self.pending[command]
-        if isinstance(waiting, Sleep):
-            self.loop.ring(waiting.callback)
-        elif event.kind == Kind.ACTIVITY_COMPLETED:
-            waiting.set_result(waiting.activity.result.decode(event.payload or b""))
-        else:
-            waiting.attempt = event.attempt or waiting.attempt
-            waiting.set_exception(_activity_error(waiting, decode_failure(event.payload or b"")))
-        self._go_on()
+    def answer_update(self, command: int, name: str, payload: bytes, key: str) -> UpdateRun | None:
+        """Let the code answer an update; None when it has no answer to it."""
+        answer = self.mailbox.update_answers.get(name)
+        update = self.workflow.message(Update, name)
+        if answer is None or update is None:
+            return None
+        run = self.mailbox.updates[key] = UpdateRun(name, payload)
+        value = update.value.decode(payload)
+        self.loop.create_task(self._answer(command, run, answer[0], value), context=contextvars.Context())
+        return run
+
+    async def _answer(self, command: int, run: UpdateRun, function: Callable[[Any], Any], value: Any) -> None:
+        try:
+            result = function(value)
+            if isinstance(result, Coroutine):
+                result = await result
+            outcome = Outcome(Kind.UPDATE_COMPLETED, encode(result))
+        except Exception as error:  # noqa: BLE001 - it is the sender who hears of it
+            outcome = Outcome(Kind.UPDATE_FAILED, encode(failure_of(error)))
+        self.commands.end_update(command, run, outcome)
 
     def _settle(self, call: ActivityCall) -> None:
         del self.pending[call.command]
         if call.due is not None:
             self._journal.batch.ended.append(call)
+        if call.heartbeat is not None:
+            self._journal.batch.silenced.append(call)
 
-    def _go_on(self) -> None:
-        try:
-            self.loop.drain()
-        except Restless as error:
-            self.block(blocked_by_code(str(error)))
-        if not self._replaying:
-            self._close_if_done()
+    def _let_go_of_pending(self) -> None:
+        """Nobody waits any more for what it has asked for."""
+        for one in self.pending.values():
+            if isinstance(one, ChildCall):
+                self._journal.consequences.append(Orphaned(one))
+            elif isinstance(one, Sleep):
+                self._journal.batch.woken.append(one)
+            else:
+                self._journal.batch.ended.append(one)
+                if one.heartbeat is not None:
+                    self._journal.batch.silenced.append(one)
+        self.pending.clear()
 
-    def _close_if_done(self) -> None:
-        main = self._main
-        if main is None or not main.done() or self.blocked is not None:
-            return
-        payload = b""
-        error = asyncio.CancelledError("the workflow cancelled itself") if main.cancelled() else main.exception()
-        if error is None:
-            forgotten = self._not_awaited.forgotten()
-            if forgotten:
-                self.block(blocked_by_forgotten_await([(made.name, made.source) for made in forgotten]))
-                return
-            try:
-                payload = encode(main.result())
-            except TypeError as unencodable:
-                error = unencodable
-        self._main = None
-        if error is not None:
-            self.failure = failure_of(error)
-            payload = encode(self.failure)
-        self.status = Status.COMPLETED if self.failure is None else Status.FAILED
-        kind = Kind.EXECUTION_COMPLETED if self.failure is None else Kind.EXECUTION_FAILED
-        self._record(kind, payload=payload)
-        self.closed_position = self._journal.batch.events[-1].position
+    def _close(self, end: End) -> None:
+        self.failure = end.failure
+        self.status = STATUS_AFTER[end.kind]
+        self.closed_position = self.log.record(end.kind, end.command, payload=end.payload)
         self._journal.batch.closed.append(self)
+        self._let_go_of_pending()
+        if self.origin.parent is not None:
+            self._journal.consequences.append(Ends(self, end))
+
+    def _begin_anew(self, payload: bytes | None) -> None:
+        """End this run and begin the log of the next, which takes over the signals that nobody has received."""
+        signals = self.mailbox.left()
+        self._let_go_of_pending()
+        self.dispose()
+        self.mailbox.close(f"execution {self.id!r} continued as new before the update was done; send it again")
+        self.main, self.cancel_requested = None, False
+        self.commands = Commands(self, self.log, self._journal)
+        self.loop = WorkflowLoop(self.commands)  # type: ignore[abstract] # as above
+        position = self._journal.reserve()
+        self.log.begin(
+            Kind.EXECUTION_CONTINUED, self.moment, position=position, name=self.workflow.name, payload=payload
+        )
+        for name, waiting in signals:
+            self.log.record(Kind.SIGNAL_RECEIVED, name=name, payload=waiting)
+            self._carried.append(partial(self.mailbox.put, name, waiting))
+        self._journal.consequences.append(Continues(self, payload))
 
 
-def _activity_error(call: ActivityCall, failure: Failure) -> ActivityError:
-    return ActivityError(call.activity.name, failure.type, failure.message, call.attempt)
+def activity_error(call: ActivityCall, failure: Failure) -> ActivityError:
+    return ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command)
+
+
+def settle_child(child: ChildCall, ending: str, payload: bytes) -> None:
+    """Tell the code how an execution ended that it had called."""
+    if ending == Kind.EXECUTION_COMPLETED:
+        try:
+            child.set_result(child.workflow.result.decode(payload))
+        except msgspec.ValidationError as error:
+            child.set_exception(ExecutionFailed(child.child_id, "TypeError", f"its result does not fit: {error}"))
+    else:
+        child.set_exception(error_of(child.child_id, ending, decode_failure(payload), child.command))

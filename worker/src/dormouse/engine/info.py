@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dormouse.engine.clock import to_datetime
 from dormouse.engine.loop import WorkflowLoop
@@ -27,12 +27,14 @@ class ActivityInfo:
         activity: its name.
         attempt: 1 for the first, counted over all lives of the workflow.
         idempotency_key: the same for every attempt of this call, and for no other call anywhere.
+        heartbeat_details: what an earlier attempt has last given to `heartbeat`, as plain JSON values.
     """
 
     execution_id: str
     activity: str
     attempt: int
     idempotency_key: str
+    heartbeat_details: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,22 @@ class WorkflowInfo:
         execution_id: its id.
         workflow: its workflow's name.
         replaying: True while it only repeats what its log holds; do not print then.
+        history_length: how many events its log has.
     """
 
     execution_id: str
     workflow: str
     replaying: bool
+    history_length: int
+
+    @property
+    def should_continue_as_new(self) -> bool:
+        """Whether the log has become so long that its replay takes noticeable time."""
+        return self.history_length >= _LONG_HISTORY
 
 
+_LONG_HISTORY = 10_000
+beating: contextvars.ContextVar[Callable[[Any], None]] = contextvars.ContextVar("dormouse_heartbeat")
 activity_context: contextvars.ContextVar[ActivityInfo] = contextvars.ContextVar("dormouse_activity")
 
 
@@ -59,6 +70,20 @@ def activity_info() -> ActivityInfo:
         return activity_context.get()
     except LookupError:
         raise DormouseError("activity_info() is only known inside a running activity") from None
+
+
+def heartbeat(details: Any = None) -> None:
+    """Say that this attempt is alive, and keep `details` for the attempt that may have to go on from here.
+
+    Raises:
+        asyncio.CancelledError: when nobody waits for this attempt any more; an activity that is not async is told
+            so here.
+    """
+    beat = beating.get(None)
+    if beat is not None:
+        beat(details)
+    else:
+        activity_info()  # or this is no activity
 
 
 @contextmanager
@@ -85,6 +110,30 @@ def workflow_info() -> WorkflowInfo:
         raise DormouseError("workflow_info() is only known inside a running workflow")
     info: WorkflowInfo = loop.host.info
     return info
+
+
+def patched(name: str) -> bool:
+    """Whether this execution runs with a change of the code that has this name.
+
+    An execution that has got past this place before the change says False for ever, every other one True. When all
+    that said False have ended, take the old way out of the code, and this call with it.
+    """
+    loop = _workflow_loop()
+    if loop is None:
+        raise DormouseError("patched() is only known inside a running workflow")
+    return bool(loop.host.patched(name))
+
+
+def continue_as_new(*input: Any) -> NoReturn:  # noqa: A002
+    """Begin the workflow anew with this input and an empty log, under the same id.
+
+    Signals that were not received go with it. What it has started and does not await is let go of.
+    """
+    loop = _workflow_loop()
+    if loop is None:
+        raise DormouseError("continue_as_new() can only be called inside a running workflow")
+    loop.host.continue_as_new(input)
+    raise AssertionError("unreachable")
 
 
 def now() -> datetime:

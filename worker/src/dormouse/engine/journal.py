@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from dormouse.engine.execution import ActivityCall, Execution, Sleep
+    from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
+    from dormouse.engine.ending import End
+    from dormouse.engine.execution import Execution
 
 
 class Kind(StrEnum):
@@ -22,20 +26,51 @@ class Kind(StrEnum):
     TIMER_SET = "TimerSet"
     TIMER_FIRED = "TimerFired"
     TIMER_CANCELLED = "TimerCancelled"
+    CHILD_STARTED = "ChildStarted"
+    CHILD_COMPLETED = "ChildCompleted"
+    CHILD_FAILED = "ChildFailed"
+    CHILD_CANCELLED = "ChildCancelled"
+    SIGNAL_RECEIVED = "SignalReceived"
+    UPDATE_ACCEPTED = "UpdateAccepted"
+    UPDATE_COMPLETED = "UpdateCompleted"
+    UPDATE_FAILED = "UpdateFailed"
+    PATCHED = "Patched"
+    CANCEL_REQUESTED = "CancelRequested"
     EXECUTION_COMPLETED = "ExecutionCompleted"
     EXECUTION_FAILED = "ExecutionFailed"
+    EXECUTION_CANCELLED = "ExecutionCancelled"
+    EXECUTION_TERMINATED = "ExecutionTerminated"
+    EXECUTION_RETRIED = "ExecutionRetried"
+    EXECUTION_CONTINUED = "ExecutionContinued"
 
 
-COMMANDS = frozenset({Kind.ACTIVITY_SCHEDULED, Kind.ACTIVITY_CANCELLED, Kind.TIMER_SET, Kind.TIMER_CANCELLED})
+COMMANDS = frozenset(
+    {
+        Kind.ACTIVITY_SCHEDULED,
+        Kind.ACTIVITY_CANCELLED,
+        Kind.TIMER_SET,
+        Kind.TIMER_CANCELLED,
+        Kind.CHILD_STARTED,
+        Kind.CHILD_CANCELLED,
+        Kind.UPDATE_COMPLETED,
+        Kind.UPDATE_FAILED,
+        Kind.PATCHED,
+    }
+)
 """What the workflow's code decides: a replay must decide the same, in the same order."""
+CLOSINGS = frozenset(
+    {Kind.EXECUTION_COMPLETED, Kind.EXECUTION_FAILED, Kind.EXECUTION_CANCELLED, Kind.EXECUTION_TERMINATED}
+)
+"""What ends a log, until the execution is retried."""
 
 
 class Event(NamedTuple):
     """One row of the append-only log.
 
-    `command` numbers the activities and timers of an execution in the order in which its code asked for them.
+    `command` numbers what an execution's code asks for, and the updates that it takes, in their order.
     `previous` is the position of the execution's event before this one: walking back along it takes the place of an
-    index, which would double what each commit writes and Litestream uploads.
+    index, which would double what each commit writes and Litestream uploads. `key` is a message's idempotency key,
+    or the id of a child.
     """
 
     position: int
@@ -49,6 +84,7 @@ class Event(NamedTuple):
     due: int | None = None
     payload: bytes | None = None
     source: str | None = None
+    key: str | None = None
 
 
 @dataclass(slots=True)
@@ -56,10 +92,12 @@ class Batch:
     """One transaction, and the effects that wait until it counts.
 
     Attributes:
-        opened, closed, changed: executions that began, ended, or are blocked or free again.
+        opened, closed, changed: executions that began, ended, or are blocked, free or open again.
         begun, delayed, ended: calls to run, to run again later, and that nobody waits for any more.
+        beaten, silenced: calls whose heartbeat has new details, and whose details are not needed any more.
         sleeping, woken: timers that were set, and that fired or were cancelled.
         resumed: what a replay found still to be waited for.
+        answers: who asked for something, and what is answered.
         recovered: whether it is the first of a life.
         position: the last position that was given.
     """
@@ -71,19 +109,22 @@ class Batch:
     begun: list[ActivityCall] = field(default_factory=list)
     delayed: list[ActivityCall] = field(default_factory=list)
     ended: list[ActivityCall] = field(default_factory=list)
+    beaten: list[ActivityCall] = field(default_factory=list)
+    silenced: list[ActivityCall] = field(default_factory=list)
     sleeping: list[Sleep] = field(default_factory=list)
     woken: list[Sleep] = field(default_factory=list)
-    resumed: list[ActivityCall | Sleep] = field(default_factory=list)
+    resumed: list[Pending] = field(default_factory=list)
+    answers: list[tuple[asyncio.Future[Any], Any]] = field(default_factory=list)
     recovered: bool = False
     position: int = 0
 
     @property
     def writes(self) -> bool:
-        return bool(self.events or self.changed)
+        return bool(self.events or self.changed or self.beaten)
 
     @property
     def empty(self) -> bool:
-        return not (self.writes or self.recovered)
+        return not (self.writes or self.recovered or self.answers)
 
     @property
     def timers_set(self) -> list[ActivityCall | Sleep]:
@@ -101,9 +142,52 @@ class Batch:
         self.begun += other.begun
         self.sleeping += other.sleeping
         self.ended += other.ended
+        self.silenced += other.silenced
         self.woken += other.woken
         self.resumed += other.resumed
+        self.answers += other.answers
         self.recovered |= other.recovered
+
+
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """A workflow has called another one."""
+
+    call: ChildCall
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """An execution has closed: its parent wants to know."""
+
+    execution: Execution
+    end: End
+
+
+@dataclass(frozen=True, slots=True)
+class Orphaned:
+    """The workflow that has called an execution is over."""
+
+    call: ChildCall
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """A workflow waits for a child no longer."""
+
+    call: ChildCall
+
+
+@dataclass(frozen=True, slots=True)
+class Continues:
+    """A workflow has asked to begin anew."""
+
+    execution: Execution
+    payload: bytes | None
+
+
+Consequence = Begins | Ends | Orphaned | Unwanted | Continues
+"""What one execution's turn means for others, in the same transaction."""
 
 
 class Journal:
@@ -112,6 +196,7 @@ class Journal:
     def __init__(self, next_position: int) -> None:
         self._next = next_position
         self.batch = Batch()
+        self.consequences: deque[Consequence] = deque()
 
     def reserve(self) -> int:
         """The next position."""

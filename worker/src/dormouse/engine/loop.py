@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from dormouse.engine.clock import SECOND
+from dormouse.engine.guard import Clocks
 from dormouse.errors import NotInWorkflow
 
 _T = TypeVar("_T")
@@ -37,6 +38,8 @@ class Host(Protocol):
     def moment(self) -> int: ...
 
     def set_timer(self, moment: int, callback: Callback) -> asyncio.TimerHandle | None: ...
+
+    def refuse_while_reading(self) -> None: ...
 
 
 class Callback:
@@ -96,6 +99,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(None, None)
         asyncio._set_running_loop(self)
+        _clocks.stand_still()
         ready = self._ready
         try:
             for _ in range(_MOST_CALLBACKS):
@@ -108,8 +112,18 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                     self.call_exception_handler({"message": "a callback raised", "exception": error})
             raise Restless(f"{_MOST_CALLBACKS} callbacks ran without the workflow waiting for an activity or a timer")
         finally:
+            _clocks.go_on()
             asyncio._set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
+
+    def run_inside(self, function: Callable[[], _T]) -> _T:
+        """Run a function as a part of the workflow's code, but none of what is ready."""
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
+        try:
+            return function()
+        finally:
+            asyncio._set_running_loop(outer)
 
     def dispose(self) -> None:
         """Close the coroutines that have not finished, without running what they would wait for next."""
@@ -168,6 +182,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         **options: Any,
     ) -> asyncio.Task[_T]:
         self._refuse_unordered(sys._getframe(1))
+        self.host.refuse_while_reading()
         self._count += 1
         task = WorkflowTask(self._count, coro, loop=self, name=name, context=context, **options)
         self._tasks.append(task)
@@ -215,3 +230,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     create_server = _refuse
     subprocess_exec = _refuse
     subprocess_shell = _refuse
+
+
+def _moment_ns() -> int | None:
+    loop = asyncio._get_running_loop()
+    return int(loop.host.moment) * 1000 if isinstance(loop, WorkflowLoop) else None
+
+
+_clocks = Clocks(_moment_ns)

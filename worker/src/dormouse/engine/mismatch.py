@@ -10,13 +10,21 @@ from dormouse.engine.journal import Event, Kind
 
 _SHOWN_CHARACTERS = 200
 _REMEDY = (
-    "The log is right: bring the code back to what it asked for, in the same order, "
-    "or start a new execution for the new code. It is tried again at each start."
+    "The log is right: bring the code back to what it asked for, in the same order, keep the old way for old "
+    "executions by `patched`, or start a new execution for the new code. It is tried again at each start."
 )
 
 
+_CALLS = frozenset({Kind.ACTIVITY_SCHEDULED, Kind.CHILD_STARTED})
+_UPDATE_ENDS = frozenset({Kind.UPDATE_COMPLETED, Kind.UPDATE_FAILED})
+
+
 class Blocked(msgspec.Struct, frozen=True, rename="camel"):
-    """Why an execution cannot go on with the present code."""
+    """Why an execution cannot go on with the present code.
+
+    Attributes:
+        suggestion: Python that would let this execution and new ones go on, to be put where the code differs.
+    """
 
     reason: str
     message: str
@@ -24,6 +32,7 @@ class Blocked(msgspec.Struct, frozen=True, rename="camel"):
     expected_source: str | None = None
     actual: str | None = None
     actual_source: str | None = None
+    suggestion: str | None = None
 
 
 class Issued(NamedTuple):
@@ -37,9 +46,13 @@ class Issued(NamedTuple):
 
     def repeats(self, recorded: Event) -> bool:
         """Whether this is what the log says. A timer may have another length: the recorded one counts."""
-        if recorded.kind != self.kind or recorded.command != self.command:
+        if recorded.command != self.command:
             return False
-        return self.kind != Kind.ACTIVITY_SCHEDULED or (recorded.name == self.name and recorded.payload == self.payload)
+        if self.kind in _UPDATE_ENDS:
+            return recorded.kind in _UPDATE_ENDS
+        if recorded.kind != self.kind:
+            return False
+        return self.kind not in _CALLS or (recorded.name == self.name and recorded.payload == self.payload)
 
 
 def blocked_by_mismatch(recorded: Event, issued: Issued | None) -> Blocked:
@@ -54,12 +67,48 @@ def blocked_by_mismatch(recorded: Event, issued: Issued | None) -> Blocked:
         recorded.source,
         actual,
         actual_source,
+        suggest(recorded, issued),
     )
+
+
+def suggest(recorded: Event, issued: Issued | None) -> str | None:
+    """Code that goes both ways; None where no call stands against another."""
+    old = _call(recorded.kind, recorded.name, recorded.payload)
+    if old is None:
+        return None
+    if issued is None:
+        return f'if not patched("without-{recorded.name or "sleep"}-{recorded.command}"):\n    {old}'
+    new = _call(issued.kind, issued.name, issued.payload)
+    if new is None:
+        return None
+    where = f"  # {issued.source}" if issued.source else ""
+    return f'if patched("{issued.name or "sleep"}-{issued.command}"):\n    {new}{where}\nelse:\n    {old}'
+
+
+def _call(kind: str, name: str | None, payload: bytes | None) -> str | None:
+    if kind == Kind.TIMER_SET:
+        return "await asyncio.sleep(...)"
+    if kind not in _CALLS:
+        return None
+    text = (payload or b"").decode(errors="replace")
+    if kind == Kind.ACTIVITY_SCHEDULED:
+        text = text[1:-1]
+    return f"await {name}({text if len(text) <= _SHOWN_CHARACTERS else '...'})"
 
 
 def blocked_by_code(message: str) -> Blocked:
     """The code as it is cannot follow the log at all."""
     return Blocked("NonDeterministic", f"{message}. {_REMEDY}")
+
+
+def blocked_by_unanswered_update(accepted: Event) -> Blocked:
+    """The log holds an update that the code does not answer at this place any more."""
+    expected = _describe(accepted.kind, accepted.command, accepted.name, accepted.payload)
+    return Blocked(
+        "NonDeterministic",
+        f"the log says {expected}, but the code has no answer to the update {accepted.name!r} at this place. {_REMEDY}",
+        expected,
+    )
 
 
 def blocked_by_absence(workflow: str, known: list[str]) -> Blocked:

@@ -85,7 +85,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 _MACHINERY = (str(PurePath(__file__).parent), str(PurePath(concurrent.futures.__file__).parent))
-_STANDARD_LIBRARY = str(PurePath(asyncio.__file__).parents[1])
+STANDARD_LIBRARY = str(PurePath(asyncio.__file__).parents[1])
 _INSTALLED = ("site-packages", "dist-packages")
 _FRAMES = 12
 _CHARACTERS = 4000
@@ -110,7 +110,7 @@ def _users_line(trace: TracebackType | None) -> str | None:
         line = f"{PurePath(filename).name}:{trace.tb_lineno}"
         if any(folder in filename for folder in _INSTALLED):
             installed = line
-        elif not filename.startswith((*_MACHINERY, _STANDARD_LIBRARY, "<")):
+        elif not filename.startswith((*_MACHINERY, STANDARD_LIBRARY, "<")):
             own = line
         trace = trace.tb_next
     return own or installed

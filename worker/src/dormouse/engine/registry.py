@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dormouse.engine.database import Request
-from dormouse.engine.execution import Execution, Status
+from dormouse.engine.ending import Status
+from dormouse.engine.execution import Execution
 
 
 @dataclass(slots=True)
@@ -20,7 +20,6 @@ class Running:
     """
 
     execution: Execution
-    request: Request
     started: asyncio.Future[None]
     ended: asyncio.Future[None]
 
@@ -30,6 +29,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._by_id: dict[str, Running] = {}
+        self._by_number: dict[int, Running] = {}
         self._by_key: dict[str, Running] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -40,15 +40,19 @@ class Registry:
     def find(self, execution_id: str) -> Running | None:
         return self._by_id.get(execution_id)
 
+    def find_by_number(self, key: int) -> Running | None:
+        return self._by_number.get(key)
+
     def find_by_key(self, idempotency_key: str) -> Running | None:
         return self._by_key.get(idempotency_key)
 
-    def add(self, execution: Execution, request: Request) -> Running:
+    def add(self, execution: Execution) -> Running:
         loop = asyncio.get_running_loop()
-        running = Running(execution, request, loop.create_future(), loop.create_future())
+        running = Running(execution, loop.create_future(), loop.create_future())
         self._by_id[execution.id] = running
-        if request.idempotency_key is not None:
-            self._by_key[request.idempotency_key] = running
+        self._by_number[execution.key] = running
+        if execution.origin.idempotency_key is not None:
+            self._by_key[execution.origin.idempotency_key] = running
         self._empty.clear()
         return running
 
@@ -62,8 +66,9 @@ class Registry:
             _wake(running.ended)
         if execution.status.closed:
             del self._by_id[execution.id]
-            if running.request.idempotency_key is not None:
-                del self._by_key[running.request.idempotency_key]
+            del self._by_number[execution.key]
+            if execution.origin.idempotency_key is not None:
+                del self._by_key[execution.origin.idempotency_key]
             if not self._by_id:
                 self._empty.set()
 

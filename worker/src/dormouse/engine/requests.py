@@ -31,6 +31,7 @@ def by_name(workflows: ModuleType | Iterable[Workflow[..., Any]]) -> dict[str, W
             continue
         if found.setdefault(one.name, one) is not one:
             raise InvalidDefinition(f"two workflows are named {one.name!r}; rename one of the functions")
+        one.check_messages()
     return found
 
 

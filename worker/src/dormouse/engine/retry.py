@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
 
 from dormouse.errors import InvalidDefinition
 
@@ -16,6 +18,7 @@ class RetryPolicy:
         factor: each further wait is so many times longer.
         maximum_seconds: no wait is longer than this.
         attempts: give up after so many attempts; 0 never gives up.
+        jitter: each wait is shorter by up to this part of it, so that not all calls come back at once.
         non_retryable: exceptions, as types or as names, that are failures for good at once.
     """
 
@@ -23,6 +26,7 @@ class RetryPolicy:
     factor: float = 2.0
     maximum_seconds: float = 60.0
     attempts: int = 0
+    jitter: float = 0.0
     non_retryable: tuple[type[BaseException] | str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -30,19 +34,46 @@ class RetryPolicy:
             raise InvalidDefinition(
                 f"{self}: initial_seconds, maximum_seconds and attempts must not be negative, factor at least 1"
             )
+        if not 0 <= self.jitter <= 1:
+            raise InvalidDefinition(f"{self}: jitter must be a part from 0 to 1")
 
 
-def seconds_until_retry(policy: RetryPolicy, attempt: int, error: BaseException) -> float | None:
-    """How long to wait after this attempt failed with this error; None when it was the last one."""
+def seconds_until_retry(policy: RetryPolicy, attempt: int, error: BaseException, chance: float = 0.0) -> float | None:
+    """How long to wait after this attempt failed with this error; None when it was the last one.
+
+    Args:
+        policy: the call's.
+        attempt: the number of the one that failed.
+        error: what it raised. Its `retry_after`, in seconds, is the wait when it has one.
+        chance: from 0 up to 1: how much of the jitter is used.
+    """
     if policy.attempts and attempt >= policy.attempts:
         return None
     if any(_matches(error, kind) for kind in policy.non_retryable):
         return None
+    asked = _asked_seconds(error)
+    if asked is not None:
+        return asked
     try:
         wait = policy.initial_seconds * policy.factor ** (attempt - 1)
     except OverflowError:
-        return policy.maximum_seconds
-    return min(wait, policy.maximum_seconds)
+        wait = policy.maximum_seconds
+    return min(wait, policy.maximum_seconds) * (1 - policy.jitter * chance)
+
+
+def chance_of(idempotency_key: str, attempt: int) -> float:
+    """A number from 0 up to 1 that is the same whenever this attempt is asked about."""
+    return int.from_bytes(sha256(f"{idempotency_key}#{attempt}".encode()).digest()[:4]) / 2**32
+
+
+def _asked_seconds(error: BaseException) -> float | None:
+    """The services' own word, as many clients hand it on with their exceptions."""
+    asked = getattr(error, "retry_after", None)
+    if isinstance(asked, timedelta):
+        asked = asked.total_seconds()
+    if isinstance(asked, bool) or not isinstance(asked, int | float):
+        return None
+    return float(asked) if 0 <= asked < float("inf") else None
 
 
 def _matches(error: BaseException, kind: type[BaseException] | str) -> bool:

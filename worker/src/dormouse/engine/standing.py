@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from dormouse.engine.execution import ActivityCall, Execution, Sleep
+from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
+from dormouse.engine.execution import Execution
 from dormouse.engine.payload import Failure
 
 Doing = Literal["running", "retrying", "sleeping", "waiting", "blocked"]
@@ -31,17 +32,20 @@ class Standing(msgspec.Struct, frozen=True, rename="camel"):
 class Waiting(msgspec.Struct, frozen=True):
     """One thing that an open execution waits for."""
 
-    kind: Literal["activity", "timer"]
+    kind: Literal["activity", "timer", "child", "signal"]
     name: str | None = None
     attempt: int | None = None
     last_failure: Failure | None = None
     due: int | None = None
+    id: str | None = None
 
 
-def waiting_of(waiting: ActivityCall | Sleep, backs_off: Callable[[ActivityCall], bool]) -> Waiting:
+def waiting_of(waiting: Pending, backs_off: Callable[[ActivityCall], bool]) -> Waiting:
     """Describe it; an activity that runs is not due."""
     if isinstance(waiting, Sleep):
         return Waiting("timer", due=waiting.due)
+    if isinstance(waiting, ChildCall):
+        return Waiting("child", waiting.workflow.name, id=waiting.child_id)
     due = waiting.due if backs_off(waiting) else None
     return Waiting("activity", waiting.activity.name, waiting.attempt, waiting.last_failure, due)
 

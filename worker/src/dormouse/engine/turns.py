@@ -12,15 +12,21 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from dormouse.engine.alarms import Alarms
 from dormouse.engine.attempts import Attempts, Outcome, Succeeded
+from dormouse.engine.calls import ActivityCall, Pending, Sleep
 from dormouse.engine.clock import SECOND, Clock
-from dormouse.engine.database import Database, Request
+from dormouse.engine.database import Database
 from dormouse.engine.durability import Durability
-from dormouse.engine.execution import ActivityCall, Execution, Sleep, Status
-from dormouse.engine.journal import Batch, Event, Journal, Kind
+from dormouse.engine.ending import Status
+from dormouse.engine.execution import Execution
+from dormouse.engine.family import Family
+from dormouse.engine.journal import Batch, Journal
 from dormouse.engine.payload import on_one_line
+from dormouse.engine.watch import LoopWatch
+from dormouse.errors import DormouseError, EngineStopped
 
 _log = logging.getLogger("dormouse.execution")
 
@@ -28,9 +34,15 @@ _log = logging.getLogger("dormouse.execution")
 def tell(execution: Execution) -> None:
     """Say in the log what went wrong, in one line."""
     if execution.failure is not None:
-        _log.error("execution %s failed: %s", execution.id, on_one_line(str(execution.failure)))
+        level = logging.ERROR if execution.status == Status.FAILED else logging.INFO
+        what = on_one_line(str(execution.failure))
+        _log.log(level, "execution %s %s: %s", execution.id, execution.status.lower(), what)
     elif execution.blocked is not None:
         _log.warning("execution %s is blocked: %s", execution.id, on_one_line(execution.blocked.message))
+
+
+Decide = Callable[[int, asyncio.Future[Any]], object]
+"""Decides at a moment what becomes of a request, and puts its answer into the batch, or keeps it for later."""
 
 
 class Turns:
@@ -45,6 +57,7 @@ class Turns:
         *,
         activities_at_once: int,
         threads: int,
+        blocked_loop_seconds: float,
         counts: Callable[[Execution], None],
         all_counts: bool,
     ) -> None:
@@ -58,13 +71,25 @@ class Turns:
         self.log_ends = database.last_positions()
         """Where the log of each open execution ends, as far as it counts."""
         self.recovered = asyncio.Event()
+        self.moved = asyncio.Event()
+        """Set with every effect: the executions may do something else now."""
         self.busy_at = clock.now()
-        self.attempts = Attempts(self._activity_ended, identity, at_once=activities_at_once, threads=threads)
+        self.watch = LoopWatch(lambda: not self.attempts.idle, blocked_loop_seconds)
+        self.attempts = Attempts(
+            self._activity_ended,
+            self._heartbeat_heard,
+            identity,
+            clock,
+            at_once=activities_at_once,
+            threads=threads,
+            watch=self.watch,
+        )
         self.alarms = Alarms(clock, self._alarm_rang)
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._arrived: deque[Callable[[int], None]] = deque()
-        self._requests: dict[int, Request] = {}
+        self._asked: set[asyncio.Future[Any]] = set()
         self._unreleased: deque[Batch] = deque()
+        self.family: Family | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dormouse-commit")
         self._scheduled = False
         self._committing: asyncio.Task[None] | None = None
@@ -79,9 +104,22 @@ class Turns:
 
     # What arrives.
 
-    def start(self, execution: Execution, payload: bytes | None, request: Request) -> None:
-        self._requests[execution.key] = request
-        self._arrive(lambda at: self._begin(execution, payload, at))
+    def start(self, execution: Execution, payload: bytes | None) -> None:
+        self._arrive(lambda at: execution.start(payload, at))
+
+    async def ask(self, decide: Decide) -> Any:
+        """Have something decided in a turn, and give the answer once it counts, with all that came before it."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked.add(answer)
+        answer.add_done_callback(self._asked.discard)
+        self._arrive(lambda at: self._decide(decide, at, answer))
+        return await answer
+
+    def _decide(self, decide: Decide, at: int, answer: asyncio.Future[Any]) -> None:
+        try:
+            decide(at, answer)
+        except DormouseError as refusal:
+            self.journal.batch.answers.append((answer, refusal))
 
     def resume(self, left: Batch) -> None:
         """Go on with what the replays left to do.
@@ -93,11 +131,15 @@ class Turns:
     def _activity_ended(self, call: ActivityCall, outcome: Outcome) -> None:
         self._arrive(lambda at: self._outcome(call, outcome, at))
 
+    def _heartbeat_heard(self, call: ActivityCall) -> None:
+        self._arrive(lambda _: self._beat(call))
+
     def _alarm_rang(self, waiting: Sleep | ActivityCall) -> None:
         if isinstance(waiting, Sleep):
             self._arrive(lambda at: self._wake(waiting, at))
         elif not waiting.done() and not self._draining:
             self.attempts.begin(waiting)
+            self.moved.set()
 
     def _arrive(self, arrival: Callable[[int], None]) -> None:
         self._arrived.append(arrival)
@@ -105,22 +147,9 @@ class Turns:
 
     # What follows from it: no effects, only the batch.
 
-    def _begin(self, execution: Execution, payload: bytes | None, at: int) -> None:
-        batch = self.journal.batch
-        batch.opened.append(execution)
-        batch.events.append(
-            Event(
-                execution.key,
-                execution.key,
-                Kind.EXECUTION_STARTED,
-                at,
-                None,
-                name=execution.workflow.name,
-                payload=payload,
-            )
-        )
-        execution.last_position = execution.key
-        execution.begin(payload, at)
+    def _beat(self, call: ActivityCall) -> None:
+        if call.execution.pending.get(call.command) is call:
+            self.journal.batch.beaten.append(call)
 
     def _outcome(self, call: ActivityCall, outcome: Outcome, at: int) -> None:
         execution = call.execution
@@ -153,8 +182,7 @@ class Turns:
             return
         at = self._clock.now()
         try:
-            while self._arrived:
-                self._arrived.popleft()(at)
+            self._take(at)
         except Exception as error:  # noqa: BLE001 - not the user's code: the engine itself is wrong
             self._fail(error)
             return
@@ -162,14 +190,31 @@ class Turns:
         if not batch.empty:
             self._committing = asyncio.get_running_loop().create_task(self._commit(batch))
 
+    def _take(self, at: int) -> None:
+        family, consequences = self.family, self.journal.consequences
+        assert family is not None  # noqa: S101 - it is set before anything arrives
+        if not self._draining:
+            family.continue_as_new()
+        family.follow(at)
+        restless = len(family.continuing)
+        # What comes for an execution that is about to begin anew waits until it has; but nothing waits for those
+        # that begin anew again and again.
+        while self._arrived and len(family.continuing) == restless:
+            self._arrived.popleft()(at)
+            if consequences:
+                family.follow(at)
+        if family.continuing and not self._draining:
+            self._arrived.append(_nothing)  # so that another turn follows
+
     async def _commit(self, batch: Batch) -> None:
         try:
             if batch.writes:
                 self._all_counts = False
                 await self._durability.before_commit()
-                self._database.write(batch, self._requests)
+                self._database.write(batch)
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._database.commit)
-            if self._all_counts:
+            nothing_new = not (batch.writes or batch.recovered or self._unreleased)
+            if self._all_counts or nothing_new:
                 self._take_effect(batch)
             else:
                 self._unreleased.append(batch)
@@ -199,6 +244,7 @@ class Turns:
 
     def _take_effect(self, batch: Batch) -> None:
         self.busy_at = self._clock.now()
+        self.moved.set()
         self.durable_position = batch.position
         for event in batch.events:
             self.log_ends[event.execution] = event.position
@@ -215,31 +261,43 @@ class Turns:
         if not self._draining:
             for waiting in (*batch.begun, *batch.timers_set, *batch.resumed):
                 self._go_on_waiting(waiting)
-        for execution in batch.opened:
-            del self._requests[execution.key]
+        self._tell_who_waits(batch)
+
+    def _tell_who_waits(self, batch: Batch) -> None:
         for execution in batch.closed:
             del self.log_ends[execution.key]
         for execution in (*batch.opened, *batch.closed, *batch.changed):
             self._counts(execution)
+        for answer, value in batch.answers:
+            if not answer.done():
+                _give(answer, value)
 
-    def _go_on_waiting(self, waiting: Sleep | ActivityCall) -> None:
+    def _go_on_waiting(self, waiting: Pending) -> None:
         if waiting.execution.pending.get(waiting.command) is not waiting:
             return
-        if waiting.due is not None:
+        if isinstance(waiting, Sleep) or (isinstance(waiting, ActivityCall) and waiting.due is not None):
             self.alarms.set(waiting)
         elif isinstance(waiting, ActivityCall):
             self.attempts.begin(waiting)
 
     def _end(self, execution: Execution) -> None:
         for waiting in list(execution.pending.values()):
-            self.alarms.clear(waiting)
             if isinstance(waiting, ActivityCall):
                 self.attempts.cancel(waiting)
+            if isinstance(waiting, ActivityCall | Sleep):
+                self.alarms.clear(waiting)
         execution.dispose()
+        execution.mailbox.close(f"execution {execution.id!r} is {execution.status}, so the update is not done")
 
     def _fail(self, error: BaseException) -> None:
         if not self.failure.done():
             self.failure.set_result(error)
+            self._refuse_answers(f"the engine cannot write any more: {error!r}")
+
+    def _refuse_answers(self, message: str) -> None:
+        for answer in list(self._asked):
+            if not answer.done():
+                answer.set_exception(EngineStopped(message))
 
     # The end.
 
@@ -258,6 +316,18 @@ class Turns:
         if self._releasing is not None:
             self._releasing.cancel()
             await asyncio.wait({self._releasing})
+        self._refuse_answers("the engine has stopped before this was done; ask again, the next one will answer")
+        self.watch.stop()
         if not self.failure.done():
             await self._durability.flush()
         self._thread.shutdown()
+
+
+def _nothing(_: int) -> None: ...
+
+
+def _give(answer: asyncio.Future[Any], value: Any) -> None:
+    if isinstance(value, DormouseError):
+        answer.set_exception(value)
+    else:
+        answer.set_result(value)

@@ -40,9 +40,11 @@ async def keep(settings: Settings, store: Store) -> int:
         await service.listen(settings.pod.keeper_socket)
         await service.listen_http(settings.host, settings.port)
         living = asyncio.create_task(life.live())
+        reporting = asyncio.create_task(_report(settings, life))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        reporting.cancel()
         code = await _finish(settings, life, living) if not living.done() else 0
         living.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -56,6 +58,18 @@ async def keep(settings: Settings, store: Store) -> int:
         return 1
     finally:
         await service.close()
+
+
+async def _report(settings: Settings, life: Life) -> None:
+    if settings.operator is None:
+        return
+    await life.opened()  # what a report needs is loaded only when nothing waits for this process any more
+    from dormouse.keeper.reporting import Reporter
+
+    try:
+        await Reporter(settings.operator, settings.pod, life).run()
+    except Exception:  # noqa: BLE001 - a mistake in the reports must not end the life
+        _log.exception("no more reports to the operator")
 
 
 async def _finish(settings: Settings, life: Life, living: asyncio.Task[None]) -> int:

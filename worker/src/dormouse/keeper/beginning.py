@@ -105,6 +105,7 @@ async def _claim(settings: Settings, store: Store, ownership: Ownership, volume:
             nonce=new_nonce(),
             first_claim=settings.first_claim,
             allow_empty_restore=settings.allow_empty_restore,
+            adopts_released=settings.adopts_released,
             take_over_from=settings.take_over_from,
         )
         seen = await ownership.read()

@@ -48,12 +48,14 @@ class Life:
         identity: the executor id; idempotency keys derive from it.
         restored_from: the position `epoch/txid`, or None in a first life.
         all_in_store: what the database holds is in the store already, so work may go on from it without a barrier.
+        wants_status: the keeper passes on what the runtime says of its executions.
     """
 
     epoch: int
     identity: str
     restored_from: str | None
     all_in_store: bool = False
+    wants_status: bool = False
 
 
 class KeeperClient:
@@ -94,11 +96,21 @@ class KeeperClient:
             AlreadySealed: when an earlier run of this container brought the life to its end.
         """
         answer = await self._ask("gate")
-        return Life(answer["epoch"], answer["identity"], answer["restoredFrom"], answer.get("allInStore", False))
+        return Life(
+            answer["epoch"],
+            answer["identity"],
+            answer["restoredFrom"],
+            answer.get("allInStore", False),
+            answer.get("wantsStatus", False),
+        )
 
     async def barrier(self) -> None:
         """Return once every commit made before this call is in the store and the epoch is still ours."""
         await self._ask("barrier")
+
+    async def tell_status(self, status: dict[str, Any]) -> None:
+        """Say what the executions do; the keeper decides when that is worth a report."""
+        await self._ask("status", status=status)
 
     async def seal(self, reason: str, next_wake_at: str | None = None) -> str:
         """Record a good end; the database must be closed. Returns the final position."""

@@ -7,8 +7,8 @@ import errno
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from dormouse.keeper.barrier import Barriers
 from dormouse.keeper.beginning import Begun, begin, disk_full, volume_of
@@ -21,6 +21,9 @@ from dormouse.replica.current import Current, Position, SealReason, State
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.store import Store, StoreError
 
+if TYPE_CHECKING:
+    from dormouse.keeper.report import RuntimeStatus
+
 _log = logging.getLogger("dormouse.keeper")
 
 FENCE_SECONDS = 5.0
@@ -29,6 +32,16 @@ FENCE_SECONDS = 5.0
 _STALE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What can be told of a life that has begun; `trouble` is empty while the store keeps up."""
+
+    position: str
+    trouble: str
+    overdue_seconds: float
+    runtime_status: RuntimeStatus | None
 
 
 class Life:
@@ -49,6 +62,9 @@ class Life:
         self._sealing: asyncio.Task[Position] | None = None
         self._seal_reason: SealReason | None = None
         self._confirmed_at = time.monotonic()
+        self._runtime_status: RuntimeStatus | None = None
+        self.news = asyncio.Event()
+        """Set whenever there may be something else to report."""
 
     async def live(self) -> None:
         """Claim, restore, replicate and watch.
@@ -129,6 +145,10 @@ class Life:
 
     # What the service offers.
 
+    async def opened(self) -> None:
+        """Wait until the gate is open."""
+        await self._gate.wait()
+
     async def gate(self) -> dict[str, Any]:
         """Wait until work may start; a life that seals itself never starts any."""
         await self._gate.wait()
@@ -147,6 +167,7 @@ class Life:
             "identity": self._ownership.current.identity,
             "restoredFrom": str(base.position) if base else None,
             "allInStore": untouched,
+            "wantsStatus": self._settings.operator is not None,
         }
 
     async def barrier(self) -> dict[str, Any]:
@@ -159,6 +180,16 @@ class Life:
         except asyncio.CancelledError:
             self._raise_if_fenced()
             raise
+
+    async def take_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Remember what the runtime says of its executions, for the next report."""
+        from msgspec import convert  # only a keeper that reports needs these
+
+        from dormouse.keeper.report import RuntimeStatus
+
+        self._runtime_status = convert(status, RuntimeStatus)
+        self.news.set()
+        return {}
 
     async def seal(self, reason: str, next_wake_at: str | None) -> dict[str, Any]:
         """Seal at the final position. Repeated calls wait for the same seal."""
@@ -257,13 +288,32 @@ class Life:
         barriers = self._barriers
         if barriers is None:
             return False, "restoring"
-        if barriers.overdue_seconds() > _STALE_SECONDS:
-            return False, f"commits wait for the store: {barriers.trouble}"
+        if trouble := self._trouble(barriers):
+            return False, trouble
         if barriers.last_position is None:
             return False, "the first upload is under way"
-        if time.monotonic() - self._confirmed_at > _STALE_SECONDS + FENCE_SECONDS:
-            return False, "CURRENT cannot be read"
         return True, "replicating"
+
+    def _trouble(self, barriers: Barriers) -> str:
+        """Why the store does not keep up; empty while it does."""
+        if barriers.overdue_seconds() > _STALE_SECONDS:
+            return f"commits wait for the store: {barriers.trouble}"
+        if time.monotonic() - self._confirmed_at > _STALE_SECONDS + FENCE_SECONDS:
+            return "CURRENT cannot be read"
+        return ""
+
+    def seen(self) -> Seen | None:
+        """What to report; None before this life can write and once it ends."""
+        barriers = self._barriers
+        if barriers is None or self._fenced is not None or self._sealing is not None:
+            return None
+        last = barriers.last_position
+        return Seen(
+            position=str(last) if last else "",
+            trouble=self._trouble(barriers),
+            overdue_seconds=barriers.overdue_seconds(),
+            runtime_status=self._runtime_status,
+        )
 
     def status(self) -> dict[str, Any]:
         """For people and `dormouse dev`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,9 +21,14 @@ class Served(Protocol):
 
     async def gate(self) -> dict[str, Any]: ...
     async def barrier(self) -> dict[str, Any]: ...
+    async def take_status(self, status: dict[str, Any]) -> dict[str, Any]: ...
     async def seal(self, reason: str, next_wake_at: str | None) -> dict[str, Any]: ...
     def ready(self) -> tuple[bool, str]: ...
     def status(self) -> dict[str, Any]: ...
+
+
+# Python 3.13 would remove the socket at the end by the short name, which is gone by then.
+_LEFT_IN_PLACE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class Service:
@@ -39,7 +45,7 @@ class Service:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         with short_path(path) as name:
-            self._servers.append(await asyncio.start_unix_server(self._converse, name))
+            self._servers.append(await asyncio.start_unix_server(self._converse, name, **_LEFT_IN_PLACE))
 
     async def listen_http(self, host: str, port: int) -> None:
         """Answer the kubelet's probes."""
@@ -110,10 +116,12 @@ class Service:
                 return self._served.gate
             case "barrier":
                 return self._served.barrier
+            case "status":
+                return lambda: self._served.take_status(request["status"])
             case "seal":
                 return lambda: self._served.seal(request["reason"], request.get("nextWakeAt"))
             case other:
-                raise ValueError(f"unknown operation {other!r}; there are gate, barrier and seal")
+                raise ValueError(f"unknown operation {other!r}; there are gate, barrier, status and seal")
 
     async def _probe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -5,10 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from dormouse.pod import InvalidSettings, PodSettings, Variables
 from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import Location
+
+_TOKEN_FILE = "/var/run/dormouse/token"  # noqa: S105 - its place, not the token
+_OPERATOR_URL = re.compile(r"http://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Where the operator takes reports, and the file with the token that says who we are.
+
+    Plain HTTP: the token is good for nothing but reports, and a report is only a hint.
+    """
+
+    host: str
+    port: int
+    token_file: Path
 
 
 @dataclass(frozen=True)
@@ -22,9 +38,11 @@ class Settings:
     port: int
     first_claim: bool
     allow_empty_restore: int | None
+    adopts_released: bool
     take_over_from: str | None
     retention_seconds: int
     grace_seconds: int
+    operator: Operator | None = None
 
 
 def parse(environment: Mapping[str, str]) -> Settings:
@@ -54,7 +72,21 @@ def parse(environment: Mapping[str, str]) -> Settings:
         port=variables.number("DORMOUSE_PORT", 8081),
         first_claim=variables.flag("DORMOUSE_FIRST_CLAIM", False),
         allow_empty_restore=variables.optional_number("DORMOUSE_ALLOW_EMPTY_RESTORE"),
+        adopts_released=variables.flag("DORMOUSE_ADOPT_RELEASED", False),
         take_over_from=variables.text("DORMOUSE_TAKE_OVER_FROM", "") or None,
         retention_seconds=variables.number("DORMOUSE_RETENTION_SECONDS", 86400),
         grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
+        operator=_operator(variables),
     )
+
+
+def _operator(variables: Variables) -> Operator | None:
+    """None where nobody takes reports."""
+    url = variables.text("DORMOUSE_OPERATOR_URL", "")
+    if not url:
+        return None
+    found = _OPERATOR_URL.fullmatch(url)
+    port = int(found[2] or 80) if found is not None else 0
+    if found is None or not 0 < port < 65536:
+        raise InvalidSettings(f"DORMOUSE_OPERATOR_URL must be a URL such as http://operator.example:8090, not {url!r}")
+    return Operator(found[1], port, Path(variables.text("DORMOUSE_TOKEN_FILE", _TOKEN_FILE)))

@@ -1,7 +1,12 @@
 """How do keeper and runtime talk? JSON lines over a Unix socket, version 1.
 
-Request `{"v": 1, "id": n, "op": "gate" | "barrier" | "seal", ...}`; answer `{"id": n, "ok": true, ...}` or
+Request `{"v": 1, "id": n, "op": "gate" | "barrier" | "status" | "seal", ...}`; answer `{"id": n, "ok": true, ...}` or
 `{"id": n, "ok": false, "error": "Fenced", "message": "..."}`; and, unasked, `{"event": "fenced", "message": "..."}`.
+
+    gate     -> epoch, identity, restoredFrom, allInStore, wantsStatus
+    barrier  -> position
+    status   status: what `dormouse.keeper.report.RuntimeStatus` holds; sent on change, if the gate's answer wants it
+    seal     reason, nextWakeAt -> position
 """
 
 from __future__ import annotations

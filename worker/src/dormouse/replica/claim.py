@@ -6,10 +6,10 @@ arrives as a value, and what it wants done leaves as one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from dormouse.replica.current import Current, LineageEntry, State
+from dormouse.replica.current import Current, Former, LineageEntry, State
 from dormouse.replica.refusal import Reason, Refused
 
 
@@ -24,6 +24,7 @@ class Claimant:
     nonce: str
     first_claim: bool = False
     allow_empty_restore: int | None = None
+    adopts_released: bool = False
     take_over_from: str | None = None
 
 
@@ -173,6 +174,12 @@ def _without_record(seen: Malformed | None, claimant: Claimant, volume: Volume, 
 
 
 def _of_another(seen: Current, claimant: Claimant) -> Decision:
+    if any(former.workflow_uid == claimant.workflow_uid for former in seen.adopted_from):
+        raise Refused(
+            Reason.RELEASED,
+            f"the data of this workflow went over to workflow {seen.workflow_uid}, and whoever gave data up never "
+            "claims it again; create a new DurableWorkflow",
+        )
     if seen.state is State.RELEASED and not seen.lineage:
         if seen.epoch >= claimant.epoch:
             raise Refused(
@@ -181,12 +188,25 @@ def _of_another(seen: Current, claimant: Claimant) -> Decision:
                 seen=seen.epoch,
             )
         return Write(_first(claimant, seen.epoch, revision=seen.revision + 1))
-    if claimant.take_over_from is not None and claimant.take_over_from == seen.workflow_uid:
-        if seen.epoch >= claimant.epoch:
-            raise Refused(Reason.STALE_EPOCH, f"{seen.workflow_uid} lives as epoch {seen.epoch}", seen=seen.epoch)
-        return Write(_appended(seen, claimant))
+    takes_over = claimant.take_over_from == seen.workflow_uid
     if seen.state is State.DELETING:
-        raise Refused(Reason.DELETING, f"the data of workflow {seen.workflow_uid} is being deleted here")
+        if takes_over:
+            # What is left of the data belongs to nobody any more: it is given up as if its removal had come to its end.
+            return Write(_first(claimant, seen.epoch, revision=seen.revision + 1))
+        raise Refused(
+            Reason.DELETING,
+            f"the data of workflow {seen.workflow_uid} is being deleted here. Wait for that, or choose another name; "
+            f"if that workflow's cluster is gone for good, start anew with storage.takeOverFrom: {seen.workflow_uid}",
+        )
+    if takes_over or (seen.state is State.RELEASED and claimant.adopts_released):
+        return Write(_adopted(seen, claimant))
+    if seen.state is State.RELEASED:
+        raise Refused(
+            Reason.NAME_TAKEN,
+            f"this name has the data that workflow {seen.workflow_uid} left at epoch {seen.epoch}. Go on with it by "
+            "adoptionPolicy: Released, or choose another name, prefix or bucket. If nobody wants it: adopt it, and "
+            "delete the DurableWorkflow with deletionPolicy: Delete",
+        )
     raise Refused(
         Reason.NAME_TAKEN,
         f"this name belongs to workflow {seen.workflow_uid} (state {seen.state}, epoch {seen.epoch}). Choose "
@@ -208,6 +228,15 @@ def _first(claimant: Claimant, newest_epoch: int, revision: int = 1) -> Current:
         state=State.ACTIVE,
         lineage=(LineageEntry(claimant.epoch, claimant.prefix),),
     )
+
+
+def _adopted(seen: Current, claimant: Claimant) -> Current:
+    if seen.epoch >= claimant.epoch:
+        raise Refused(
+            Reason.STALE_EPOCH, f"workflow {seen.workflow_uid} used the epochs up to {seen.epoch}", seen=seen.epoch
+        )
+    former = Former(seen.workflow_uid, seen.epoch)
+    return replace(_appended(seen, claimant), adopted_from=(*seen.adopted_from, former))
 
 
 def _appended(seen: Current, claimant: Claimant) -> Current:

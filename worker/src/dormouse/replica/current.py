@@ -82,8 +82,16 @@ class LineageEntry:
 
 
 @dataclass(frozen=True)
+class Former:
+    """A workflow whose data this was up to that epoch; it never claims again."""
+
+    workflow_uid: str
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Current:
-    """The record. `owner` is the UID of the pod whose life `epoch` is."""
+    """The record. `owner` is the UID of the pod whose life `epoch` is; `adopted_from` has the newest last."""
 
     revision: int
     nonce: str
@@ -95,6 +103,7 @@ class Current:
     seal_reason: SealReason | None = None
     next_wake_at: str | None = None
     lineage: tuple[LineageEntry, ...] = field(default=())
+    adopted_from: tuple[Former, ...] = ()
 
     @property
     def entry(self) -> LineageEntry:
@@ -136,6 +145,7 @@ def encode(current: Current) -> bytes:
             }
             for entry in current.lineage
         ],
+        "adoptedFrom": [{"workflowUID": former.workflow_uid, "epoch": former.epoch} for former in current.adopted_from],
     }
     return json.dumps(document, indent=1).encode()
 
@@ -203,6 +213,9 @@ def decode(data: bytes) -> Current:
         seal_reason=seal_reason,
         next_wake_at=fields.want("nextWakeAt", str),
         lineage=lineage,
+        adopted_from=tuple(
+            _former(item, f"adoptedFrom[{i}].") for i, item in enumerate(fields.want("adoptedFrom", list) or ())
+        ),
     )
     _check(current)
     return current
@@ -223,6 +236,11 @@ def _entry(value: object, where: str) -> LineageEntry:
         replicated=fields.need("replicated", bool),
         sealed_txid=fields.want("sealedTxid", int),
     )
+
+
+def _former(value: object, where: str) -> Former:
+    fields = _Fields(value, where)
+    return Former(fields.need("workflowUID", str), fields.number("epoch", 1))
 
 
 def _check(current: Current) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
-from dormouse.errors import InvalidInput, UnknownWorkflow
+from dormouse.errors import InvalidInput, NewerFile, UnknownWorkflow
 from dormouse.keeper.client import Fenced, KeeperGone, SealFailed
 from dormouse.runtime.entrypoint import EntrypointFailed
 
@@ -24,6 +24,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (EntrypointFailed, "EntrypointFailed"),
     (UnknownWorkflow, "UnknownWorkflow"),
     (InvalidInput, "InvalidInput"),
+    (NewerFile, "NewerFile"),
     (Fenced, "Fenced"),
     (KeeperGone, "KeeperGone"),
     (SealFailed, "SealFailed"),

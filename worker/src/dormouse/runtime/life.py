@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from dormouse.engine.durability import AsyncDurability, Durability, SyncDurability
+from dormouse.engine.ending import Status
 from dormouse.engine.engine import Engine
-from dormouse.engine.execution import Status
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.payload import decode_failure
 from dormouse.errors import DormouseError, InvalidDefinition
@@ -71,7 +71,12 @@ class RuntimeLife:
         engine = self._engine(module, keeper, life)
         await engine.__aenter__()
         _log.info("epoch %d is open, restored from %s", life.epoch, life.restored_from or "nothing")
-        return await self._work(engine, keeper)
+        telling = asyncio.create_task(self._tell(engine, keeper)) if life.wants_status else None
+        try:
+            return await self._work(engine, keeper)
+        finally:
+            if telling is not None:
+                telling.cancel()
 
     # Until the work begins.
 
@@ -107,7 +112,12 @@ class RuntimeLife:
         )
         try:
             return Engine(
-                pod.database, module, durability=durability, identity=life.identity, all_counts=life.all_in_store
+                pod.database,
+                module,
+                durability=durability,
+                identity=life.identity,
+                app_version=self._settings.app_version or None,
+                all_counts=life.all_in_store,
             )
         except InvalidDefinition as error:
             raise EntrypointFailed(str(error)) from error
@@ -127,6 +137,14 @@ class RuntimeLife:
             return await self._end_well(engine, keeper, stopping, "Completed")
         working.cancel()
         return await self._end_well(engine, keeper, stopping, "Stopped")
+
+    async def _tell(self, engine: Engine, keeper: KeeperClient) -> None:
+        from dormouse.runtime.telling import keep_telling
+
+        try:
+            await keep_telling(engine, keeper)
+        except Exception:  # noqa: BLE001 - a mistake in a status must not end the life
+            _log.exception("no more reports of the executions")
 
     async def _until_done(self, engine: Engine) -> None:
         """Return when the one thing that this pod was made for is done; else go on for ever."""

@@ -30,6 +30,7 @@ class WaitingView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     attempt: int | None = None
     last_error: ErrorView | None = None
     due_at: str | None = None
+    id: str | None = None
 
 
 class ExecutionView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -44,6 +45,7 @@ class ExecutionView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
     waits_for: list[WaitingView] | None = None
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: ErrorView | None = None
+    app_version: str | None = None
 
 
 class ExecutionsView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,6 +67,15 @@ class EventView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     due: str | None = None
     source: str | None = None
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    key: str | None = None
+
+
+class AnswerView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a query or an update came to; while that is not known, the key to ask for it again with."""
+
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: ErrorView | None = None
+    idempotency_key: str | None = None
 
 
 class StatusView(msgspec.Struct, frozen=True, rename="camel"):
@@ -107,7 +118,7 @@ def execution_view(
     """Show an execution, with the event that closed it or what it waits for as far as they are given."""
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: ErrorView | None = None
-    if ending is not None and ending.kind == Kind.EXECUTION_FAILED:
+    if ending is not None and ending.kind != Kind.EXECUTION_COMPLETED:
         error = _error_view(decode_failure(ending.payload or b"null"))
     elif ending is not None and with_result:
         result = msgspec.Raw(ending.payload or b"null")
@@ -121,6 +132,7 @@ def execution_view(
         None if waiting is None else [_waiting_view(one) for one in waiting],
         result,
         error,
+        row.app_version,
     )
 
 
@@ -132,6 +144,7 @@ def _waiting_view(waiting: Waiting) -> WaitingView:
         waiting.attempt,
         None if failure is None else _error_view(failure),
         moment(waiting.due),
+        waiting.id,
     )
 
 
@@ -150,4 +163,5 @@ def event_view(event: Event) -> EventView:
         moment(event.due),
         event.source,
         msgspec.UNSET if event.payload is None else msgspec.Raw(event.payload),
+        event.key,
     )

@@ -1,0 +1,188 @@
+"""How are a store and what it names kept from being deleted while DurableWorkflows have data there?
+
+The store is held first and let go of last, and its status records what else may be held: whoever comes after an
+operator that died half way finds everything there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from dormouse_operator.api import HeldObject, InvalidManifest, ObjectStore, Verdict
+from dormouse_operator.controller.api_server import ApiServer, NotFound, Refused
+from dormouse_operator.controller.credentials import CredentialReader, Credentials
+from dormouse_operator.controller.events import EventTeller
+from dormouse_operator.controller.finalizing import is_gone, set_finalizer
+from dormouse_operator.controller.resources import (
+    CONFIG_MAPS,
+    SECRETS,
+    STORES,
+    WORKFLOWS,
+    Document,
+    key_of,
+)
+from dormouse_operator.controller.store_status import StoreStatuses, read_store
+from dormouse_operator.controller.world import World, store_of
+from dormouse_operator.plan import IN_USE_FINALIZER, EmitEvent, holding
+
+_RESOURCES = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
+
+log = logging.getLogger(__name__)
+
+
+class StoreHolder:
+    """Holds and lets go; one store at a time, since several may name the same Secret."""
+
+    def __init__(
+        self,
+        api: ApiServer,
+        world: World,
+        credentials: CredentialReader,
+        statuses: StoreStatuses,
+        events: EventTeller,
+    ) -> None:
+        """`credentials` is told what was changed."""
+        self._api = api
+        self._world = world
+        self._credentials = credentials
+        self._statuses = statuses
+        self._events = events
+        self._told: set[str] = set()
+        self._left: set[str] = set()
+        self._lock = asyncio.Lock()
+
+    async def look_after(self, document: Document, store: ObjectStore, credentials: Credentials) -> None:
+        """Hold or let go, whichever is due; most of the time nothing is. Raises ApiError."""
+        async with self._lock:
+            if names := self._users(store):
+                await self._hold(document, store, credentials, names)
+            elif holding.is_held(document) or store.status.holds:
+                await self._let_go(document, store)
+
+    async def leave(self, workflow: Document) -> None:
+        """This one has no data any more: the last to say so lets go of the store. Raises ApiError.
+
+        Before the workflow goes: once all are gone nobody may be there any more to let go of it.
+        """
+        self._left &= {str(each["metadata"]["uid"]) for each in self._world.workflows}
+        self._left.add(workflow["metadata"]["uid"])
+        async with self._lock:
+            document = self._world.stores.get(store_of(workflow))
+            if document is None or not holding.is_held(document):
+                return
+            store = read_store(document)
+            if not self._users(store):
+                await self._let_go(document, store)
+
+    def _users(self, store: ObjectStore) -> tuple[str, ...]:
+        named = self._world.workflows_of((store.metadata.namespace, store.metadata.name))
+        return holding.users(store, [each for each in named if each["metadata"]["uid"] not in self._left])
+
+    async def _hold(
+        self, document: Document, store: ObjectStore, credentials: Credentials, names: tuple[str, ...]
+    ) -> None:
+        try:
+            document = await self._mark_store(document)
+            if not holding.is_held(document):
+                return  # it is being deleted already
+            document, store = await self._record(document, store, holding.recorded(store))
+            absent = [each for each in holding.named(store) if not await self._hold_named(store, each, credentials)]
+        except Refused as refused:
+            log.warning("%s cannot be held: %s", "/".join(key_of(document)), refused)
+            said = Verdict("Unknown", "CannotBeHeld", f"the finalizer {IN_USE_FINALIZER} is refused: {refused}")
+            await self._statuses.judge(document, store, {"InUse": said})
+            return
+        for each in (spare := holding.superfluous(store, self._others(store), is_used=True)):
+            await self._release(store, each)
+        document, store = await self._record(document, store, _without(store.status.holds, spare))
+        await self._tell(document, store, holding.usage(store, names, tuple(absent)))
+        for held in credentials.documents.values():
+            await self._tell_named(held, names)
+
+    async def _tell(self, document: Document, store: ObjectStore, found: Verdict) -> None:
+        is_news = await self._statuses.judge(document, store, {"InUse": found}) is not None
+        if is_news and found.reason == "DeletionWaits":
+            await self._events.tell(document, EmitEvent("Warning", found.reason, found.message))
+
+    async def _tell_named(self, held: Document, names: tuple[str, ...]) -> None:
+        """Who deleted it sees only that it does not go."""
+        metadata = held["metadata"]
+        if metadata.get("deletionTimestamp") and metadata["uid"] not in self._told:
+            self._told.add(metadata["uid"])
+            await self._events.tell(held, EmitEvent("Warning", "DeletionWaits", holding.waiting(names)))
+
+    async def _let_go(self, document: Document, store: ObjectStore) -> None:
+        namespace = store.metadata.namespace
+        # That the cache lacks a workflow is no evidence.
+        listed, version = await self._api.list(WORKFLOWS, namespace)
+        self._world.relist(WORKFLOWS, listed, version, lambda each: each["metadata"]["namespace"] == namespace)
+        if self._users(store):
+            return
+        saved = await self._statuses.judge(document, store, {"InUse": holding.usage(store, ())})
+        document = saved or document
+        for each in holding.superfluous(store, self._others(store), is_used=False):
+            await self._release(store, each)
+        document, _ = await self._record(document, read_store(document), ())
+        made = await set_finalizer(self._api, STORES, document, IN_USE_FINALIZER, is_held=False)
+        if is_gone(made):
+            self._world.drop(STORES, made)
+        else:
+            self._world.put(STORES, made)
+
+    async def _mark_store(self, document: Document) -> Document:
+        if holding.is_held(document) or document["metadata"].get("deletionTimestamp"):
+            return document
+        made = await set_finalizer(self._api, STORES, document, IN_USE_FINALIZER, is_held=True)
+        self._world.put(STORES, made)
+        return made
+
+    async def _record(
+        self, document: Document, store: ObjectStore, holds: tuple[HeldObject, ...]
+    ) -> tuple[Document, ObjectStore]:
+        if holds == store.status.holds:
+            return document, store
+        saved = await self._statuses.save(document, replace(store.status, holds=holds))
+        document = saved or document
+        return document, read_store(document)
+
+    async def _hold_named(self, store: ObjectStore, held: HeldObject, credentials: Credentials) -> bool:
+        """Whether it is there and held."""
+        known = credentials.documents.get(held.kind)
+        if known is not None and holding.is_held(known):
+            return True
+        resource, key = _RESOURCES[held.kind], (store.metadata.namespace, held.name)
+        try:
+            found = await self._api.get(resource, *key)
+        except NotFound:
+            return False
+        if found["metadata"].get("deletionTimestamp") and not holding.is_held(found):
+            return False
+        made = await set_finalizer(self._api, resource, found, IN_USE_FINALIZER, is_held=True)
+        self._credentials.keep(resource, key, made)
+        return True
+
+    async def _release(self, store: ObjectStore, held: HeldObject) -> None:
+        resource, key = _RESOURCES[held.kind], (store.metadata.namespace, held.name)
+        try:
+            found = await self._api.get(resource, *key)
+            made = await set_finalizer(self._api, resource, found, IN_USE_FINALIZER, is_held=False)
+        except NotFound:
+            return
+        self._credentials.keep(resource, key, None if is_gone(made) else made)
+
+    def _others(self, store: ObjectStore) -> Iterable[ObjectStore]:
+        for document in self._world.stores:
+            mine = store.metadata
+            if document["metadata"]["namespace"] == mine.namespace and document["metadata"]["name"] != mine.name:
+                try:
+                    yield read_store(document)
+                except InvalidManifest as invalid:
+                    log.warning("%s", invalid)
+
+
+def _without(held: tuple[HeldObject, ...], spare: tuple[HeldObject, ...]) -> tuple[HeldObject, ...]:
+    return tuple(each for each in held if each not in spare)

@@ -1,0 +1,69 @@
+"""What does one step leave for the next one of the same object? Nothing that a restart may not lose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dormouse_operator.api import ObjectStore
+from dormouse_operator.controller.credentials import Credentials
+from dormouse_operator.controller.resources import Key
+from dormouse_operator.plan import Current, CurrentUnread
+
+Pods = tuple[Any, ...]
+
+
+@dataclass
+class Memory:
+    """Of one object: of another one of its name it says nothing."""
+
+    uid: str
+    opened: tuple[ObjectStore, Credentials] | None = None
+    """Store and keys as they last were there."""
+    namespace_ends: bool = False
+    """The API server said so."""
+    _pods: frozenset[tuple[str, str]] = frozenset()
+    _current: Current = field(default_factory=CurrentUnread)
+    _refused: tuple[str, str] = ("", "")
+
+    def current(self, pods: Pods) -> Current:
+        """What CURRENT said, if the pods are still as they were when it was asked."""
+        return self._current if self._pods == _signature(pods) else CurrentUnread()
+
+    def was_read(self, pods: Pods, current: Current) -> None:
+        """This is what CURRENT says."""
+        self._pods, self._current = _signature(pods), current
+
+    def refused(self, pod: str) -> str:
+        """What the API server said to this pod; empty when it took it."""
+        return self._refused[1] if self._refused[0] == pod else ""
+
+    def was_refused(self, pod: str, message: str) -> None:
+        """The API server did not take it."""
+        self._refused = (pod, message)
+
+    def was_taken(self) -> None:
+        """The API server took the newest pod."""
+        self._refused = ("", "")
+
+
+class Memories:
+    """One for each key."""
+
+    def __init__(self) -> None:
+        self._memories: dict[Key, Memory] = {}
+
+    def of(self, key: Key, uid: str) -> Memory:
+        """That of this very object."""
+        known = self._memories.get(key)
+        if known is None or known.uid != uid:
+            known = self._memories[key] = Memory(uid)
+        return known
+
+    def forget(self, key: Key) -> None:
+        """There is no such object any more."""
+        self._memories.pop(key, None)
+
+
+def _signature(pods: Pods) -> frozenset[tuple[str, str]]:
+    return frozenset((pod["metadata"]["uid"], str(pod["metadata"].get("resourceVersion"))) for pod in pods)

@@ -1,0 +1,118 @@
+"""What does the operator answer to a keeper that reports? A small HTTP server, and what becomes of wrong input.
+
+A report is taken, with 204, once the status that follows from it is saved: before that its keeper sends it again,
+to whoever leads then. So no leader has to ask for anything, and none has to be told twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+
+import msgspec
+from aiohttp import web
+
+from dormouse.keeper.report import LARGEST_REPORT_BYTES, Report
+from dormouse_operator.controller.api_server import ApiError
+from dormouse_operator.controller.reports_inbox import Inbox
+from dormouse_operator.controller.reports_sender import Sender, Senders, objection
+from dormouse_operator.controller.resources import WORKFLOWS, Document
+from dormouse_operator.controller.world import World
+
+PATH = "/v1/reports"
+_SAVING_SECONDS = 10.0
+_PAUSE_SECONDS = 1.0
+_REMEMBERED_PODS = 10_000
+
+
+class Refusal(Exception):
+    """The answer to a report that is not taken."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class ReportsServer:
+    """Takes reports while this replica leads."""
+
+    def __init__(self, world: World, senders: Senders, inbox: Inbox) -> None:
+        """`world` knows the pods that may report, and is told of what was reported."""
+        self._world = world
+        self._senders = senders
+        self._inbox = inbox
+        self._posted_at: OrderedDict[str, float] = OrderedDict()
+        application = web.Application(client_max_size=LARGEST_REPORT_BYTES)
+        application.router.add_post(PATH, self._answer)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+
+    async def listen(self, host: str | None, port: int) -> None:
+        """Answer from now on; on every address without a host."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+
+    async def close(self) -> None:
+        """Listen no more."""
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        try:
+            await self._take(request)
+        except Refusal as refusal:
+            told = {"error": {"reason": refusal.reason, "message": str(refusal)}}
+            headers = {"Retry-After": "1"} if refusal.status in (429, 503) else {}
+            return web.json_response(told, status=refusal.status, headers=headers)
+        return web.Response(status=204)
+
+    async def _take(self, request: web.Request) -> None:
+        if not self._inbox.is_open:
+            raise Refusal(503, "NotTheLeader", "this replica does not lead; ask again, on a new connection")
+        sender = await self._identify(request)
+        report = _parse(await request.read())
+        pod = self._world.pods.get((sender.namespace, sender.pod))
+        if pod is None or pod["metadata"].get("uid") != sender.pod_uid:
+            raise Refusal(404, "UnknownPod", f"the operator does not see pod {sender.pod} of {sender.namespace} yet")
+        if why := objection(report, sender, pod):
+            raise Refusal(403, "NotYours", why)
+        self._check_pace(sender)
+        await self._record(report)
+
+    async def _identify(self, request: web.Request) -> Sender:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refusal(401, "NoToken", "a report needs the header `Authorization: Bearer TOKEN`")
+        try:
+            sender = await self._senders.identify(token)
+        except ApiError as failed:
+            raise Refusal(503, "NotReviewed", f"the API server did not review the token: {failed}") from failed
+        if sender is None:
+            raise Refusal(401, "WrongToken", "the token is not one that a pod has for the audience dormouse.dev")
+        return sender
+
+    def _check_pace(self, sender: Sender) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._posted_at.get(sender.pod_uid, -_PAUSE_SECONDS) < _PAUSE_SECONDS:
+            raise Refusal(429, "TooManyReports", f"a pod may report every {_PAUSE_SECONDS:g} s")
+        self._posted_at[sender.pod_uid] = now
+        self._posted_at.move_to_end(sender.pod_uid)
+        if len(self._posted_at) > _REMEMBERED_PODS:
+            self._posted_at.popitem(last=False)
+
+    async def _record(self, report: Report) -> None:
+        key = (report.namespace, report.name)
+        concerned: Document = {"metadata": {"namespace": report.namespace, "name": report.name}}
+        saving = self._inbox.put(key, report)
+        self._world.wake(WORKFLOWS, concerned)
+        await asyncio.wait({saving}, timeout=_SAVING_SECONDS)
+        if not saving.done() or saving.cancelled():
+            raise Refusal(503, "NotSaved", "the status was not written; report again")
+
+
+def _parse(body: bytes) -> Report:
+    try:
+        return msgspec.json.decode(body, type=Report)
+    except msgspec.ValidationError as wrong:
+        raise Refusal(422, "InvalidReport", str(wrong)) from wrong
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise Refusal(400, "NotJSON", f"the body is not JSON: {wrong}") from wrong

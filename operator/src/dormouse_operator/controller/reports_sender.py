@@ -1,0 +1,100 @@
+"""Who sent this token, and is a report the sender's own?
+
+The API server answers the first question (TokenReview): a kubelet asks for the token in the name of one pod, for the
+one audience that reports have. The second is pure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from dormouse.keeper.report import Report
+from dormouse_operator.controller.api_server import ApiServer
+from dormouse_operator.controller.resources import TOKEN_REVIEWS, Document
+from dormouse_operator.plan import EPOCH_LABEL, REPORTS_AUDIENCE
+
+_REMEMBERED_SECONDS = 60.0
+_REMEMBERED = 10_000
+_REVIEWS_AT_ONCE = 8
+_POD_NAME = "authentication.kubernetes.io/pod-name"
+_POD_UID = "authentication.kubernetes.io/pod-uid"
+_SERVICE_ACCOUNT = "system:serviceaccount:"
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The pod in whose name a kubelet asked for the token."""
+
+    namespace: str
+    pod: str
+    pod_uid: str
+
+
+def sender_of(review: Document) -> Sender | None:
+    """What the API server says of a token; None when it is not one of a pod's for reports."""
+    status = review.get("status") or {}
+    if not status.get("authenticated") or REPORTS_AUDIENCE not in (status.get("audiences") or ()):
+        return None
+    user = status.get("user") or {}
+    extra = user.get("extra") or {}
+    name, uid = (extra.get(field) or [""] for field in (_POD_NAME, _POD_UID))
+    account = str(user.get("username") or "")
+    if not account.startswith(_SERVICE_ACCOUNT) or not name[0] or not uid[0]:
+        return None
+    return Sender(account.removeprefix(_SERVICE_ACCOUNT).partition(":")[0], str(name[0]), str(uid[0]))
+
+
+def objection(report: Report, sender: Sender, pod: Document) -> str:
+    """Why this report is not the sender's own; empty when it is."""
+    metadata = pod["metadata"]
+    owners = [each for each in metadata.get("ownerReferences") or () if each.get("controller")]
+    owner = owners[0] if owners else {}
+    is_of = {
+        "namespace": (report.namespace, sender.namespace),
+        "podUID": (report.pod_uid, sender.pod_uid),
+        "name": (report.name, owner.get("name")),
+        "workflowUID": (report.workflow_uid, owner.get("uid")),
+        "epoch": (str(report.epoch), (metadata.get("labels") or {}).get(EPOCH_LABEL)),
+    }
+    wrong = [f"{field} is {said}, not {known}" for field, (said, known) in is_of.items() if said != known]
+    return f"the token is that of pod {sender.pod}: {', '.join(wrong)}" if wrong else ""
+
+
+class Senders:
+    """Remembers what the API server said of a token for a minute, so a token may outlive itself by that."""
+
+    def __init__(self, api: ApiServer) -> None:
+        """Tokens are remembered by their hash."""
+        self._api = api
+        self._known: OrderedDict[bytes, tuple[float, Sender | None]] = OrderedDict()
+        self._asking = asyncio.Semaphore(_REVIEWS_AT_ONCE)
+
+    async def identify(self, token: str) -> Sender | None:
+        """None for a token that no pod has for reports. Raises ApiError."""
+        digest = hashlib.sha256(token.encode()).digest()
+        if (known := self._fresh(digest)) is not None:
+            return known[1]
+        async with self._asking:
+            review = {
+                "apiVersion": "authentication.k8s.io/v1",
+                "kind": "TokenReview",
+                "metadata": {},
+                "spec": {"token": token, "audiences": [REPORTS_AUDIENCE]},
+            }
+            sender = sender_of(await self._api.create(TOKEN_REVIEWS, review))
+        self._known[digest] = (_clock(), sender)
+        self._known.move_to_end(digest)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return sender
+
+    def _fresh(self, digest: bytes) -> tuple[float, Sender | None] | None:
+        known = self._known.get(digest)
+        return known if known is not None and _clock() - known[0] < _REMEMBERED_SECONDS else None
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

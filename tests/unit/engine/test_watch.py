@@ -1,0 +1,55 @@
+"""Is it noticed when something blocks the event loop?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from dormouse import Engine, activity, workflow
+
+
+class Heard(logging.Handler):
+    """Lets go of the loop once the warning is there, so that no clock decides the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = threading.Event()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+        self.event.set()
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it(tmp_path: Path, heard: Heard) -> None:
+    @activity
+    async def blocks() -> bool:
+        return heard.event.wait(20)
+
+    @workflow
+    async def stuck() -> bool:
+        return await blocks()
+
+    async def run() -> bool:
+        async with Engine(tmp_path / "db.sqlite", [stuck], blocked_loop_seconds=0.05) as engine:
+            return await (await engine.start(stuck)).result()
+
+    log = logging.getLogger("dormouse.loop")
+    log.addHandler(heard)
+    try:
+        assert asyncio.run(run())
+    finally:
+        log.removeHandler(heard)
+    (message,) = heard.messages
+    assert "test_watch.py:" in message.splitlines()[0]
+    assert "return heard.event.wait(20)" in message
+    assert "plain `def`" in message

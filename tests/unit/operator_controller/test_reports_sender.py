@@ -1,0 +1,78 @@
+"""Whose is a token, and whose is a report?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dormouse.keeper.report import Report
+from dormouse_operator.controller.reports_sender import Sender, objection, sender_of
+
+SENDER = Sender("team", "report-e3", "pod-uid")
+POD: dict[str, Any] = {
+    "metadata": {
+        "name": "report-e3",
+        "namespace": "team",
+        "uid": "pod-uid",
+        "labels": {"dormouse.dev/epoch": "3"},
+        "ownerReferences": [{"name": "report", "uid": "uid", "controller": True}],
+    }
+}
+
+
+def reviewed(**changes: Any) -> dict[str, Any]:
+    extra = {
+        "authentication.kubernetes.io/pod-name": ["report-e3"],
+        "authentication.kubernetes.io/pod-uid": ["pod-uid"],
+    }
+    user = {"username": "system:serviceaccount:team:default", "extra": extra}
+    return {"status": {"authenticated": True, "audiences": ["dormouse.dev"], "user": user, **changes}}
+
+
+def report(**changes: Any) -> Report:
+    made = {"name": "report", "namespace": "team", "workflow_uid": "uid", "pod_uid": "pod-uid", "epoch": 3}
+    return Report(**{**made, **changes})
+
+
+def test_the_token_of_a_pod_names_its_pod() -> None:
+    assert sender_of(reviewed()) == SENDER
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"authenticated": False},
+        {"audiences": ["https://kubernetes.default.svc"]},
+        {"audiences": None},
+        {"user": {"username": "system:serviceaccount:team:default"}},
+        {"user": {"username": "alice", "extra": reviewed()["status"]["user"]["extra"]}},
+        {"user": None},
+    ],
+)
+def test_a_token_that_no_pod_has_for_reports_names_nobody(changes: dict[str, Any]) -> None:
+    assert sender_of(reviewed(**changes)) is None
+
+
+def test_a_report_about_the_sender_s_own_life_is_fine() -> None:
+    assert objection(report(), SENDER, POD) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"name": "another"}, "name is another, not report"),
+        ({"namespace": "another"}, "namespace is another, not team"),
+        ({"workflow_uid": "another"}, "workflowUID is another, not uid"),
+        ({"pod_uid": "another"}, "podUID is another, not pod-uid"),
+        ({"epoch": 4}, "epoch is 4, not 3"),
+    ],
+)
+def test_a_report_about_anything_else_is_refused_by_its_field(changes: dict[str, Any], told: str) -> None:
+    assert told in objection(report(**changes), SENDER, POD)
+
+
+def test_a_pod_that_no_workflow_owns_may_not_report() -> None:
+    assert "name is report, not None" in objection(
+        report(), SENDER, {"metadata": {**POD["metadata"], "ownerReferences": []}}
+    )

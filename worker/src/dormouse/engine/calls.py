@@ -1,0 +1,97 @@
+"""What can an execution wait for, outside of its own code? An activity, a timer, a child."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from dormouse.engine.clock import SECOND
+from dormouse.engine.loop import Callback
+
+if TYPE_CHECKING:
+    from dormouse.engine.definitions import Activity, Workflow
+    from dormouse.engine.execution import Execution
+    from dormouse.engine.payload import Failure
+
+
+class ActivityCall(asyncio.Future[Any]):
+    """A call that the workflow waits for. Cancelling it is a decision of the workflow, so it is recorded.
+
+    Attributes:
+        scheduled_at: when the workflow asked for it.
+        attempt: the one that runs or, when it is `due` in the future, that follows.
+        position: of the event that says so; 0 when an earlier life wrote it.
+        heartbeat: the details of its last heartbeat, as JSON.
+    """
+
+    def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
+        super().__init__(loop=execution.loop)
+        self.execution = execution
+        self.command = command
+        self.activity = activity
+        self.payload = payload
+        self.scheduled_at = 0
+        self.attempt = 1
+        self.due: int | None = None
+        self.position = 0
+        self.last_failure: Failure | None = None
+        self.heartbeat: bytes | None = None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if not super().cancel(msg):
+            return False
+        self.execution.commands.call_cancelled(self)
+        return True
+
+
+class ChildCall(asyncio.Future[Any]):
+    """An execution that the workflow has started and waits for.
+
+    Attributes:
+        child_id: its id.
+        position: of the event that started it.
+    """
+
+    def __init__(
+        self, execution: Execution, command: int, workflow: Workflow[..., Any], payload: bytes | None, child_id: str
+    ) -> None:
+        super().__init__(loop=execution.loop)
+        self.execution = execution
+        self.command = command
+        self.workflow = workflow
+        self.payload = payload
+        self.child_id = child_id
+        self.position = 0
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if not super().cancel(msg):
+            return False
+        self.execution.commands.child_cancelled(self)
+        return True
+
+
+class Sleep:
+    """A timer that the workflow has set."""
+
+    __slots__ = ("callback", "command", "due", "execution", "position")
+
+    def __init__(self, execution: Execution, command: int, due: int, callback: Callback) -> None:
+        self.execution = execution
+        self.command = command
+        self.due = due
+        self.callback = callback
+        self.position = 0
+
+    def cancel(self) -> None:
+        if not self.callback.cancelled():
+            self.callback.cancel()
+            self.execution.commands.sleep_cancelled(self)
+
+    def cancelled(self) -> bool:
+        return self.callback.cancelled()
+
+    def when(self) -> float:
+        return self.due / SECOND
+
+
+Pending = ActivityCall | ChildCall | Sleep

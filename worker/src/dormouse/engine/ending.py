@@ -1,0 +1,102 @@
+"""How did a workflow's code end, and what is written of it?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from dormouse.engine.journal import Kind
+from dormouse.engine.payload import Failure, encode, failure_of
+from dormouse.errors import ActivityError, ExecutionCancelled, ExecutionFailed, ExecutionTerminated
+
+
+class Status(StrEnum):
+    """What the database says of an execution."""
+
+    OPEN = "Open"
+    BLOCKED = "Blocked"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    TERMINATED = "Terminated"
+
+    @property
+    def closed(self) -> bool:
+        return self not in (Status.OPEN, Status.BLOCKED)
+
+
+STATUS_AFTER = {
+    Kind.EXECUTION_COMPLETED: Status.COMPLETED,
+    Kind.EXECUTION_FAILED: Status.FAILED,
+    Kind.EXECUTION_CANCELLED: Status.CANCELLED,
+    Kind.EXECUTION_TERMINATED: Status.TERMINATED,
+}
+
+
+class ContinueAsNew(BaseException):
+    """The workflow wants to begin anew. It passes through every `except Exception`."""
+
+    def __init__(self, payload: bytes | None) -> None:
+        super().__init__("the workflow continues as new")
+        self.payload = payload
+
+
+class End(NamedTuple):
+    """The event that closes an execution; `command` is the call whose failure ended it."""
+
+    kind: Kind
+    payload: bytes
+    failure: Failure | None = None
+    command: int | None = None
+
+
+def end_of(main: asyncio.Task[Any], *, cancel_requested: bool) -> End:
+    """Look at what a workflow's function returned or raised."""
+    if main.cancelled():
+        if cancel_requested:
+            failure = Failure("CancelledError", "it was cancelled")
+            return End(Kind.EXECUTION_CANCELLED, encode(failure), failure)
+        return _failed(asyncio.CancelledError("the workflow cancelled itself"))
+    error = main.exception()
+    if error is not None:
+        return _failed(error)
+    try:
+        return End(Kind.EXECUTION_COMPLETED, encode(main.result()))
+    except TypeError as unencodable:
+        return _failed(unencodable)
+
+
+def terminated(reason: str) -> End:
+    failure = Failure("Terminated", reason)
+    return End(Kind.EXECUTION_TERMINATED, encode(failure), failure)
+
+
+def error_of(execution_id: str, kind: str, failure: Failure, command: int | None = None) -> ExecutionFailed:
+    """The exception for an execution that did not complete."""
+    which = {
+        Kind.EXECUTION_CANCELLED: ExecutionCancelled,
+        Kind.EXECUTION_TERMINATED: ExecutionTerminated,
+    }.get(Kind(kind), ExecutionFailed)
+    return which(execution_id, failure.type, failure.message, failure.source, command)
+
+
+def _failed(error: BaseException) -> End:
+    failure = failure_of(error)
+    command = next(_commands_behind(error), None)
+    return End(Kind.EXECUTION_FAILED, encode(failure), failure, command)
+
+
+def _commands_behind(error: BaseException | None) -> Iterator[int]:
+    """The calls whose failures this exception comes from, the nearest first."""
+    if error is None:
+        return
+    if isinstance(error, ActivityError | ExecutionFailed) and error.command is not None:
+        yield error.command
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _commands_behind(one)
+    yield from _commands_behind(error.__cause__)
+    if not error.__suppress_context__:
+        yield from _commands_behind(error.__context__)

@@ -1,0 +1,162 @@
+"""What does an execution's log hold, what must come next when it is replayed, and what is added to it?"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from dormouse.engine.journal import CLOSINGS, COMMANDS, Event, Journal, Kind
+
+
+class Log:
+    """One execution's log.
+
+    Attributes:
+        moment: when its last event happened that the workflow noticed.
+        last_position: of its last event.
+        length: how many events it has, as far as the code has come.
+        commands: the highest number that was given.
+        first_command: the highest number that an earlier run had given.
+        replaying: whether the code only repeats what the log holds.
+    """
+
+    __slots__ = (
+        "_expected", "_journal", "_key", "_patches", "commands", "first_command", "last_position", "length", "moment",
+        "replaying",
+    )  # fmt: skip
+
+    def __init__(self, journal: Journal, key: int) -> None:
+        self._journal = journal
+        self._key = key
+        self._expected: deque[Event] = deque()
+        self._patches: dict[str, bool] = {}
+        self.moment = 0
+        self.last_position: int | None = None
+        self.length = 0
+        self.commands = 0
+        self.first_command = 0
+        self.replaying = False
+
+    # Replaying.
+
+    def expect(self, events: Sequence[Event]) -> None:
+        """The code is about to run over these."""
+        self._expected = deque(event for event in events if event.kind in COMMANDS)
+        self._patches = {event.name: True for event in self._expected if event.kind == Kind.PATCHED and event.name}
+        self.last_position = events[-1].position
+        self.commands = self.first_command = events[0].command or 0
+        self.length = 1
+        self.replaying = True
+
+    @property
+    def upcoming(self) -> Event | None:
+        """What the code must ask for next. A patch whose mark the code has lost is everybody's way now."""
+        expected = self._expected
+        while expected and expected[0].kind == Kind.PATCHED:
+            expected.popleft()
+            self.length += 1
+        return expected[0] if expected else None
+
+    def repeated(self) -> None:
+        """The code asked for what was upcoming."""
+        self._expected.popleft()
+        self.length += 1
+
+    def is_patched(self, name: str) -> bool:
+        """Whether the code runs with this patch; asked for the first time where no log goes on, it does from here."""
+        known = self._patches.get(name)
+        if known is None:
+            known = self._patches[name] = self.upcoming is None
+            if known:
+                self.record(Kind.PATCHED, name=name)
+        elif self._expected and self._expected[0].kind == Kind.PATCHED and self._expected[0].name == name:
+            self.repeated()
+        return known
+
+    # Adding.
+
+    def next_command(self) -> int:
+        self.commands += 1
+        return self.commands
+
+    def record(
+        self,
+        kind: Kind,
+        command: int | None = None,
+        *,
+        name: str | None = None,
+        attempt: int | None = None,
+        due: int | None = None,
+        payload: bytes | None = None,
+        source: str | None = None,
+        key: str | None = None,
+        at: int | None = None,
+    ) -> int:
+        """Add an event and give its position."""
+        journal = self._journal
+        position = journal.reserve()
+        journal.batch.events.append(
+            Event(
+                position,
+                self._key,
+                kind,
+                self.moment if at is None else at,
+                self.last_position,
+                command,
+                name,
+                attempt,
+                due,
+                payload,
+                source,
+                key,
+            )
+        )
+        self.last_position = position
+        self.length += 1
+        return position
+
+    def begin(self, kind: Kind, at: int, *, position: int, name: str, payload: bytes | None) -> None:
+        """Add the event with which a replay begins: nothing comes before it."""
+        self.moment = at
+        self.last_position = position
+        self.length = 1
+        self.first_command = self.commands
+        self._patches.clear()
+        command = self.commands or None
+        self._journal.batch.events.append(Event(position, self._key, kind, at, None, command, name, payload=payload))
+
+
+def what_counts(events: Sequence[Event]) -> list[Event]:
+    """A log without what was taken back by retries of the execution. Pure."""
+    kept: list[Event] = []
+    for event in events:
+        if event.kind == Kind.EXECUTION_RETRIED:
+            _take_back(kept)
+        kept.append(event)
+    return kept
+
+
+_MESSAGES = frozenset({Kind.SIGNAL_RECEIVED, Kind.UPDATE_ACCEPTED})
+
+
+def _take_back(kept: list[Event]) -> None:
+    """Take back the end, and what led to it; but never a message, whose sender was told that it had arrived."""
+    end = kept.pop()
+    assert end.kind in CLOSINGS  # noqa: S101 - only what has ended is retried
+    culprit = _culprit(kept, end)
+    if culprit is None:
+        return
+    cut = kept.index(culprit)
+    messages = [event for event in kept[cut:] if event.kind in _MESSAGES]
+    del kept[cut:]
+    kept[:] = [event for event in kept if not (event.kind == Kind.ATTEMPT_FAILED and event.command == end.command)]
+    kept += messages
+
+
+def _culprit(kept: list[Event], end: Event) -> Event | None:
+    if end.kind == Kind.EXECUTION_CANCELLED:
+        return next((event for event in reversed(kept) if event.kind == Kind.CANCEL_REQUESTED), None)
+    if end.kind != Kind.EXECUTION_FAILED or end.command is None:
+        return None
+    failures = {Kind.ACTIVITY_FAILED, Kind.CHILD_FAILED}
+    return next((event for event in kept if event.kind in failures and event.command == end.command), None)

@@ -1,0 +1,148 @@
+"""What can be said to a running workflow? Signals, queries and updates: their names and types."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
+
+import msgspec
+
+from dormouse.engine.loop import WorkflowLoop
+from dormouse.engine.payload import decoder
+from dormouse.engine.source import source_of
+from dormouse.errors import InvalidDefinition, NotInWorkflow
+
+T = TypeVar("T")
+R = TypeVar("R")
+Function = TypeVar("Function", bound=Callable[..., Any])
+Answer: TypeAlias = Callable[[T], R] | Callable[[T], Coroutine[Any, Any, R]]
+
+
+class _Message:
+    kind: str
+    name: str
+
+    def _decoder(self, kind: Any) -> msgspec.json.Decoder[Any]:
+        try:
+            return decoder(kind)
+        except TypeError as error:
+            raise InvalidDefinition(f"the {self.kind} {self.name!r}: JSON cannot express {kind}: {error}") from error
+
+    def _host(self) -> Any:
+        loop = asyncio._get_running_loop()
+        if not isinstance(loop, WorkflowLoop):
+            raise NotInWorkflow(
+                f"only a workflow takes the {self.kind} {self.name!r}; from outside, send it by the execution's handle"
+            )
+        return loop.host
+
+
+class Signal(_Message, Generic[T]):
+    """Something that the outside tells a workflow, which takes it when it likes.
+
+    Each signal is recorded, waits until the workflow receives it, and is received once, in the order of arrival.
+
+    Args:
+        name: as senders call it.
+        kind: the type of what it carries; without it, it carries nothing.
+    """
+
+    kind = "signal"
+
+    @overload
+    def __init__(self: Signal[None], name: str) -> None: ...
+    @overload
+    def __init__(self, name: str, kind: type[T]) -> None: ...
+
+    def __init__(self, name: str, kind: Any = None) -> None:
+        self.name = name
+        self.value_type = kind
+        self.value = self._decoder(kind)
+
+    def receive(self) -> Coroutine[object, None, T]:
+        """Wait for the next one and give what it carries."""
+        return cast("Coroutine[object, None, T]", self._host().receive(self, source_of(sys._getframe(1))))
+
+
+class Query(_Message, Generic[R]):
+    """Something that the outside asks a workflow, which changes nothing.
+
+    Args:
+        name: as those who ask call it.
+        result: the type of the answer.
+    """
+
+    kind = "query"
+
+    def __init__(self, name: str, result: type[R]) -> None:
+        self.name = name
+        self.result = self._decoder(result)
+
+    def answer(self, function: Callable[[], R]) -> Callable[[], R]:
+        """Answer by this function from now on; it must not wait for anything."""
+        self._host().mailbox.answer_query(self.name, function)
+        return function
+
+
+class Update(_Message, Generic[T, R]):
+    """Something that the outside asks a workflow to do, and waits for the result.
+
+    Each update is recorded and done once.
+
+    Args:
+        name: as those who ask call it.
+        kind: the type of what it carries.
+        result: the type of the answer.
+    """
+
+    kind = "update"
+
+    def __init__(self, name: str, kind: type[T], result: type[R]) -> None:
+        self.name = name
+        self.value_type = kind
+        self.value = self._decoder(kind)
+        self.result = self._decoder(result)
+
+    @overload
+    def answer(
+        self, function: Callable[[T], Coroutine[Any, Any, R]], *, check: Callable[[T], object] | None = ...
+    ) -> Callable[[T], Coroutine[Any, Any, R]]: ...
+    @overload
+    def answer(self, function: Callable[[T], R], *, check: Callable[[T], object] | None = ...) -> Callable[[T], R]: ...
+
+    def answer(self, function: Any, *, check: Callable[[T], object] | None = None) -> Any:
+        """Answer by this function from now on.
+
+        Args:
+            function: does what is asked; `async` or not.
+            check: raises when an update is to be refused; what it refuses leaves no trace.
+        """
+        self._host().mailbox.answer_update(self.name, function, check)
+        return function
+
+
+Message = Signal[Any] | Query[Any] | Update[Any, Any]
+
+
+def messages_of(function: Callable[..., Any]) -> dict[tuple[str, str], Message]:
+    """The messages that this function knows by a name of its module or of the functions around it, by kind and name.
+
+    Raises:
+        InvalidDefinition: when two of a kind have one name.
+    """
+    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    found: dict[tuple[str, str], Message] = {}
+    for one in (*function.__globals__.values(), *cells):
+        if isinstance(one, Signal | Query | Update) and found.setdefault((one.kind, one.name), one) is not one:
+            raise InvalidDefinition(f"two {one.kind}s of {function.__module__} are named {one.name!r}; rename one")
+    return found
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - an empty one raises
+    except ValueError:
+        return False
+    return True

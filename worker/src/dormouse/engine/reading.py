@@ -1,0 +1,59 @@
+"""What is to be seen of the executions, as far as it counts?"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dormouse.engine.database import Database, Row
+from dormouse.engine.ending import Status
+from dormouse.engine.journal import Event
+from dormouse.engine.registry import Registry
+from dormouse.engine.standing import Waiting, waiting_of
+from dormouse.engine.turns import Turns
+from dormouse.errors import UnknownExecution
+
+
+class Reading:
+    """Reads the file beside its writer."""
+
+    def __init__(self, turns: Turns, registry: Registry, database: Database) -> None:
+        self._turns = turns
+        self._registry = registry
+        self._database = database
+
+    def describe(self, execution_id: str) -> Row:
+        """An execution, as far as it counts."""
+        row = self._database.execution(execution_id)
+        if row is None or row.key > self._turns.durable_position:
+            raise UnknownExecution(f"there is no execution {execution_id!r}")
+        return self._as_it_counts(row)
+
+    def describe_newest(self, limit: int, *, before: int | None = None) -> list[Row]:
+        """The newest executions, as far as they count; `before` is the key of the one that the last page ended with."""
+        newest = self._turns.durable_position
+        rows = self._database.executions(newest if before is None else min(newest, before - 1), limit)
+        return [self._as_it_counts(row) for row in rows]
+
+    def ending(self, row: Row) -> Event | None:
+        """The event that closed an execution."""
+        return None if row.closed_position is None else self._database.event(row.closed_position)
+
+    def waits_for(self, execution_id: str) -> list[Waiting]:
+        """What an open execution waits for, as far as it counts."""
+        running, turns = self._registry.find(execution_id), self._turns
+        if running is None:
+            return []
+        pending = [one for one in running.execution.pending.values() if one.position <= turns.durable_position]
+        signals = [Waiting("signal", name) for name in running.execution.mailbox.receiving]
+        return [*(waiting_of(one, turns.alarms.holds) for one in pending), *signals]
+
+    def history(self, execution_id: str, *, after: int = 0, limit: int = -1) -> list[Event]:
+        """An execution's events, as far as they count."""
+        row = self.describe(execution_id)
+        last = row.closed_position or self._turns.log_ends[row.key]
+        return self._database.events(last, after=after, up_to=self._turns.durable_position, limit=limit)
+
+    def _as_it_counts(self, row: Row) -> Row:
+        if row.closed_position is None or row.closed_position <= self._turns.durable_position:
+            return row
+        return msgspec.structs.replace(row, status=Status.OPEN, closed_at=None, closed_position=None)
