@@ -36,8 +36,8 @@ def main() -> int:
     progress = Progress()
     try:
         for name in arguments.images or IMAGES:
-            archive = build(name, arguments.tag, arguments.base, progress)
-            print(image_name(name, arguments.tag), archive)
+            named, archive = build(name, arguments.tag, arguments.base, progress)
+            print(named, archive)
             if arguments.load:
                 run([str(ROOT / "hack/cluster"), "load", str(archive)], environment=os.environ, seconds=180)
                 progress.say(f"{name}: loaded into the test cluster's nodes")
@@ -47,28 +47,24 @@ def main() -> int:
     return 0
 
 
-def image_name(image: str, tag: str) -> str:
-    """What it is called in the archive, and so on the nodes that load it."""
-    return f"localhost/dormouse-{image}:{tag}"
-
-
-def build(image: str, tag: str, base: str | None, progress: Progress) -> Path:
-    """The archive of one image; built unless everything that goes into it was built before."""
+def build(image: str, tag: str | None, base: str | None, progress: Progress) -> tuple[str, Path]:
+    """The name and the archive of one image; built unless everything that goes into it was built before."""
     with_docker = docker_answers()
     archived_base = None if base or with_docker else base_image.archive(progress)
     base = base or (PUBLIC_BASE if archived_base is None else base_image.NAME)
     folder = cache_folder().parent / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    key = _key(image, tag, f"{base} {archived_base}")
+    key = _key(image, f"{tag} {base} {archived_base}")
+    named = f"localhost/dormouse-{image}:{tag or key}"
     archive = folder / f"dormouse-{image}-{key}.tar"
     if archive.exists():
-        return archive
+        archive.touch()
+        return named, archive
     progress.say(f"{image}: built on {base}")
     fresh = archive.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with _pip_settings() as settings:
         options = [f"--build-arg=BASE={base}", f"--secret=id=pip,src={settings}", f"--file={image}/Containerfile"]
-        named = image_name(image, tag)
         if with_docker:
             _docker(["build", *options, f"--tag={named}", "."])
             _docker(["save", f"--output={fresh}", named])
@@ -79,7 +75,7 @@ def build(image: str, tag: str, base: str | None, progress: Progress) -> Path:
     for old in sorted(folder.glob(f"dormouse-{image}-*.tar"), key=lambda path: path.stat().st_mtime)[:-_ARCHIVES_KEPT]:
         old.unlink()
     progress.say(f"{image}: {archive.stat().st_size >> 20} MiB")
-    return archive
+    return named, archive
 
 
 def _docker(arguments: Sequence[str]) -> None:
@@ -138,8 +134,8 @@ def _certificates() -> list[str]:
     return [f"--volume={trusted}:{_CERTIFICATES_INSIDE}:ro"] if trusted and not docker_answers() else []
 
 
-def _key(image: str, tag: str, base: str) -> str:
-    digest = hashlib.sha256(f"{image} {tag} {base}".encode())
+def _key(image: str, options: str) -> str:
+    digest = hashlib.sha256(f"{image} {options}".encode())
     inputs = (*SOURCES, f"{image}/Containerfile", f"{image}/requirements.txt", "hack/requirements-build.txt")
     for given in inputs:
         path = ROOT / given
@@ -157,7 +153,7 @@ def _arguments() -> argparse.Namespace:
         "Archives are kept in the user's cache under a hash of what went into them.",
     )
     parser.add_argument("images", nargs="*", metavar="worker|operator", help="which; both unless named")
-    parser.add_argument("--tag", default="dev", help="the images' tag (default: dev)")
+    parser.add_argument("--tag", help="the images' tag (default: the hash of what went into each)")
     parser.add_argument(
         "--base",
         help=f"an image with Python 3.13 to start from (default: {PUBLIC_BASE} with Docker, "
@@ -166,7 +162,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--load", action="store_true", help="load them into the nodes of the test cluster")
     arguments = parser.parse_args()
     if unknown := set(arguments.images) - set(IMAGES):
-        parser.error(f"there is no image {sorted(unknown)[0]!r}; there are worker and operator")
+        parser.error(f"there is no image {min(unknown)!r}; there are worker and operator")
     return arguments
 
 

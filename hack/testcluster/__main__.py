@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from testcluster import builds
 from testcluster.cluster import Cluster
 from testcluster.commands import ClusterError
 from testcluster.folders import only_one
@@ -48,6 +49,9 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
         case "kubectl":
             program = str(cluster.kubectl.program)
             os.execve(program, [program, *arguments.rest], {**os.environ, **cluster.kubectl.environment})
+        case "helm":
+            program = str(_helm(progress))
+            os.execve(program, [program, *arguments.rest], {**os.environ, **cluster.kubectl.environment})
         case "logs":
             print(cluster.log(arguments.place, arguments.lines) if arguments.place else "\n".join(cluster.logs()))
         case "load":
@@ -62,7 +66,17 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
             cluster.stop(arguments.place)
         case "start":
             cluster.start(arguments.place)
+        case "kill":
+            cluster.kill(arguments.node, arguments.container)
     return 0
+
+
+def _helm(progress: Progress) -> Path:
+    helm = builds.helm()
+    if not helm.folder().is_dir():
+        with only_one():
+            builds.built(helm, progress)
+    return helm.folder() / "helm"
 
 
 def _cluster() -> Cluster:
@@ -85,6 +99,7 @@ def _arguments() -> argparse.Namespace:
     status.add_argument("--json", action="store_true", help="for programs, with the store's keys")
     verbs.add_parser("kubeconfig", help="print the path of the administrator's kubeconfig")
     verbs.add_parser("kubectl", help="run the cluster's own kubectl with what follows", add_help=False)
+    verbs.add_parser("helm", help="run a helm that fits the cluster with what follows", add_help=False)
     logs = verbs.add_parser("logs", help="list the logs, or show the end of one")
     logs.add_argument("place", nargs="?", metavar="HOST/PROGRAM")
     logs.add_argument("--lines", type=int, default=100)
@@ -97,8 +112,11 @@ def _arguments() -> argparse.Namespace:
     verbs.add_parser("heal", help="undo a partition").add_argument("node")
     for verb, does in (("stop", "kill one program, as a crash would"), ("start", "start one program again")):
         verbs.add_parser(verb, help=does).add_argument("place", metavar="HOST/PROGRAM")
-    # What follows `kubectl` is for kubectl, `--` and `--help` with it.
-    mine = 1 if sys.argv[1:2] == ["kubectl"] else len(sys.argv)
+    kill = verbs.add_parser("kill", help="kill a container's first process with SIGKILL")
+    kill.add_argument("node")
+    kill.add_argument("container", metavar="CONTAINER-ID", help="as the pod's status tells it")
+    # What follows `kubectl` or `helm` is for that program, `--` and `--help` with it.
+    mine = 1 if sys.argv[1:2] in (["kubectl"], ["helm"]) else len(sys.argv)
     arguments = parser.parse_args(sys.argv[1 : mine + 1])
     arguments.rest = sys.argv[mine + 1 :]
     return arguments

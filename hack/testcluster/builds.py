@@ -99,6 +99,13 @@ def kubernetes() -> GoProgram:
     return GoProgram("kubernetes", _KUBERNETES_PROGRAMS, f"Kubernetes {version}", cost, flags)
 
 
+def helm() -> GoProgram:
+    """Helm, which the cluster itself does not need: built when it is first called."""
+    version = required_version("helm", "helm.sh/helm/v4")
+    flags = (f"-ldflags=-s -w -X helm.sh/helm/v4/internal/version.version={version}",)
+    return GoProgram("helm", ("helm",), f"Helm {version}", "two minutes", flags)
+
+
 def built(program: GoProgram, progress: Progress) -> Path:
     """The folder with the program under each of its names; made when the cache has none for these inputs."""
     folder = program.folder()

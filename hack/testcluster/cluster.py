@@ -12,6 +12,11 @@ from testcluster.progress import Progress
 from testcluster.status import Status
 
 
+def kill_container(container: str) -> list[str]:
+    """What does that on a node; from inside, the first process of a container cannot be killed."""
+    return ["ctr", "--namespace=k8s.io", "task", "kill", "--signal=SIGKILL", container.removeprefix("containerd://")]
+
+
 class Cluster(Protocol):
     """Two nodes, a control plane and an object store. Programs are named HOST/PROGRAM."""
 
@@ -42,6 +47,9 @@ class Cluster(Protocol):
 
     def start(self, place: str) -> None:
         """Start one program again."""
+
+    def kill(self, node: str, container: str) -> None:
+        """SIGKILL the first process of a container, named by the id that its pod's status tells."""
 
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""

@@ -36,13 +36,15 @@ def log_file(host: str, component: str) -> Path:
 
 @contextmanager
 def only_one() -> Iterator[None]:
-    """Nobody else brings the cluster up or down meanwhile."""
+    """Nobody else builds, or brings the cluster up or down, meanwhile."""
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as taken:
-            raise ClusterError("another `hack/cluster up` or `down` is at work; wait for it to end") from taken
+            raise ClusterError(
+                "another `hack/cluster` is building or changing the cluster; wait for it to end"
+            ) from taken
         yield
 
 

@@ -62,8 +62,8 @@ class RunningHost:
                 yield pid, words
 
     def pids_of(self, program: str) -> list[int]:
-        """The processes on the host that run this program, named by its path."""
-        return [pid for pid, words in self.processes() if words[0] == program]
+        """The processes on the host that run this program, wherever the checkout that started it keeps its own."""
+        return [pid for pid, words in self.processes() if Path(words[0]).name == Path(program).name]
 
 
 def running() -> dict[str, RunningHost]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from testcluster import partition, store
+from testcluster.cluster import kill_container
 from testcluster.commands import ClusterError, CommandError, own_environment, politely, run
 from testcluster.folders import cache_folder, state_folder
 from testcluster.kubectl import Kubectl
@@ -150,6 +151,10 @@ class KindCluster:
             _inside(host, "systemctl", "start", program)
         elif not self._runs(place):
             self._start_store()
+
+    def kill(self, node: str, container: str) -> None:
+        """SIGKILL the first process of a container, from outside of it."""
+        _inside(node, *kill_container(container))
 
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""

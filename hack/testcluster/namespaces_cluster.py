@@ -25,6 +25,7 @@ from testcluster import (
     partition,
     store,
 )
+from testcluster.cluster import kill_container
 from testcluster.commands import ClusterError, run
 from testcluster.folders import HERE, log_file, state_folder
 from testcluster.image_archive import layer_of, write_image
@@ -143,6 +144,10 @@ class NamespacesCluster:
         host, command = self._component(place)
         if not host.pids_of(command[0]):
             self._start(host, place.partition("/")[2], command)
+
+    def kill(self, name: str, container: str) -> None:
+        """SIGKILL the first process of a container, from outside of it."""
+        self._node(name).run(kill_container(container))
 
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""

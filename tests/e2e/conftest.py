@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e.installed_operator import InstalledOperator, installed
 from e2e.running_cluster import HACK_CLUSTER, Cluster, hack_cluster
 
 
@@ -31,3 +32,10 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def operator(cluster: Cluster, namespace: str) -> Iterator[InstalledOperator]:
+    """The operator of this tree, two replicas, serving the file's namespace."""
+    with installed(cluster, namespace) as made:
+        yield made

@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -90,6 +90,16 @@ class Cluster:
             yield
         finally:
             hack_cluster("start", place)
+
+    @property
+    def store_program(self) -> str:
+        """The S3 server, for `stopped`."""
+        return "dormouse-store/weed" if "worker" in self.nodes[0] else "store/weed"
+
+    def kill_container(self, node: str, container: str) -> None:
+        """SIGKILL what runs in a container, if it still does."""
+        with suppress(AssertionError):
+            hack_cluster("kill", node, container)
 
     def bucket(self, *, retries: int = 10) -> S3Store:
         """The store, as anyone with the keys sees it from this machine."""

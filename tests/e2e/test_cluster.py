@@ -122,8 +122,7 @@ def test_a_store_that_was_killed_comes_back_with_what_it_took(cluster: Cluster, 
     bucket = cluster.bucket()
     key = f"{namespace}/kept"
     obstore.put(bucket, key, b"kept")
-    program = "dormouse-store/weed" if "worker" in cluster.nodes[0] else "store/weed"
-    with cluster.stopped(program), pytest.raises(BaseError):
+    with cluster.stopped(cluster.store_program), pytest.raises(BaseError):
         obstore.put(cluster.bucket(retries=0), f"{namespace}/lost", b"lost")
 
     def read() -> bytes:

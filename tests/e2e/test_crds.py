@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from e2e.installed_operator import install_definitions
 from e2e.running_cluster import Cluster
 from unit.operator_api.test_api_manifests import BAD, BAD_UPDATES, GOOD
 from unit.operator_samples import document
 
-CRDS = Path(__file__).parents[2] / "crds"
 DRY = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--filename=-")
 NAMES = ("durableworkflows.dormouse.dev", "objectstores.dormouse.dev")
 
@@ -20,7 +19,7 @@ NAMES = ("durableworkflows.dormouse.dev", "objectstores.dormouse.dev")
 @pytest.fixture(scope="module", autouse=True)
 def crds(cluster: Cluster) -> None:
     """The definitions as they are in this tree; left in place, since other tests want them too."""
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={CRDS}")
+    install_definitions()
     for name in NAMES:
         cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
 

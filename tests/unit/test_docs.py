@@ -18,6 +18,7 @@ from markdown_blocks import REPOSITORY, blocks, relative_links, write_titled
 AUTHORS_PAGE = REPOSITORY / "docs" / "writing-workflows.md"
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 PAGES += sorted((REPOSITORY / "examples").glob("*/README.md"))
+PAGES += sorted((REPOSITORY / "charts").glob("*/README.md"))
 
 
 def named(page: Path) -> str:
@@ -50,7 +51,7 @@ def test_every_python_block_is_a_file_that_the_reader_makes_or_runs_by_itself(tm
 def test_every_manifest_is_valid(page: Path) -> None:
     for block in blocks(page, "yaml"):
         for document in yaml.safe_load_all(block.text):
-            if document["apiVersion"].startswith("dormouse.dev/"):
+            if document.get("apiVersion", "").startswith("dormouse.dev/"):
                 parse(document)
 
 

@@ -72,6 +72,11 @@ def test_every_staging_module_has_the_release_of_kubernetes() -> None:
     assert set(staging) == {version.replace("v1.", "v0.", 1)}
 
 
+def test_helm_speaks_to_the_api_server_as_kubectl_does() -> None:
+    clients = {builds.required_version(program, "k8s.io/client-go") for program in ("helm", "kubernetes")}
+    assert clients == {builds.kubernetes_version().replace("v1.", "v0.", 1)}
+
+
 def test_an_image_holds_its_program_and_says_how_to_run_it(tmp_path: Path) -> None:
     program = tmp_path / "pause"
     program.write_bytes(b"program")

@@ -1,0 +1,137 @@
+"""How does a test install the operator? With the charts and images of this tree, as a person would."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from e2e.running_cluster import HACK_CLUSTER, Cluster, eventually
+
+ROOT = HACK_CLUSTER.parents[1]
+CHARTS = ROOT / "charts"
+RELEASE = "dormouse"
+
+
+@functools.cache
+def image_values() -> tuple[str, ...]:
+    """The chart's values for the images of this tree; they are built and loaded into the nodes once a session."""
+    command = [str(ROOT / "hack/images"), "--load"]
+    built = subprocess.run(command, check=True, timeout=1200, stdout=subprocess.PIPE, text=True).stdout
+    worker, operator = (line.split()[0].rpartition(":") for line in built.splitlines())
+    return (
+        f"image.repository={operator[0]}",
+        f"image.tag={operator[2]}",
+        f"workerImage.repository={worker[0]}",
+        f"workerImage.tag={worker[2]}",
+    )
+
+
+def helm(*arguments: str, seconds: float = 180.0) -> str:
+    """Run helm to its end and return what it printed."""
+    done = try_helm(*arguments, seconds=seconds)
+    if done.returncode != 0:
+        raise AssertionError(f"helm {' '.join(arguments)} ended with code {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def try_helm(*arguments: str, seconds: float = 180.0) -> subprocess.CompletedProcess[str]:
+    """Run helm to its end, whatever that is."""
+    return subprocess.run(
+        [str(HACK_CLUSTER), "helm", *arguments],
+        capture_output=True, text=True, timeout=seconds, check=False, env=os.environ,
+    )  # fmt: skip
+
+
+def install_definitions() -> None:
+    """The chart of the custom resources; takes over what kubectl or an earlier tree left."""
+    helm(
+        "upgrade", "--install", "dormouse-crds", str(CHARTS / "dormouse-crds"), "--namespace=default",
+        "--take-ownership", "--force-conflicts", "--wait",
+    )  # fmt: skip
+
+
+def install(release: str, namespace: str, *values: str, chart: Path = CHARTS / "dormouse") -> None:
+    """`helm upgrade --install` of the operator, and wait until it is there."""
+    settings = [f"--set={value}" for value in (*image_values(), *values)]
+    helm(
+        "upgrade", "--install", release, str(chart), f"--namespace={namespace}", "--create-namespace",
+        "--wait", "--timeout=120s", *settings,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class InstalledOperator:
+    """A release of the chart, and the namespace that it lives in."""
+
+    cluster: Cluster
+    namespace: str
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Its replicas."""
+        found = self.cluster.get(
+            "--namespace", self.namespace, "pods", "--selector=app.kubernetes.io/component=operator"
+        )
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    def leader(self) -> dict[str, Any]:
+        """The pod of the replica that acts."""
+
+        def find() -> list[dict[str, Any]]:
+            leases = self.cluster.get("--namespace", self.namespace, "leases")["items"]
+            holders = {lease["spec"].get("holderIdentity", "").rpartition("_")[0] for lease in leases}
+            return [pod for pod in self.pods() if pod["metadata"]["name"] in holders]
+
+        return eventually("one of the replicas leads", find, seconds=60)[0]
+
+    def move_leader(self, node: str, away: bool = False) -> None:
+        """See to it that the replica that acts runs on this node, or away from it."""
+        for _ in range(8):
+            leader = self.leader()
+            if (leader["spec"]["nodeName"] == node) is not away:
+                return
+            self.cluster.kubectl("--namespace", self.namespace, "delete", "pod", leader["metadata"]["name"])
+            gone = leader["metadata"]["name"]
+
+            def others_lead(gone: str = gone) -> bool:
+                return bool(self.leader()["metadata"]["name"] != gone)
+
+            eventually("another replica leads", others_lead, seconds=60)
+            self.wait_until_available()
+        raise AssertionError(f"the leader does not {'leave' if away else 'reach'} {node}")
+
+    def wait_until_available(self) -> None:
+        """Both replicas are Ready."""
+        self.cluster.kubectl(
+            "--namespace", self.namespace, "wait", "--for=condition=Available", "deployment",
+            "--selector=app.kubernetes.io/component=operator", "--timeout=120s", seconds=130,
+        )  # fmt: skip
+
+    def logs(self) -> str:
+        """What its replicas told lately."""
+        return self.cluster.kubectl(
+            "--namespace", self.namespace, "logs", "--selector=app.kubernetes.io/component=operator", "--tail=400"
+        )
+
+
+@contextmanager
+def installed(cluster: Cluster, served: str, *values: str) -> Iterator[InstalledOperator]:
+    """Both charts installed, the operator's for one namespace and uninstalled at the end."""
+    install_definitions()
+    namespace = f"{served}-operator"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
+    install(RELEASE, namespace, f"namespaces={{{served}}}", *values)
+    try:
+        yield InstalledOperator(cluster, namespace)
+    finally:
+        # As a person should: without an operator nobody lets go of the data, and the workflows would stay.
+        cluster.kubectl("--namespace", served, "delete", "durableworkflows", "--all", "--timeout=150s", seconds=160)
+        helm("uninstall", RELEASE, f"--namespace={namespace}", "--wait")
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")

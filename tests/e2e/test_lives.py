@@ -1,0 +1,155 @@
+"""Does a workflow go on whatever happens to its pod? One fault a test, on one node or another."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2e.chain_workflow import ChainWorkflow
+from e2e.running_cluster import Cluster, eventually
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("operator")]
+
+
+def test_a_workflow_runs_to_its_end_and_says_so(cluster: Cluster, namespace: str) -> None:
+    one = ChainWorkflow(cluster, namespace, steps=10).apply()
+    assert one.finish() == []
+    assert one.status()["phase"] == "Completed"
+    assert one.status()["epoch"] == 1
+    assert {attempt.epoch for attempt in one.attempts()} == {1}
+    assert one.pod()["status"]["phase"] == "Succeeded"
+
+
+def test_a_pod_deleted_half_way_seals_and_is_replaced(cluster: Cluster, namespace: str) -> None:
+    one = ChainWorkflow(cluster, namespace).apply()
+    one.wait_for_steps()
+    cluster.kubectl("--namespace", namespace, "delete", "pod", one.pod()["metadata"]["name"])
+    one.wait_for_epoch(2)
+    assert one.finish() == []
+    first = one.stored.current().lineage[0]
+    assert first.sealed_txid is not None
+
+
+def test_a_pod_deleted_without_grace_is_replaced_and_nothing_acknowledged_runs_again(
+    cluster: Cluster, namespace: str
+) -> None:
+    one = ChainWorkflow(cluster, namespace).apply()
+    one.wait_for_steps()
+    pod = one.pod()["metadata"]["name"]
+    cluster.kubectl("--namespace", namespace, "delete", "pod", pod, "--force", "--grace-period=0")
+    one.wait_for_epoch(2)
+    assert one.finish() == []
+
+
+def test_suspended_it_rests_without_a_pod_and_goes_on_when_resumed(cluster: Cluster, namespace: str) -> None:
+    one = ChainWorkflow(cluster, namespace).apply()
+    one.wait_for_steps()
+    one.patch(operatingMode="Suspended")
+    eventually("no pod is left", lambda: not one.pods(), seconds=90)
+    eventually("it says so", lambda: one.status()["phase"] == "Suspended", seconds=30)
+    rested = one.reached()
+    one.patch(operatingMode="Running")
+    one.wait_for_steps()
+    assert one.finish() == []
+    assert one.reached() > rested
+
+
+def test_a_changed_template_is_rolled_through_a_seal(cluster: Cluster, namespace: str) -> None:
+    one = ChainWorkflow(cluster, namespace).apply()
+    one.wait_for_steps()
+    template = one.manifest()["spec"]["template"]
+    one.patch(template={**template, "metadata": {"labels": {"changed": "yes"}}})
+    one.wait_for_epoch(2)
+    assert one.pod()["metadata"]["labels"]["changed"] == "yes"
+    assert one.finish() == []
+    assert one.stored.current().lineage[0].sealed_txid is not None
+
+
+def test_a_pod_evicted_for_the_size_of_its_volume_goes_on_when_the_limit_is_raised(
+    cluster: Cluster, namespace: str
+) -> None:
+    storage = {"volume": {"sizeLimit": "1Mi"}}
+    # The kubelet looks only now and then.
+    one = ChainWorkflow(
+        cluster, namespace, steps=60, step_seconds=1.0, ballast_bytes=1 << 20, spec={"storage": storage}
+    )
+    one.apply()
+    eventually(
+        "the eviction is told",
+        lambda: one.status().get("lastFailure", {}).get("reason") == "Evicted",
+        seconds=150,
+    )
+    assert "exceeds" in one.status()["lastFailure"]["message"]
+    one.patch(storage={**one.manifest()["spec"]["storage"], "volume": {"sizeLimit": "1Gi"}})
+    assert one.finish(seconds=180) == []
+
+
+def test_a_runtime_killed_for_its_memory_starts_again_in_place(cluster: Cluster, namespace: str) -> None:
+    limit = {"resources": {"limits": {"memory": "160Mi"}}}
+    one = ChainWorkflow(cluster, namespace, steps=40, hungry_at=20, runtime=limit).apply()
+    assert one.finish() == []
+    runtime = one.pod()["status"]["containerStatuses"][0]
+    assert runtime["restartCount"] == 1
+    assert {attempt.epoch for attempt in one.attempts()} == {1}
+
+
+def test_an_image_that_does_not_exist_is_told_and_mended_by_a_change(cluster: Cluster, namespace: str) -> None:
+    one = ChainWorkflow(cluster, namespace, steps=10, spec={"image": "localhost/no-such-image:1"}).apply()
+    told = one.wait_for_condition("Ready", "False", "ImagePull", seconds=60)
+    assert "localhost/no-such-image:1" in told
+    one.patch(image=None)
+    assert one.finish() == []
+
+
+def test_a_restore_that_fails_is_told_writes_nothing_and_goes_on_once_the_data_is_back(
+    cluster: Cluster, namespace: str
+) -> None:
+    one = ChainWorkflow(cluster, namespace).apply()
+    one.wait_for_steps()
+    one.patch(operatingMode="Suspended")
+    eventually("no pod is left", lambda: not one.pods(), seconds=90)
+    kept = one.stored.take_away_epochs()
+    one.patch(operatingMode="Running")
+    told = one.wait_for_condition("Stalled", "True", "Re")
+    assert one.condition("Stalled")["reason"] in {"ReplicaMissing", "RestoreIncomplete"}
+    assert "allowEmptyRestore" in told or "restore" in told
+    reached = one.reached()
+    one.stored.put_back(kept)
+    assert one.finish(seconds=240) == []
+    assert one.reached() > reached
+
+
+def test_a_name_is_free_again_after_its_data_was_deleted(cluster: Cluster, namespace: str) -> None:
+    one = ChainWorkflow(cluster, namespace, steps=10, spec={"deletionPolicy": "Delete"}).apply()
+    assert one.finish() == []
+    one.delete()
+    assert one.stored.current().lineage == ()
+    assert one.stored.epoch_objects() == []
+    one.forget_attempts()
+    again = one.apply()
+    assert again.finish() == []
+    assert again.status()["epoch"] == 2, "an epoch's number is never used again"
+
+
+def test_a_name_whose_data_was_retained_is_refused_to_a_new_workflow(cluster: Cluster, namespace: str) -> None:
+    one = ChainWorkflow(cluster, namespace, steps=10).apply()
+    assert one.finish() == []
+    one.delete()
+    before = one.stored.epoch_objects()
+    assert before
+    one.apply()
+    told = one.wait_for_condition("Stalled", "True", "NameTaken")
+    assert "adoptionPolicy" in told
+    assert one.stored.epoch_objects() == before
+
+
+def test_deleted_while_it_restores_it_goes_away_and_keeps_its_data(cluster: Cluster, namespace: str) -> None:
+    one = ChainWorkflow(cluster, namespace, ballast_bytes=30 << 20).apply()
+    one.wait_for_steps()
+    pod = one.pod()["metadata"]["name"]
+    cluster.kubectl("--namespace", namespace, "delete", "pod", pod, "--force", "--grace-period=0")
+    eventually("the next pod is there", lambda: one.pod()["metadata"]["name"] != pod, seconds=60)
+    one.delete()
+    assert one.pods() == []
+    current = one.stored.current()
+    assert current.state == "Released"
+    assert current.lineage
