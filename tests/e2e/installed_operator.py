@@ -97,14 +97,13 @@ class InstalledOperator:
             if (leader["spec"]["nodeName"] == node) is not away:
                 return
             self.cluster.kubectl("--namespace", self.namespace, "delete", "pod", leader["metadata"]["name"])
-            gone = leader["metadata"]["name"]
-
-            def others_lead(gone: str = gone) -> bool:
-                return bool(self.leader()["metadata"]["name"] != gone)
-
-            eventually("another replica leads", others_lead, seconds=60)
+            self.wait_for_another_leader(leader["metadata"]["name"])
             self.wait_until_available()
         raise AssertionError(f"the leader does not {'leave' if away else 'reach'} {node}")
+
+    def wait_for_another_leader(self, than: str) -> None:
+        """Another pod than this one acts."""
+        eventually("another replica leads", lambda: self.leader()["metadata"]["name"] != than, seconds=60)
 
     def wait_until_available(self) -> None:
         """Both replicas are Ready."""

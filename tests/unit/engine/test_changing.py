@@ -80,6 +80,46 @@ def test_signals_that_nobody_has_received_go_with_it(tmp_path: Path) -> None:
     assert asyncio.run(run()) == ["a", "b", "c"]
 
 
+def test_signals_that_wait_through_a_new_run_are_received_in_it_also_in_a_later_life(tmp_path: Path) -> None:
+    begin = Signal("begin")
+
+    @workflow
+    async def late(number: int = 0) -> list[str]:
+        if number == 0:
+            await begin.receive()
+            continue_as_new(1)
+        heard: list[str] = []
+        await begin.receive()
+        while len(heard) < 3:
+            heard.append(await go_on.receive())
+        return heard
+
+    async def first() -> None:
+        async with Engine(tmp_path / "db.sqlite", [late]) as engine:
+            handle = await engine.start(late, id="one")
+            for word in "abc":
+                await handle.signal(go_on, word)
+            await handle.signal(begin)
+            events = engine.read.history("one")
+            assert [event.kind for event in events] == ["ExecutionContinued", *["SignalReceived"] * 3]
+            if in_one_life:
+                await handle.signal(begin)
+                assert await handle.result() == ["a", "b", "c"]
+
+    async def second() -> list[str]:
+        async with Engine(tmp_path / "db.sqlite", [late]) as engine:
+            handle = engine.handle("one", late)
+            await handle.signal(begin)
+            return await handle.result()
+
+    in_one_life = False
+    asyncio.run(first())
+    assert asyncio.run(second()) == ["a", "b", "c"]
+    in_one_life = True
+    (tmp_path / "db.sqlite").unlink()
+    asyncio.run(first())
+
+
 def test_one_that_never_waits_lets_the_others_go_on(tmp_path: Path) -> None:
     @workflow
     async def spins(number: int = 0) -> None:

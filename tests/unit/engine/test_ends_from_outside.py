@@ -90,7 +90,17 @@ async def compensates() -> str:
     return await step("shipped")
 
 
-ALL = [waits, defies, three_steps, compensates]
+@workflow
+async def heeds() -> str:
+    try:
+        await step("first")
+    except ActivityError:
+        await note.receive()
+        raise
+    return await note.receive()
+
+
+ALL = [waits, defies, three_steps, compensates, heeds]
 
 
 def drive(path: Path, use: Callable[[Engine], Awaitable[Any]]) -> Any:
@@ -252,9 +262,26 @@ def test_a_cancelled_execution_goes_on_as_if_it_had_not_been(tmp_path: Path) -> 
             await handle.result()
         await handle.retry()
         await until(lambda: ran.count("endless") == 2)
-        assert engine.read.describe("one").status == Status.OPEN
+        row = engine.read.describe("one")
+        assert (row.status, row.closed_at) == (Status.OPEN, None)
+        assert engine.read.history("one")[-1].kind == "ExecutionRetried"
 
     drive(tmp_path, use)
+
+
+def test_a_retry_loses_no_message_that_came_after_the_failure(tmp_path: Path) -> None:
+    async def use(engine: Engine) -> str:
+        broken.add("first")
+        handle = await engine.start(heeds, id="one")
+        await until(lambda: ran == ["first"])
+        await handle.signal(note, "kept")
+        with pytest.raises(ExecutionFailed):
+            await handle.result()
+        broken.clear()
+        await handle.retry()
+        return await handle.result()
+
+    assert drive(tmp_path, use) == "kept"
 
 
 def test_only_what_ended_badly_is_retried(tmp_path: Path) -> None:
@@ -333,6 +360,36 @@ def test_a_blocked_execution_can_be_terminated_and_keeps_what_it_is_told(tmp_pat
     asyncio.run(begin())
     asyncio.run(parked())
     assert asyncio.run(end()) == "heard"
+
+
+def test_what_wrong_code_asked_for_is_not_what_a_message_follows_in_the_log(tmp_path: Path) -> None:
+    async def right() -> str:
+        await step("first")
+        return await note.receive()
+
+    async def wrong() -> str:
+        await step("first")
+        asking = asyncio.create_task(step("other"))
+        await asyncio.sleep(0)
+        step("forgotten")  # type: ignore[unused-coroutine]
+        return str(asking.done()) + note.name
+
+    wrong.__name__ = right.__name__
+    flows = workflow(right), workflow(wrong)
+
+    async def life(number: int) -> Any:
+        async with Engine(tmp_path / "db.sqlite", [flows[number]]) as engine:
+            handle = await engine.start("right", id="one")
+            await until_asleep(engine)
+            if number:
+                assert engine.standing().blocked == 1
+                await handle.signal(note, "heard")
+                return None
+            return await handle.result() if engine.standing().open == 0 else None
+
+    assert asyncio.run(life(0)) is None
+    assert asyncio.run(life(1)) is None
+    assert asyncio.run(life(0)) == "heard"
 
 
 def test_a_cancellation_is_acknowledged_once_it_is_in_the_store(tmp_path: Path) -> None:

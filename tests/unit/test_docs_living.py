@@ -1,0 +1,66 @@
+"""Do the modules of the page on workflows that live do what the page says?"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from dormouse import Engine, ExecutionFailed
+from markdown_blocks import REPOSITORY, blocks, write_titled
+
+PAGE = REPOSITORY / "docs" / "living-workflows.md"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A reader's folder with the files of the page."""
+    files = write_titled(PAGE, tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for file in files:
+        sys.modules.pop(file.stem, None)
+
+
+def result(module: ModuleType, workflow: str, value: Any, folder: Path) -> Any:
+    async def run() -> Any:
+        async with Engine(folder / "db.sqlite", workflows=module) as engine:
+            return await (await engine.start(workflow, value, id="one")).result()
+
+    return asyncio.run(run())
+
+
+def test_its_tests_pass_and_it_has_the_types_that_it_says(folder: Path) -> None:
+    (command,) = (block.text.split() for block in blocks(PAGE, "bash"))
+    test = [sys.executable, "-m", *command, "-W", "error", "-p", "no:cacheprovider"]
+    types = [sys.executable, "-m", "mypy", "--strict", *sorted(file.name for file in folder.glob("*.py"))]
+    for check in (test, types):
+        ran = subprocess.run(check, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_copy_goes_on_from_its_last_heartbeat(folder: Path) -> None:
+    assert result(importlib.import_module("activities"), "copy", 5, folder) == (2, "WHY")
+
+
+def test_a_trip_is_booked_as_a_whole_or_not_at_all(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trips = importlib.import_module("trips")
+    with pytest.raises(ExecutionFailed, match="no such place"):
+        result(trips, "book_trip", ["rome", "oslo", "atlantis"], folder)
+    assert capsys.readouterr().out == "cancelled the bed in oslo\ncancelled the bed in rome\n"
+
+
+@pytest.mark.parametrize(("workflow", "value", "expected"), [("book_two", ["rome"], 2), ("travel", 0, 3)])
+def test_trips_are_made_of_others(folder: Path, workflow: str, value: Any, expected: int) -> None:
+    assert result(importlib.import_module("trips"), workflow, value, folder) == expected
+
+
+def test_a_new_report_is_proofread(folder: Path) -> None:
+    assert result(importlib.import_module("reports"), "report", "tea", folder) == "on tea, proofread"
