@@ -10,7 +10,6 @@ that a slow moment of the machine hits both.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -18,11 +17,12 @@ from typing import Any
 
 import obstore
 from frame import Baseline, Result, median, run
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import load_kube_config
 from on_cluster import Bench, bench, first_step_ns, settle
 
 from dormouse.replica.layout import first_transaction
 from dormouse_operator.controller.api_server import ApiServer, NotFound
-from dormouse_operator.controller.connection import load_configuration
 from dormouse_operator.controller.resources import PODS
 from dormouse_operator.plan.naming import SOURCE_DIRECTORY
 from e2e.chain_workflow import ChainWorkflow
@@ -113,7 +113,9 @@ class Floor:
         return (self._wait_for_mark() - started_ns) / 1e9
 
     async def _replace(self, old: str, manifest: dict[str, Any]) -> int:
-        async with ApiServer(await load_configuration()) as api:
+        configuration = Configuration()
+        await load_kube_config(self.place.cluster.kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call] # not annotated there
+        async with ApiServer(configuration) as api:
             uid = (await api.get(PODS, self.place.namespace, old))["metadata"]["uid"]
             started_ns = time.time_ns()
             await api.delete(PODS, self.place.namespace, old, uid)
@@ -152,7 +154,6 @@ def taken(ballast_bytes: int, rounds: int) -> tuple[float, float]:
     """The medians of ours and of the floor, taken in turns."""
     ours, floors = [], []
     with bench() as place, place.working(ballast_bytes) as one:
-        os.environ["KUBECONFIG"] = place.cluster.kubeconfig
         one.wait_for_epoch(1)
         reschedule_seconds(one, 1)  # the first life starts from nothing: the ones after it restore
         floor = Floor(place, one, ballast_bytes)
