@@ -16,6 +16,8 @@ from e2e.running_cluster import HACK_CLUSTER, Cluster, eventually
 ROOT = HACK_CLUSTER.parents[1]
 CHARTS = ROOT / "charts"
 RELEASE = "dormouse"
+STORE_PORT = "networkPolicy.storePorts={8333}"
+"""Where the network plugin enforces policies, only known ports of stores are open."""
 
 
 @functools.cache
@@ -58,7 +60,7 @@ def install_definitions() -> None:
 
 def install(release: str, namespace: str, *values: str, chart: Path = CHARTS / "dormouse") -> None:
     """`helm upgrade --install` of the operator, and wait until it is there."""
-    settings = [f"--set={value}" for value in (*image_values(), *values)]
+    settings = [f"--set={value}" for value in (*image_values(), STORE_PORT, *values)]
     helm(
         "upgrade", "--install", release, str(chart), f"--namespace={namespace}", "--create-namespace",
         "--wait", "--timeout=120s", *settings,
