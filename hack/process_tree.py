@@ -6,7 +6,8 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -20,20 +21,34 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
 
 
+@dataclass(frozen=True)
+class Process:
+    """As /proc tells it, at the moment when it was looked at."""
+
+    pid: int
+    parent: int
+    state: str
+    command: str
+
+
 def descendants() -> dict[int, str]:
     """List the living processes below this one, each with its command line."""
-    parents: dict[int, int] = {}
-    commands: dict[int, str] = {}
+    seen = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            command = (folder / "cmdline").read_bytes()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if state != "Z":
-            parents[int(folder.name)] = int(parent)
-            commands[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace").strip()
-    return {pid: commands[pid] for pid in below(os.getpid(), parents)}
+        seen.append(Process(int(folder.name), int(parent), state, command))
+    return living_below(os.getpid(), seen)
+
+
+def living_below(top: int, seen: Iterable[Process]) -> dict[int, str]:
+    """Pick the living: one that is dead by now may have been the parent of one that was looked at before."""
+    processes = {process.pid: process for process in seen}
+    line = below(top, {process.pid: process.parent for process in processes.values()})
+    return {pid: processes[pid].command for pid in line if processes[pid].state != "Z"}
 
 
 def below(top: int, parents: Mapping[int, int]) -> list[int]:
