@@ -163,6 +163,7 @@ def test_the_operator_may_do_nothing_in_a_namespace_that_it_does_not_serve(
         assert asked.stdout.strip() == "no"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("resource", "verb"),
     [("pods", "create"), ("secrets", "get"), ("durableworkflows/status", "patch"), ("durableworkflows", "patch")],

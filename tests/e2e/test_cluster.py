@@ -154,6 +154,7 @@ def test_a_node_cut_off_from_the_store_only_is_alone_in_that(watchers: list[Watc
     eventually("the pod reaches the store again", lambda: cut.seen("reached", healed), seconds=20)
 
 
+@pytest.mark.long
 def test_a_node_cut_off_from_the_api_server_only_keeps_its_pods_and_the_store(
     watchers: list[Watcher], cluster: Cluster
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_node_cut_off_from_the_api_server_only_keeps_its_pods_and_the_store(
     assert not cut.seen("missed", since, lost)
 
 
+@pytest.mark.long
 def test_a_node_cut_off_from_everything_reaches_nothing_until_healed(watchers: list[Watcher], cluster: Cluster) -> None:
     cut, whole = watchers
     with cluster.cut(cut.node, "all"):

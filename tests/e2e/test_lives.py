@@ -64,6 +64,7 @@ def test_a_changed_template_is_rolled_through_a_seal(cluster: Cluster, namespace
     assert one.stored.current().lineage[0].sealed_txid is not None
 
 
+@pytest.mark.long
 def test_a_pod_evicted_for_the_size_of_its_volume_goes_on_when_the_limit_is_raised(
     cluster: Cluster, namespace: str
 ) -> None:

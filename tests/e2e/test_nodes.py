@@ -49,6 +49,7 @@ def test_drained_it_goes_on_at_the_other_node(cluster: Cluster, namespace: str, 
     assert one.finish() == []
 
 
+@pytest.mark.long
 def test_a_node_cut_off_from_everything_is_left_for_the_other(
     cluster: Cluster, namespace: str, operator: InstalledOperator
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_restarted_kubelet_does_not_disturb_it(cluster: Cluster, namespace: st
     assert {attempt.epoch for attempt in one.attempts()} == {1}
 
 
+@pytest.mark.long
 def test_deleted_while_the_store_is_down_it_waits_for_the_store_and_says_so(
     cluster: Cluster, namespace: str, operator: InstalledOperator
 ) -> None:
