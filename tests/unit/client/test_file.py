@@ -12,8 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from dormouse import Engine, NewerFile, RetryPolicy, UnknownExecution, activity, workflow
+from dormouse import (
+    Engine,
+    ExecutionFailed,
+    NewerFile,
+    RetryPolicy,
+    UnknownExecution,
+    activity,
+    continue_as_new,
+    workflow,
+)
+from dormouse.client import Waiting
 from dormouse.client.file import DatabaseFile, NotReadable
+from dormouse.engine.schema import MIGRATIONS
 
 
 @activity
@@ -31,6 +42,35 @@ async def calculate(number: int) -> int:
     if number < 0:
         raise ValueError("too small")
     return await double(number)
+
+
+failures = [ConnectionError("nobody is there")]
+
+
+@activity(retry=RetryPolicy(attempts=1))
+async def give_up() -> None:
+    if failures:
+        raise failures.pop()
+    await asyncio.Event().wait()
+
+
+@workflow
+async def retried() -> None:
+    await give_up()
+    await double(1)
+
+
+@workflow
+async def parent() -> None:
+    await retried.with_options(id="child")()
+
+
+@workflow
+async def begins_anew(rounds: int) -> None:
+    if rounds:
+        await double(rounds)
+        continue_as_new(rounds - 1)
+    await asyncio.sleep(3600)
 
 
 @workflow
@@ -124,6 +164,55 @@ def test_a_file_that_may_only_be_read_is_read(tmp_path: Path) -> None:
         look(path)
     finally:
         tmp_path.chmod(0o755)
+
+
+def test_what_is_waited_for_is_read_off_the_log_after_a_retry_too(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+
+    async def write() -> None:
+        async with Engine(path, [parent, retried]) as engine:
+            with pytest.raises(ExecutionFailed, match="nobody is there"):
+                await (await engine.start(parent, id="parent")).result()
+            await engine.handle("parent").retry()
+
+    asyncio.run(write())
+    with DatabaseFile(path) as file:
+        assert file.show("parent").waits_for == [Waiting("child", "retried", id="child")]
+        assert file.show("child").waits_for == [Waiting("activity", "give_up", 1)]
+
+
+def test_after_continue_as_new_the_log_is_that_of_the_newest_run(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+
+    async def write() -> None:
+        async with Engine(path, [begins_anew]) as engine:
+            await engine.start(begins_anew, 2, id="again")
+            async with asyncio.timeout(10):
+                while not engine.standing().can_hibernate:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(write())
+    with DatabaseFile(path) as file:
+        assert [event.kind for event in file.history("again")] == ["ExecutionContinued", "TimerSet"]
+        assert [one.kind for one in file.show("again").waits_for or []] == ["timer"]
+
+
+def test_a_file_of_an_older_version_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in MIGRATIONS[0]:
+            connection.execute(statement)
+        connection.execute("CREATE TABLE dormouse_meta (key TEXT PRIMARY KEY, value TEXT)")
+        connection.execute(
+            "INSERT INTO execution (key, id, workflow, status, seed, request, started_at) "
+            "VALUES (1, 'old', 'calculate', 'Open', x'00', x'00', 0)"
+        )
+        connection.execute("INSERT INTO event (position, execution, kind, at) VALUES (1, 1, 'ExecutionStarted', 0)")
+    before = contents(tmp_path)
+    with DatabaseFile(path) as file:
+        assert (file.show("old").status, file.show("old").app_version) == ("Open", None)
+        assert [event.kind for event in file.history("old")] == ["ExecutionStarted"]
+    assert contents(tmp_path) == before
 
 
 def test_what_is_no_database_of_ours_is_said_to_be_none(tmp_path: Path) -> None:

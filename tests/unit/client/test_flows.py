@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
 
-from dormouse import workflow
+from dormouse import Signal, errors, workflow
 from dormouse.client import Refused, Unreachable, flows
 from dormouse.client.flows import Answer, Flow, Request
-from dormouse.errors import ExecutionBlocked, ExecutionFailed, ExecutionTerminated, RequestConflict, UnknownExecution
+from dormouse.errors import (
+    AnswerFailed,
+    ExecutionBlocked,
+    ExecutionFailed,
+    ExecutionTerminated,
+)
 from dormouse.runtime.views import ErrorView, ExecutionView
 
 T = TypeVar("T")
@@ -111,7 +117,8 @@ def test_a_result_has_the_type_of_its_workflow() -> None:
 
 
 def test_a_refusal_is_the_exception_that_an_engine_would_raise() -> None:
-    for reason, kind in (("UnknownExecution", UnknownExecution), ("RequestConflict", RequestConflict)):
+    for reason in ("UnknownExecution", "RequestConflict", "InvalidInput", "UnknownMessage", "ExecutionClosed"):
+        kind = getattr(errors, reason)
         with pytest.raises(kind, match=r"^because$"):
             drive(flows.show("a"), answered(404, {"error": {"reason": reason, "message": "because"}}))
     with pytest.raises(Refused, match="because") as refused:
@@ -122,3 +129,45 @@ def test_a_refusal_is_the_exception_that_an_engine_would_raise() -> None:
 def test_an_answer_of_something_else_is_said_to_be_that() -> None:
     with pytest.raises(Unreachable, match=r"HTTP 502.*Bad gateway"):
         drive(flows.show("a"), Answer(502, b"<h1>Bad gateway</h1>"))
+
+
+def test_a_message_goes_to_its_name_with_its_value_and_key() -> None:
+    (request,), told = drive(flows.signal("a/b", Signal("re ply", str), "tea", "key"), answered(200, execution()))
+    assert (request.method, request.path) == ("POST", "/v1/executions/a%2Fb/signals/re%20ply")
+    assert (request.body, request.headers) == (b'"tea"', {"Idempotency-Key": "key"})
+    assert told.status == "Open"
+    (request,), answer = drive(flows.query("a", "total"), answered(200, {"result": [1]}))
+    assert (request.method, request.path, answer) == ("GET", "/v1/executions/a/queries/total", b"[1]")
+
+
+def test_an_update_is_asked_for_again_under_the_key_that_it_was_given() -> None:
+    later = answered(202, {"idempotencyKey": "made up"})
+    asked, result = drive(flows.update("a", "assign", 1, None, None), later, answered(200, {"result": None}))
+    assert [request.headers for request in asked] == [{}, {"Idempotency-Key": "made up"}]
+    assert [request.body for request in asked] == [b"1", b"1"]
+    assert result == b"null"
+
+
+def test_an_update_that_takes_too_long_says_with_which_key_it_goes_on() -> None:
+    moments = iter([100.0, 100.0, 105.0])
+    flow = flows.update("a", "assign", 1, None, 5, clock=lambda: next(moments))
+    with pytest.raises(TimeoutError, match="the idempotency key 'made up'"):
+        drive(flow, answered(202, {"idempotencyKey": "made up"}))
+
+
+@pytest.mark.parametrize("flow", [lambda: flows.query("a", "q"), lambda: flows.update("a", "u", 1, None, None)])
+def test_an_answer_that_raised_raises_as_an_engine_does(flow: Callable[[], Flow[bytes]]) -> None:
+    with pytest.raises(AnswerFailed, match="no such colleague") as failed:
+        drive(flow(), answered(200, {"error": {"type": "LookupError", "message": "no such colleague"}}))
+    assert failed.value.cause_type == "LookupError"
+
+
+def test_an_end_is_asked_for_with_its_reason_and_a_retry_without_a_body() -> None:
+    (request,), told = drive(flows.end("a", "terminate", "twice"), answered(200, execution("Terminated")))
+    assert (request.path, request.body, told.status) == (
+        "/v1/executions/a/terminate",
+        b'{"reason":"twice"}',
+        "Terminated",
+    )
+    (request,), told = drive(flows.retry("a"), answered(200, execution()))
+    assert (request.path, request.body, told.status) == ("/v1/executions/a/retry", None, "Open")

@@ -12,14 +12,21 @@ if TYPE_CHECKING:
 
 # Looking for entry points costs as much as starting Python, so what this distribution brings is simply known.
 _OWN = {
+    "cancel": ("dormouse.commands.ending", "cancel"),
     "dev": ("dormouse_operator.dev.command", "dev"),
     "history": ("dormouse.commands.reading", "history"),
+    "lint": ("dormouse.commands.lint", "lint"),
     "list": ("dormouse.commands.reading", "list_executions"),
     "operator": ("dormouse_operator.controller.command", "operator"),
+    "query": ("dormouse.commands.messages", "query"),
     "result": ("dormouse.commands.reading", "result"),
+    "retry": ("dormouse.commands.ending", "retry"),
     "run": ("dormouse.commands.run", "run"),
     "show": ("dormouse.commands.reading", "show"),
+    "signal": ("dormouse.commands.messages", "signal"),
     "start": ("dormouse.commands.start", "start"),
+    "terminate": ("dormouse.commands.ending", "terminate"),
+    "update": ("dormouse.commands.messages", "update"),
 }
 
 

@@ -13,13 +13,18 @@ with Client("http://localhost:8080") as client:
 
 from __future__ import annotations
 
-from dormouse.client.http import AsyncClient, AsyncHandle, Client, Handle
-from dormouse.client.refusals import Refused, Unreachable
-from dormouse.runtime.views import ErrorView as Error
-from dormouse.runtime.views import EventView as Event
-from dormouse.runtime.views import ExecutionsView as Executions
-from dormouse.runtime.views import ExecutionView as Execution
-from dormouse.runtime.views import WaitingView as Waiting
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dormouse.client.handles import AsyncHandle, Handle
+    from dormouse.client.http import AsyncClient, Client
+    from dormouse.client.refusals import Refused, Unreachable
+    from dormouse.engine.mismatch import Blocked
+    from dormouse.runtime.views import ErrorView as Error
+    from dormouse.runtime.views import EventView as Event
+    from dormouse.runtime.views import ExecutionsView as Executions
+    from dormouse.runtime.views import ExecutionView as Execution
+    from dormouse.runtime.views import WaitingView as Waiting
 
 __all__ = [
     "Client",
@@ -30,7 +35,34 @@ __all__ = [
     "Executions",
     "Event",
     "Waiting",
+    "Blocked",
     "Error",
     "Refused",
     "Unreachable",
 ]
+
+_HOMES = {
+    "Client": ("dormouse.client.http", "Client"),
+    "AsyncClient": ("dormouse.client.http", "AsyncClient"),
+    "Handle": ("dormouse.client.handles", "Handle"),
+    "AsyncHandle": ("dormouse.client.handles", "AsyncHandle"),
+    "Execution": ("dormouse.runtime.views", "ExecutionView"),
+    "Executions": ("dormouse.runtime.views", "ExecutionsView"),
+    "Event": ("dormouse.runtime.views", "EventView"),
+    "Waiting": ("dormouse.runtime.views", "WaitingView"),
+    "Blocked": ("dormouse.engine.mismatch", "Blocked"),
+    "Error": ("dormouse.runtime.views", "ErrorView"),
+    "Refused": ("dormouse.client.refusals", "Refused"),
+    "Unreachable": ("dormouse.client.refusals", "Unreachable"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for: who only reads a file needs no HTTP."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dormouse.client' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _HOMES[name]
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value

@@ -1,6 +1,6 @@
 """What does a database file say of its executions, without a runtime and without a change to it?
 
-Files of older versions are read as they are, so only columns that every version has are asked for.
+Files of older versions are read as they are: a column that they lack is empty.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -17,18 +17,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from dormouse.engine.clock import to_text
+from dormouse.engine.database import Row
+from dormouse.engine.ending import Status
+from dormouse.engine.journal import Event, Kind
+from dormouse.engine.log import what_counts
 from dormouse.engine.mismatch import Blocked
-from dormouse.engine.payload import Failure, decode_failure
+from dormouse.engine.payload import decode_failure
 from dormouse.engine.schema import MIGRATIONS
+from dormouse.engine.standing import Waiting
 from dormouse.errors import DormouseError, InvalidInput, NewerFile, UnknownExecution
-from dormouse.runtime.views import ErrorView, EventView, ExecutionsView, ExecutionView, WaitingView
+from dormouse.runtime.views import EventView, ExecutionsView, ExecutionView, event_view, execution_view
 
-_SELECT_EXECUTIONS = "SELECT key, id, workflow, status, started_at, closed_at, closed_position, blocked FROM execution "
-_SELECT_EVENTS = (
-    "SELECT position, kind, at, command, name, attempt, due, source, payload FROM event "
-    "WHERE execution = ? AND position >= ? ORDER BY position"
-)
 _ENDS_OF_COMMANDS = ("Completed", "Failed", "Cancelled", "Fired")
 _decode_blocked = msgspec.json.Decoder(Blocked).decode
 
@@ -88,106 +87,93 @@ class DatabaseFile:
         found = self._connection.execute("SELECT value FROM dormouse_meta WHERE key = 'engine_schema'").fetchone()
         if found is not None and int(found[0]) > len(MIGRATIONS):
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
+        self._select_rows = self._select("execution", Row.__struct_fields__)
+        self._select_events = self._select("event", Event._fields)
+
+    def _select(self, table: str, wanted: Sequence[str]) -> str:
+        has = {name for _, name, *_ in self._connection.execute(f"PRAGMA table_info({table})")}
+        columns = ", ".join(name if name in has else f"NULL AS {name}" for name in wanted)
+        return f"SELECT {columns} FROM {table} "  # noqa: S608 - names of our own
+
+    # As the API shows them.
 
     def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
         """The newest executions; `after` is the `next` of the last page."""
         if after is not None and not after.isdigit():
             raise InvalidInput(f"after must be the `next` of a page, not {after!r}")
         where, values = ("", []) if after is None else ("WHERE key < ? ", [int(after)])
-        rows = self._connection.execute(
-            f"{_SELECT_EXECUTIONS}{where}ORDER BY key DESC LIMIT ?",
-            [*values, limit + 1],
-        ).fetchall()
-        following = str(rows[limit - 1][0]) if len(rows) > limit else None
-        return ExecutionsView([_execution(row) for row in rows[:limit]], following)
+        rows = self._rows(f"{where}ORDER BY key DESC LIMIT ?", *values, limit + 1)
+        following = str(rows[limit - 1].key) if len(rows) > limit else None
+        return ExecutionsView([execution_view(row) for row in rows[:limit]], following)
 
     def show(self, execution_id: str) -> ExecutionView:
-        """One execution as the file has it."""
-        row = self._row(execution_id)
-        view = _execution(row)
-        if view.status == "Open":
-            return msgspec.structs.replace(view, waits_for=waits_for(self._events(row[0])))
-        return msgspec.structs.replace(view, error=self._error(row))
+        """One execution as the file has it; which signals it waits for only its code could say."""
+        row = self.row(execution_id)
+        waiting = waits_for(self.events(row)) if row.status == Status.OPEN else None
+        return execution_view(row, self._ending(row), waiting)
 
     def history(self, execution_id: str) -> list[EventView]:
         """What happened to it."""
-        return self._events(self._row(execution_id)[0])
+        return [event_view(event) for event in self.events(self.row(execution_id))]
 
     def outcome(self, execution_id: str, timeout: float | None = None) -> ExecutionView:  # noqa: ARG002 - as a client's
         """One execution with its result or error, if it has one. Nobody waits for a file."""
-        row = self._row(execution_id)
-        view = msgspec.structs.replace(_execution(row), error=self._error(row))
-        if view.status == "Completed":
-            return msgspec.structs.replace(view, result=msgspec.Raw(self._ending(row)))
-        return view
+        row = self.row(execution_id)
+        return execution_view(row, self._ending(row), with_result=True)
 
-    def _row(self, execution_id: str) -> tuple[Any, ...]:
-        row = self._connection.execute(f"{_SELECT_EXECUTIONS}WHERE id = ?", (execution_id,)).fetchone()
-        if row is None:
+    # As the engine knows them.
+
+    def rows(self) -> list[Row]:
+        """All executions, the oldest first."""
+        return self._rows("ORDER BY key")
+
+    def row(self, execution_id: str) -> Row:
+        """Raises UnknownExecution."""
+        rows = self._rows("WHERE id = ?", execution_id)
+        if not rows:
             raise UnknownExecution(f"there is no execution {execution_id!r} in {self._path}")
-        return tuple(row)
+        return rows[0]
 
-    def _ending(self, row: tuple[Any, ...]) -> bytes:
-        (payload,) = self._connection.execute("SELECT payload FROM event WHERE position = ?", (row[6],)).fetchone()
-        return payload or b"null"
+    def events(self, row: Row) -> list[Event]:
+        """The log of an execution's newest run."""
+        query = f"{self._select_events}WHERE execution = ? AND position >= ? ORDER BY position"
+        events = [Event._make(values) for values in self._connection.execute(query, (row.key, row.key))]
+        begins = (number for number, event in enumerate(events) if event.kind == Kind.EXECUTION_CONTINUED)
+        return events[max(begins, default=0) :]
 
-    def _error(self, row: tuple[Any, ...]) -> ErrorView | None:
-        if row[6] is None or row[3] == "Completed":
-            return None
-        return _error_view(decode_failure(self._ending(row)))
+    def _ending(self, row: Row) -> Event | None:
+        query = f"{self._select_events}WHERE position = ?"
+        found = self._connection.execute(query, (row.closed_position,)).fetchone()
+        return None if found is None else Event._make(found)
 
-    def _events(self, key: int) -> list[EventView]:
-        return [_event(row) for row in self._connection.execute(_SELECT_EVENTS, (key, key))]
-
-
-def _execution(row: tuple[Any, ...]) -> ExecutionView:
-    _, execution_id, workflow, status, started_at, closed_at, _, blocked = row
-    return ExecutionView(
-        execution_id,
-        workflow,
-        status,
-        to_text(started_at),
-        None if closed_at is None else to_text(closed_at),
-        _decode_blocked(blocked) if blocked else None,
-    )
+    def _rows(self, where: str, *values: object) -> list[Row]:
+        return [_row(found) for found in self._connection.execute(self._select_rows + where, values)]
 
 
-def _event(row: tuple[Any, ...]) -> EventView:
-    position, kind, at, command, name, attempt, due, source, payload = row
-    return EventView(
-        position,
-        kind,
-        to_text(at),
-        command,
-        name,
-        attempt,
-        None if due is None else to_text(due),
-        source,
-        msgspec.UNSET if payload is None else msgspec.Raw(payload),
-    )
+def _row(values: Iterable[Any]) -> Row:
+    named = dict(zip(Row.__struct_fields__, values, strict=True))
+    blocked = named["blocked"]
+    return Row(**named | {"status": Status(named["status"]), "blocked": _decode_blocked(blocked) if blocked else None})
 
 
-def _error_view(failure: Failure) -> ErrorView:
-    return ErrorView(failure.type, failure.message, failure.source)
-
-
-def waits_for(events: Iterable[EventView]) -> list[WaitingView]:
+def waits_for(events: Sequence[Event]) -> list[Waiting]:
     """What an open execution waits for, of its events alone. Pure."""
-    waiting: dict[int, WaitingView] = {}
-    for event in events:
+    waiting: dict[int, Waiting] = {}
+    for event in what_counts(events):
         if event.command is None:
             continue
-        if event.kind == "ActivityScheduled":
-            waiting[event.command] = WaitingView("activity", event.name, 1)
-        elif event.kind == "TimerSet":
-            waiting[event.command] = WaitingView("timer", due_at=event.due)
-        elif event.kind == "AttemptFailed":
-            failure = decode_failure(bytes(event.payload)) if event.payload is not msgspec.UNSET else None
-            waiting[event.command] = WaitingView(
+        if event.kind == Kind.ACTIVITY_SCHEDULED:
+            waiting[event.command] = Waiting("activity", event.name, 1)
+        elif event.kind == Kind.TIMER_SET:
+            waiting[event.command] = Waiting("timer", due=event.due)
+        elif event.kind == Kind.CHILD_STARTED:
+            waiting[event.command] = Waiting("child", event.name, id=event.key)
+        elif event.kind == Kind.ATTEMPT_FAILED and event.command in waiting:
+            waiting[event.command] = Waiting(
                 "activity",
                 waiting[event.command].name,
                 (event.attempt or 0) + 1,
-                None if failure is None else _error_view(failure),
+                decode_failure(event.payload or b"null"),
                 event.due,
             )
         elif event.kind.endswith(_ENDS_OF_COMMANDS):

@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from dormouse.client.refusals import refusal
 from dormouse.engine.payload import encode
-from dormouse.errors import ExecutionBlocked, ExecutionCancelled, ExecutionFailed, ExecutionTerminated
-from dormouse.runtime.views import EventView, ExecutionsView, ExecutionView
+from dormouse.errors import AnswerFailed, ExecutionBlocked, ExecutionCancelled, ExecutionFailed, ExecutionTerminated
+from dormouse.runtime.views import AnswerView, EventView, ExecutionsView, ExecutionView
 
 T = TypeVar("T")
 NO_INPUT: Any = object()
@@ -61,13 +61,37 @@ class _Events(msgspec.Struct):
     events: list[EventView]
 
 
+_decode_answer = msgspec.json.Decoder(AnswerView).decode
 _decode_execution = msgspec.json.Decoder(ExecutionView).decode
 _decode_executions = msgspec.json.Decoder(ExecutionsView).decode
 _decode_events = msgspec.json.Decoder(_Events).decode
 
 
 def _path(execution_id: str, *parts: str) -> str:
-    return "/".join(["/v1/executions", quote(execution_id, safe=""), *parts])
+    return "/".join(["/v1/executions", *(quote(part, safe="") for part in (execution_id, *parts))])
+
+
+def _key(idempotency_key: str | None) -> dict[str, str]:
+    return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+
+
+def _name(one: Any) -> str:
+    """Of a workflow or a message, or the name that was given in its place."""
+    return one if isinstance(one, str) else str(one.name)
+
+
+class _Waits:
+    """How much longer may answers be held back?"""
+
+    def __init__(self, timeout: float | None, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._deadline = None if timeout is None else clock() + timeout
+
+    def left(self) -> float:
+        return _WAIT_SECONDS if self._deadline is None else min(max(self._deadline - self._clock(), 0.0), _WAIT_SECONDS)
+
+    def over(self) -> bool:
+        return self._deadline is not None and self._clock() >= self._deadline
 
 
 def _ask(request: Request) -> Flow[Answer]:
@@ -79,13 +103,11 @@ def _ask(request: Request) -> Flow[Answer]:
 
 def start(workflow: Any, value: Any, execution_id: str | None, idempotency_key: str | None) -> Flow[Started]:
     """Start an execution."""
-    name = workflow if isinstance(workflow, str) else workflow.name
-    document = {"workflow": name, "id": execution_id}
+    document: dict[str, Any] = {"workflow": _name(workflow), "id": execution_id}
     if value is not NO_INPUT:
         document["input"] = msgspec.Raw(encode(value))
-    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     body = msgspec.json.encode({key: part for key, part in document.items() if part is not None})
-    answer = yield from _ask(Request("POST", "/v1/executions", headers=headers, body=body))
+    answer = yield from _ask(Request("POST", "/v1/executions", headers=_key(idempotency_key), body=body))
     return Started(_decode_execution(answer.body), answer.status == 201)
 
 
@@ -116,15 +138,75 @@ def outcome(
     execution_id: str, timeout: float | None, clock: Callable[[], float] = time.monotonic
 ) -> Flow[ExecutionView]:
     """The execution once it is closed or blocked, or as it stands when the time is over."""
-    deadline = None if timeout is None else clock() + timeout
+    waits = _Waits(timeout, clock)
     while True:
-        left = _WAIT_SECONDS if deadline is None else min(max(deadline - clock(), 0.0), _WAIT_SECONDS)
+        left = waits.left()
         request = Request("GET", _path(execution_id, "result"), query={"wait": f"{left:.3f}"}, waits_seconds=left)
         answer = yield from _ask(request)
         execution = _decode_execution(answer.body)
-        is_over = deadline is not None and clock() >= deadline
-        if answer.status == 200 or execution.status == "Blocked" or is_over:
+        if answer.status == 200 or execution.status == "Blocked" or waits.over():
             return execution
+
+
+def signal(execution_id: str, message: Any, value: Any, idempotency_key: str | None) -> Flow[ExecutionView]:
+    """Send a signal."""
+    path = _path(execution_id, "signals", _name(message))
+    answer = yield from _ask(Request("POST", path, headers=_key(idempotency_key), body=encode(value)))
+    return _decode_execution(answer.body)
+
+
+def query(execution_id: str, message: Any) -> Flow[bytes]:
+    """Ask a query and give the answer as JSON."""
+    answer = yield from _ask(Request("GET", _path(execution_id, "queries", _name(message))))
+    return _answered(_name(message), _decode_answer(answer.body))
+
+
+def update(
+    execution_id: str,
+    message: Any,
+    value: Any,
+    idempotency_key: str | None,
+    timeout: float | None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Flow[bytes]:
+    """Send an update and give its result as JSON, once it is done.
+
+    Raises:
+        AnswerFailed: when the answer raised.
+        TimeoutError: when it is not done when the time is over; the message has the key to ask again with.
+    """
+    name, key, waits = _name(message), idempotency_key, _Waits(timeout, clock)
+    path, body = _path(execution_id, "updates", name), encode(value)
+    while True:
+        left = waits.left()
+        wait = {"wait": f"{left:.3f}"}
+        answer = yield from _ask(Request("POST", path, query=wait, headers=_key(key), body=body, waits_seconds=left))
+        found = _decode_answer(answer.body)
+        if answer.status == 200:
+            return _answered(name, found)
+        key = found.idempotency_key
+        if waits.over():
+            raise TimeoutError(
+                f"execution {execution_id!r} has not done the update {name!r} yet; "
+                f"send the same again with the idempotency key {key!r} for its result"
+            )
+
+
+def _answered(name: str, answer: AnswerView) -> bytes:
+    if answer.error is not None:
+        raise AnswerFailed(name, answer.error.type, answer.error.message)
+    return b"null" if answer.result is msgspec.UNSET else bytes(answer.result)
+
+
+def end(execution_id: str, how: Literal["cancel", "terminate"], reason: str) -> Flow[ExecutionView]:
+    """Ask an execution to cancel itself, or end it."""
+    body = msgspec.json.encode({"reason": reason})
+    return _decode_execution((yield from _ask(Request("POST", _path(execution_id, how), body=body))).body)
+
+
+def retry(execution_id: str) -> Flow[ExecutionView]:
+    """Let an execution go on that has ended without a result."""
+    return _decode_execution((yield from _ask(Request("POST", _path(execution_id, "retry")))).body)
 
 
 def result_of(execution: ExecutionView, decode: Callable[[bytes], T]) -> T:
@@ -145,9 +227,9 @@ def result_of(execution: ExecutionView, decode: Callable[[bytes], T]) -> T:
     return decode(bytes(execution.result))
 
 
-def decoder_of(workflow: Any) -> Callable[[bytes], Any]:
-    """How its result is read: by the workflow's own type when it is given, else as JSON says."""
-    if workflow is None or isinstance(workflow, str):
+def decoder_of(definition: Any) -> Callable[[bytes], Any]:
+    """How a result is read: by the type of the workflow or the message when it is given, else as JSON says."""
+    if definition is None or isinstance(definition, str):
         return msgspec.json.decode
-    decode: Callable[[bytes], Any] = workflow.result.decode
+    decode: Callable[[bytes], Any] = definition.result.decode
     return decode

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeVar, cast, overload
 
 import httpx
 
 from dormouse.client import flows
 from dormouse.client.flows import NO_INPUT, Answer, Flow, Request
+from dormouse.client.handles import AsyncHandle, Handle
 from dormouse.client.refusals import Unreachable
 from dormouse.engine.definitions import Workflow
-from dormouse.runtime.views import EventView, ExecutionsView, ExecutionView
+from dormouse.runtime.views import ExecutionsView
 
 Input = TypeVar("Input")
 R = TypeVar("R")
@@ -123,38 +124,6 @@ class Client:
         return Answer(answer.status_code, answer.content)
 
 
-class Handle(Generic[R]):
-    """An execution in another process.
-
-    Attributes:
-        id: its id.
-        created: False when the same request had started it before.
-    """
-
-    def __init__(self, id: str, workflow: Any, *, created: bool, client: Client) -> None:  # noqa: A002
-        self.id = id
-        self.created = created
-        self._decode: Callable[[bytes], R] = flows.decoder_of(workflow)
-        self._client = client
-
-    def result(self, *, timeout: float | None = None) -> R:
-        """Wait for its end and give its result.
-
-        Raises:
-            ExecutionFailed, ExecutionCancelled, ExecutionTerminated, ExecutionBlocked: when it has none.
-            TimeoutError: when it is still open after `timeout` seconds.
-        """
-        return flows.result_of(self._client.run(flows.outcome(self.id, timeout)), self._decode)
-
-    def show(self) -> ExecutionView:
-        """What it does now."""
-        return self._client.run(flows.show(self.id))
-
-    def history(self) -> list[EventView]:
-        """What happened to it so far."""
-        return self._client.run(flows.history(self.id))
-
-
 class AsyncClient:
     """Talks to one runtime; as `Client`, for code that awaits."""
 
@@ -235,25 +204,3 @@ class AsyncClient:
         except httpx.TransportError as error:
             raise _unreachable(self._http.base_url, error) from error
         return Answer(answer.status_code, answer.content)
-
-
-class AsyncHandle(Generic[R]):
-    """An execution in another process; as `Handle`, for code that awaits."""
-
-    def __init__(self, id: str, workflow: Any, *, created: bool, client: AsyncClient) -> None:  # noqa: A002
-        self.id = id
-        self.created = created
-        self._decode: Callable[[bytes], R] = flows.decoder_of(workflow)
-        self._client = client
-
-    async def result(self, *, timeout: float | None = None) -> R:  # noqa: ASYNC109 - the server holds the answer back
-        """Wait for its end and give its result; raises as `Handle.result`."""
-        return flows.result_of(await self._client.run(flows.outcome(self.id, timeout)), self._decode)
-
-    async def show(self) -> ExecutionView:
-        """What it does now."""
-        return await self._client.run(flows.show(self.id))
-
-    async def history(self) -> list[EventView]:
-        """What happened to it so far."""
-        return await self._client.run(flows.history(self.id))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from dormouse.client import Event, Execution, Executions, Waiting
+from dormouse.client import Blocked, Event, Execution, Executions, Waiting
 
 _COLOURS = {
     "Completed": "green",
@@ -59,11 +59,18 @@ def execution_text(one: Execution, output: str | None) -> str:
     if one.closed_at:
         lines.append(["closed", _moment(one.closed_at)])
     lines += [["waits for", _waiting(waiting)] for waiting in one.waits_for or ()]
+    if one.app_version:
+        lines.append(["version", one.app_version])
     if one.blocked:
-        lines.append(["blocked", f"{one.blocked.reason}: {one.blocked.message}"])
+        lines += _blocked(one.blocked)
     if one.error:
         lines.append(["error", _error(one.error.type, one.error.message, one.error.source)])
     return table(lines, cut=False)
+
+
+def told_text(one: Execution, output: str | None) -> str:
+    """What became of an execution that was told something: its id and status, as short as that."""
+    return f"{one.id} {_coloured(one.status)}" if output is None else execution_text(one, output)
 
 
 def history_text(events: Sequence[Event], output: str | None) -> str:
@@ -108,9 +115,23 @@ def _moment(text: str | None) -> str:
     return "" if text is None else f"{text[:19]}Z"
 
 
+def _blocked(blocked: Blocked) -> list[list[str]]:
+    """Both sides with their lines where they are known, and code that would go both ways."""
+    if blocked.expected and blocked.actual:
+        lines = [["blocked", f"{blocked.reason}: the code asks for another call than the log holds"]]
+        lines.append(["log", f"{blocked.expected}{_at(blocked.expected_source)}"])
+        lines.append(["code", f"{blocked.actual}{_at(blocked.actual_source)}"])
+    else:
+        lines = [["blocked", f"{blocked.reason}: {blocked.message}"]]
+    suggested = (blocked.suggestion or "").splitlines()
+    return lines + [["suggestion" if number == 0 else "", line] for number, line in enumerate(suggested)]
+
+
 def _waiting(waiting: Waiting) -> str:
     if waiting.kind == "timer":
         return f"a timer, until {waiting.due_at}"
+    if waiting.kind == "child":
+        return f"the execution {waiting.id} of {waiting.name}"
     parts = [f"{waiting.kind} {waiting.name}" if waiting.name else waiting.kind]
     if waiting.attempt and waiting.attempt > 1:
         parts.append(f"attempt {waiting.attempt}" + (f" at {waiting.due_at}" if waiting.due_at else ""))
@@ -120,4 +141,8 @@ def _waiting(waiting: Waiting) -> str:
 
 
 def _error(kind: str, message: str, source: str | None) -> str:
-    return f"{kind}: {message}" + (f" ({source})" if source else "")
+    return f"{kind}: {message}{_at(source)}"
+
+
+def _at(source: str | None) -> str:
+    return f" ({source})" if source else ""

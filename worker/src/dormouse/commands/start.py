@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from dormouse.commands import printing
 from dormouse.commands.target import Target, writing
+from dormouse.commands.value import parse_value
 from dormouse.commands.verb import Verb, on_target, with_output
-
-
-def parse_value(text: str) -> Any:
-    """JSON as it stands, of a file when it begins with @, of the standard input when it is a dash."""
-    if text == "-":
-        text = sys.stdin.read()
-    elif text.startswith("@"):
-        try:
-            text = Path(text[1:]).read_text()
-        except OSError as error:
-            raise click.BadParameter(f"{text[1:]}: {error.strerror}") from error
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise click.BadParameter(f"it is not JSON: {error}; text needs quotes, such as '\"tea\"'") from error
 
 
 @click.command(cls=Verb)

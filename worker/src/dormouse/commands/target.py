@@ -48,8 +48,8 @@ def parse(text: str, namespace: str | None, *, is_file: bool) -> Target:
     return NameTarget(text, namespace)
 
 
-class OnlyRead(DormouseError):
-    """A file was asked to change."""
+class NeedsRuntime(DormouseError):
+    """A file was asked for what only a runtime can do."""
 
 
 class Source(Protocol):
@@ -97,15 +97,15 @@ def reading(target: Target) -> Iterator[Source]:
 
 @contextmanager
 def writing(target: Target) -> Iterator[Client]:
-    """What a verb that changes something talks to.
+    """What a verb talks to that changes something, or asks the workflow's code.
 
     Raises:
-        OnlyRead: when it is a file.
+        NeedsRuntime: when it is a file.
     """
     if isinstance(target, FileTarget):
-        raise OnlyRead(
-            f"{target.path} is a file, and files are only read; run it with "
-            f"`dormouse run MODULE --database {target.path}` and give the address that this prints"
+        raise NeedsRuntime(
+            f"{target.path} is a file, and files are only read; this needs a runtime: run one with "
+            f"`dormouse run MODULE --database {target.path}` and give the address that it prints"
         )
     from dormouse.client import Client
 

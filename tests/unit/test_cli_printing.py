@@ -1,0 +1,63 @@
+"""Is it shown in words what an execution waits for, and why it is blocked?"""
+
+from __future__ import annotations
+
+import pytest
+
+from dormouse.client import Blocked, Error, Execution, Waiting
+from dormouse.commands.printing import execution_text, told_text
+
+DUE = "2030-01-01T00:00:00.000Z"
+
+
+def shown(**more: object) -> str:
+    lines = execution_text(Execution("a", "order", "Open", DUE, **more), None).splitlines()  # type: ignore[arg-type]
+    return "\n".join(lines[4:])
+
+
+@pytest.mark.parametrize(
+    ("waiting", "line"),
+    [
+        (Waiting("timer", due_at=DUE), f"waits for  a timer, until {DUE}"),
+        (Waiting("signal", "reply"), "waits for  signal reply"),
+        (Waiting("child", "order", id="a.3"), "waits for  the execution a.3 of order"),
+        (Waiting("activity", "charge", 1), "waits for  activity charge"),
+        (
+            Waiting("activity", "charge", 2, Error("ConnectionError", "no answer"), DUE),
+            f"waits for  activity charge, attempt 2 at {DUE}, after ConnectionError: no answer",
+        ),
+    ],
+)
+def test_what_is_waited_for_is_one_line(waiting: Waiting, line: str) -> None:
+    assert shown(waits_for=[waiting]) == line
+
+
+def test_a_mismatch_shows_both_sides_and_the_code_that_goes_both_ways() -> None:
+    blocked = Blocked(
+        "NonDeterministic",
+        "a long message",
+        "ActivityScheduled pay as number 1",
+        "orders.py:7",
+        "ActivityScheduled charge as number 1",
+        "orders.py:8",
+        'if patched("charge-1"):\n    await charge(7)\nelse:\n    await pay(7)',
+    )
+    assert shown(blocked=blocked).splitlines() == [
+        "blocked     NonDeterministic: the code asks for another call than the log holds",
+        "log         ActivityScheduled pay as number 1 (orders.py:7)",
+        "code        ActivityScheduled charge as number 1 (orders.py:8)",
+        'suggestion  if patched("charge-1"):',
+        "                await charge(7)",
+        "            else:",
+        "                await pay(7)",
+    ]
+
+
+def test_another_reason_to_be_blocked_is_its_message() -> None:
+    blocked = Blocked("UnknownWorkflow", "the code has no workflow 'order'. Bring it back.")
+    assert shown(blocked=blocked) == "blocked   UnknownWorkflow: the code has no workflow 'order'. Bring it back."
+
+
+def test_who_told_an_execution_something_sees_its_status() -> None:
+    assert told_text(Execution("a", "order", "Terminated", DUE), "name") == "a"
+    assert told_text(Execution("a", "order", "Open", DUE), None) == "a Open"

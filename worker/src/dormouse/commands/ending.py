@@ -1,0 +1,44 @@
+"""`dormouse cancel`, `terminate`, `retry`: end an execution, or let one that ended go on."""
+
+from __future__ import annotations
+
+import click
+
+from dormouse.commands import printing
+from dormouse.commands.target import Target, writing
+from dormouse.commands.verb import Verb, on_target, with_output
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@click.option("--reason", default="", help="Why; it is kept in the history.")
+@with_output
+def cancel(target: Target, execution: str, reason: str, output: str | None) -> None:
+    """Ask an execution to cancel itself.
+
+    Its code may clean up first; `dormouse result` waits for the end.
+    """
+    with writing(target) as client:
+        printing.say(printing.told_text(client.handle(execution).cancel(reason), output))
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@click.option("--reason", default="", help="Why; it is kept in the history.")
+@with_output
+def terminate(target: Target, execution: str, reason: str, output: str | None) -> None:
+    """End an execution at once, also one that is blocked. Its code is not asked and cleans up nothing."""
+    with writing(target) as client:
+        printing.say(printing.told_text(client.handle(execution).terminate(reason), output))
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@with_output
+def retry(target: Target, execution: str, output: str | None) -> None:
+    """Let an execution go on that is Failed, Cancelled or Terminated: from before that."""
+    with writing(target) as client:
+        printing.say(printing.told_text(client.handle(execution).retry(), output))

@@ -1,0 +1,61 @@
+"""`dormouse signal`, `query`, `update`: talk to a workflow that runs."""
+
+from __future__ import annotations
+
+import click
+
+from dormouse.client import flows
+from dormouse.commands import printing
+from dormouse.commands.target import Target, writing
+from dormouse.commands.value import parse_value
+from dormouse.commands.verb import Verb, on_target, with_output
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@click.argument("name")
+@click.argument("value", required=False)
+@click.option("--idempotency-key", help="The same key with the same signal and value is received only once.")
+@with_output
+def signal(
+    target: Target, execution: str, name: str, value: str | None, idempotency_key: str | None, output: str | None
+) -> None:
+    """Send an execution the signal NAME; the answer comes once that counts.
+
+    VALUE is JSON, @FILE, or - for the standard input; leave it out for a signal that carries nothing.
+    """
+    carried = None if value is None else parse_value(value)
+    with writing(target) as client:
+        told = client.handle(execution).signal(name, carried, idempotency_key=idempotency_key)
+    printing.say(printing.told_text(told, output))
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@click.argument("name")
+def query(target: Target, execution: str, name: str) -> None:
+    """Ask an execution the query NAME and print the answer as JSON. It changes nothing."""
+    with writing(target) as client:
+        printing.say(client.run(flows.query(execution, name)).decode())
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution")
+@click.argument("name")
+@click.argument("value")
+@click.option("--idempotency-key", help="The same key with the same update and value is done only once.")
+@click.option("--timeout", type=click.FloatRange(0), help="Wait at most so many seconds. Default: as long as it takes.")
+def update(
+    target: Target, execution: str, name: str, value: str, idempotency_key: str | None, timeout: float | None
+) -> None:
+    """Have an execution do the update NAME and print the result as JSON.
+
+    VALUE is JSON, @FILE, or - for the standard input. The exit code is 3 when it is not done after --timeout.
+    """
+    carried = parse_value(value)
+    with writing(target) as client:
+        result = client.run(flows.update(execution, name, carried, idempotency_key, timeout))
+    printing.say(result.decode())
