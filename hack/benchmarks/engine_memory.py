@@ -65,6 +65,8 @@ async def _measure(sleeping: int, watched_seconds: float) -> Pod:
         if sleeping:
             async with Engine(pod.database, [sleeper]) as engine:
                 await asyncio.gather(*(engine.start(sleeper) for _ in range(sleeping)))
+                while engine.standing().sleeping < sleeping or not engine.standing().can_hibernate:
+                    await engine.moved()
         async with pod:
             await pod.start()
             await pod.ready()

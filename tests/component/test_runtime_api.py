@@ -164,11 +164,16 @@ def test_an_open_execution_has_no_result_yet(ask: Ask) -> None:
     ask(scenario)
 
 
+async def rests(pod: RuntimePod) -> bool:
+    return (await pod.get("/status"))[1]["idleSince"] is not None
+
+
 def test_status_says_what_is_going_on_and_when_it_wakes(ask: Ask) -> None:
     async def scenario(pod: RuntimePod) -> None:
         status, before = await pod.get("/status")
         assert (status, before["open"], before["epoch"], before["nextWakeAt"]) == (200, 0, EPOCH, None)
         await pod.post({"workflow": "nap"})
+        await pod.until(lambda: rests(pod))
         after = (await pod.get("/status"))[1]
         assert (after["open"], after["sleeping"], after["running"]) == (1, 1, 0)
         assert after["nextWakeAt"] > after["idleSince"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import msgspec
 
 from dormouse import Workflow, activity
 from dormouse.engine.calls import ActivityCall, Sleep
 from dormouse.engine.clock import SECOND
+from dormouse.engine.delivery import hear
 from dormouse.engine.execution import Execution
-from dormouse.engine.journal import Batch, Event, Journal, Kind
+from dormouse.engine.journal import CLOSINGS, COMMANDS, Batch, Event, Journal, Kind
 from dormouse.engine.payload import Failure, encode
 from dormouse.engine.replay import replay
 
@@ -38,6 +43,7 @@ class Run:
         self.log = list(log or [])
         self.batch = Batch()
         self.now = T0
+        self._gathers = False
         if log is None:
             self.execution = Execution(self.journal, self.journal.reserve(), "one", definition, b"seed")
             self.execution.start(None, T0)
@@ -47,15 +53,43 @@ class Run:
         _runs.append(self)
         self._turn()
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What happens inside shares one transaction."""
+        self._gathers = True
+        yield
+        self._gathers = False
+        self._turn()
+
     def _turn(self) -> None:
-        self.batch = self.journal.take()
-        self.log += self.batch.events
+        """Commit what has happened, let the code hear of it, and commit what it decides."""
+        if self._gathers:
+            return
+        self.batch = Batch()
+        while True:
+            written = self.journal.take()
+            self.log += written.events
+            self.batch.add(written)
+            for execution, event in written.heard:
+                hear(execution, event)
+            if self.journal.batch.empty:
+                return
 
     def _call(self, what: str) -> ActivityCall:
         for one in self.execution.pending.values():
             if isinstance(one, ActivityCall) and one.payload == encode([what]):
                 return one
         raise AssertionError(f"nobody asked for {what}")
+
+    @property
+    def open_calls(self) -> list[str]:
+        """What has been asked for, and has not ended."""
+        ended = {event.command for event in self.execution.unheard}
+        return [
+            msgspec.json.decode(one.payload)[0]
+            for one in self.execution.pending.values()
+            if isinstance(one, ActivityCall) and one.command not in ended
+        ]
 
     def complete(self, what: str) -> None:
         self.now += SECOND
@@ -65,6 +99,21 @@ class Run:
     def fail(self, what: str) -> None:
         self.now += SECOND
         self.execution.failed(self._call(what), Failure("ValueError", f"no {what}"), self.now)
+        self._turn()
+
+    def signal(self, name: str, value: str) -> None:
+        self.now += SECOND
+        self.execution.signalled(name, encode(value), None, self.now)
+        self._turn()
+
+    def update(self, name: str, value: str) -> None:
+        self.now += SECOND
+        self.execution.updated(name, encode(value), f"{name}={value}", self.now)
+        self._turn()
+
+    def cancel(self) -> None:
+        self.now += SECOND
+        self.execution.cancel("", self.now)
         self._turn()
 
     def ring(self) -> None:
@@ -86,15 +135,16 @@ class Run:
 
 
 def replayed_at_every_event(run: Run, definition: Workflow[..., Any]) -> None:
-    """A replay of any prefix that a transaction could end with asks for nothing new and is not blocked."""
-    log = [event for event in run.log if event.kind not in {Kind.EXECUTION_COMPLETED, Kind.EXECUTION_FAILED}]
-    ends = [
-        end
-        for end in range(1, len(log) + 1)
-        if end == len(log) or log[end].kind in {Kind.ACTIVITY_COMPLETED, Kind.ACTIVITY_FAILED, Kind.TIMER_FIRED}
-    ]
+    """A replay of any prefix that a transaction could end with repeats the log and is not blocked.
+
+    A transaction holds what happened, and what the code had decided up to the one before it: so it may end before
+    or after what happened, but not in the middle of what one of them led to.
+    """
+    log = [event for event in run.log if event.kind not in CLOSINGS]
+    ends = [end for end in range(1, len(log) + 1) if end == len(log) or log[end].kind not in COMMANDS]
     for end in ends:
         again = Run(definition, log[:end])
         assert again.execution.blocked is None
-        closing = {Kind.EXECUTION_COMPLETED, Kind.EXECUTION_FAILED}
-        assert {event.kind for event in again.batch.events} <= closing
+        decided = [(event.kind, event.command, event.payload) for event in run.log if event.kind in COMMANDS]
+        repeated = [(event.kind, event.command, event.payload) for event in again.log if event.kind in COMMANDS]
+        assert repeated == decided[: len(repeated)]

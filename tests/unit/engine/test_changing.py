@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from engine_lab import kinds, until_asleep
+from engine_lab import kinds, until, until_asleep
 
 from dormouse import (
     Engine,
@@ -100,8 +100,8 @@ def test_signals_that_wait_through_a_new_run_are_received_in_it_also_in_a_later_
             for word in "abc":
                 await handle.signal(go_on, word)
             await handle.signal(begin)
-            events = engine.read.history("one")
-            assert [event.kind for event in events] == ["ExecutionContinued", *["SignalReceived"] * 3]
+            new_log = ["ExecutionContinued", *["SignalReceived"] * 3]
+            await until(lambda: [event.kind for event in engine.read.history("one")] == new_log)
             if in_one_life:
                 await handle.signal(begin)
                 assert await handle.result() == ["a", "b", "c"]

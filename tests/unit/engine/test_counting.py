@@ -9,12 +9,13 @@ from typing import Self
 import pytest
 from engine_lab import HeldStore, settle, until
 
-from dormouse import Engine, EngineStopped, UnknownExecution, activity, workflow
+from dormouse import Engine, EngineStopped, Signal, UnknownExecution, activity, workflow
 from dormouse.engine.clock import ManualClock
 from dormouse.engine.durability import SyncDurability
 from dormouse.engine.ending import Status
 
 ran: list[str] = []
+note = Signal("note", str)
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +35,8 @@ async def two_steps(name: str) -> str:
 
 
 @workflow
-async def no_steps() -> str:
-    return "done"
+async def listens() -> str:
+    return await note.receive()
 
 
 @workflow
@@ -54,7 +55,7 @@ class Held:
         self.store = HeldStore()
         self.engine = Engine(
             path / "db.sqlite",
-            [two_steps, no_steps, late_steps],
+            [two_steps, listens, late_steps],
             durability=SyncDurability(self.store),
             clock=clock,
             all_counts=all_counts,
@@ -104,7 +105,8 @@ def test_a_result_is_not_shown_before_it_is_in_the_store(tmp_path: Path) -> None
             await settle()
             await held.answer()
             result = asyncio.create_task((await starting).result())
-            await held.answer()
+            for _ in range(2):
+                await held.answer()
             await until(lambda: engine.recorded("a") is not None and engine.recorded("a").status.closed)  # type: ignore[union-attr]
             assert not result.done()
             assert engine.read.describe("a").status == Status.OPEN
@@ -121,9 +123,9 @@ def test_commits_go_on_while_a_barrier_is_waited_for_and_the_next_covers_them_al
         async with Held(tmp_path) as held:
             engine = held.engine
             await held.answer()
-            first = asyncio.create_task(engine.start(no_steps, id="first"))
+            first = asyncio.create_task(engine.start(listens, id="first"))
             await settle()
-            others = [asyncio.create_task(engine.start(no_steps, id=str(n))) for n in range(5)]
+            others = [asyncio.create_task(engine.start(listens, id=str(n))) for n in range(5)]
             await settle()
             assert engine.recorded("4") is not None
             await held.answer()

@@ -406,3 +406,18 @@ def test_a_cancellation_is_acknowledged_once_it_is_in_the_store(tmp_path: Path) 
             await asking
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("end", ["cancel", "terminate"])
+def test_who_asks_again_before_the_end_is_written_is_answered_all_the_same(tmp_path: Path, end: str) -> None:
+    @workflow
+    async def listens() -> str:
+        return await note.receive()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [listens]) as engine:
+            handle = await engine.start(listens)
+            await getattr(handle, end)()
+            await getattr(handle, end)()
+
+    asyncio.run(run())

@@ -154,6 +154,17 @@ async def changed() -> str:
     return await fetch("new" if patched("newer") else "old")
 
 
+@workflow
+async def naps() -> str:
+    async def nap(seconds: float, name: str) -> str:
+        await asyncio.sleep(seconds)
+        return await fetch(name)
+
+    both = await asyncio.gather(nap(0.02, "a"), nap(0.01, "b"))
+    await asyncio.sleep(0.01)
+    return "-".join(both)
+
+
 Drive = Callable[[Engine], Awaitable[Any]]
 
 
@@ -195,7 +206,7 @@ async def tell_rounds(engine: Engine) -> Any:
     return await handle.result()
 
 
-ALL: list[Workflow[..., Any]] = [gathers, beats, listens, adds, cleans_up, child, parent, rounds, saga, changed]
+ALL: list[Workflow[..., Any]] = [gathers, beats, listens, adds, cleans_up, child, parent, rounds, saga, changed, naps]
 PROGRAMS: dict[str, Drive] = {
     "gather": just(gathers),
     "heartbeats": just(beats),
@@ -206,6 +217,7 @@ PROGRAMS: dict[str, Drive] = {
     "continue as new": tell_rounds,
     "compensation": just(saga, Booking(["rome", "oslo"])),
     "patches": just(changed),
+    "timers": just(naps),
 }
 
 
@@ -222,14 +234,25 @@ def recorded(path: Path) -> set[str]:
     return {payload.decode()[2:-2] for (payload,) in rows}
 
 
+resting_in_memory = 256
+
+
 def live(path: Path, drive: Drive, durability: EveryCommit | None = None) -> Any:
     async def run() -> Any:
-        async with Engine(path, ALL, durability=durability) as engine:
+        async with Engine(path, ALL, durability=durability, resting_in_memory=resting_in_memory) as engine:
             return await drive(engine)
 
     return asyncio.run(run())
 
 
+@pytest.fixture(params=["in memory", "only in the file"])
+def what_waits_is(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "only in the file":
+        monkeypatch.setattr("dormouse.engine.dormancy._LONG_SECONDS", 0)
+        monkeypatch.setitem(globals(), "resting_in_memory", 0)
+
+
+@pytest.mark.usefixtures("what_waits_is")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_killed_after_any_commit_it_ends_the_same(tmp_path: Path, name: str) -> None:
     drive = PROGRAMS[name]
@@ -245,6 +268,7 @@ def test_killed_after_any_commit_it_ends_the_same(tmp_path: Path, name: str) -> 
         assert not before & set(ran)
 
 
+@pytest.mark.usefixtures("what_waits_is")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_killed_twice_it_ends_the_same(tmp_path: Path, name: str) -> None:
     drive = PROGRAMS[name]
@@ -260,6 +284,7 @@ def test_killed_twice_it_ends_the_same(tmp_path: Path, name: str) -> None:
             assert live(second, drive) == expected
 
 
+@pytest.mark.usefixtures("what_waits_is")
 def test_what_the_programs_come_to(tmp_path: Path) -> None:
     """The undisturbed results, so that the other tests do not compare one mistake with another."""
     results = {}
@@ -275,4 +300,5 @@ def test_what_the_programs_come_to(tmp_path: Path) -> None:
         "continue as new": "c after 4 events",
         "compensation": "undone",
         "patches": "NEW",
+        "timers": "A-B",
     }

@@ -260,10 +260,10 @@ def test_a_signal_is_acknowledged_once_it_is_in_the_store_and_lost_with_it(tmp_p
             await settle()
             assert not telling.done()
             assert not again.done()
-            assert not asking.done()
+            assert await asking == []
             store.open()
             await asyncio.gather(telling, again)
-            assert await asking == ["one"]
+            assert await handle.query(heard) == ["one"]
 
     asyncio.run(run())
 

@@ -109,6 +109,10 @@ class NewerFile(DormouseError):
     """The file was written by a newer version than this one; nothing was changed."""
 
 
+class FileInUse(DormouseError):
+    """Another engine works on the file; the message names its process."""
+
+
 class EngineStopped(DormouseError):
     """The engine is stopping or has stopped, so it takes no more work."""
 

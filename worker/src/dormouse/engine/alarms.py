@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from dormouse.engine.calls import ActivityCall, Sleep
 from dormouse.engine.clock import Clock, Ringing
+from dormouse.engine.registry import Dormant
 
-if TYPE_CHECKING:
-    from dormouse.engine.calls import ActivityCall, Sleep
+Alarmed = Sleep | ActivityCall | Dormant
 
 
 class Alarms:
     """Rings for everything that is due."""
 
-    def __init__(self, clock: Clock, ring: Callable[[Sleep | ActivityCall], None]) -> None:
+    def __init__(self, clock: Clock, ring: Callable[[Alarmed], None]) -> None:
         self._clock = clock
         self._ring = ring
         self._heap: list[tuple[int, int, int]] = []
-        self._waiting: dict[tuple[int, int], Sleep | ActivityCall] = {}
+        self._waiting: dict[tuple[int, int], Alarmed] = {}
         self._ringing: Ringing | None = None
         self._rings_at: int | None = None
 
-    def set(self, waiting: Sleep | ActivityCall) -> None:
-        key = (waiting.execution.key, waiting.command)
+    def set(self, waiting: Alarmed) -> None:
+        key = _key(waiting)
         self._waiting[key] = waiting
         heapq.heappush(self._heap, (waiting.due or 0, *key))
         self._arm()
 
-    def clear(self, waiting: Sleep | ActivityCall) -> None:
-        self._waiting.pop((waiting.execution.key, waiting.command), None)
+    def clear(self, waiting: Alarmed) -> None:
+        self._waiting.pop(_key(waiting), None)
 
-    def holds(self, waiting: Sleep | ActivityCall) -> bool:
-        return (waiting.execution.key, waiting.command) in self._waiting
+    def holds(self, waiting: Alarmed) -> bool:
+        return _key(waiting) in self._waiting
 
     def earliest(self) -> int | None:
         """The next moment at which something is due."""
@@ -61,3 +61,7 @@ class Alarms:
             _, *key = heapq.heappop(self._heap)
             self._ring(self._waiting.pop((key[0], key[1])))
         self._arm()
+
+
+def _key(waiting: Alarmed) -> tuple[int, int]:
+    return (waiting.key, 0) if isinstance(waiting, Dormant) else (waiting.execution.key, waiting.command)

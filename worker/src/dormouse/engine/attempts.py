@@ -68,7 +68,7 @@ class Attempts:
         self._pool: ThreadPoolExecutor | None = None
         self._watch = watch
 
-    def __contains__(self, call: ActivityCall) -> bool:
+    def __contains__(self, call: object) -> bool:
         return call in self._running
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dormouse.engine.clock import SECOND
 from dormouse.engine.loop import Callback
 
@@ -22,6 +24,7 @@ class ActivityCall(asyncio.Future[Any]):
         attempt: the one that runs or, when it is `due` in the future, that follows.
         position: of the event that says so; 0 when an earlier life wrote it.
         heartbeat: the details of its last heartbeat, as JSON.
+        value: what it returned, while that does not count yet.
     """
 
     def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
@@ -36,6 +39,7 @@ class ActivityCall(asyncio.Future[Any]):
         self.position = 0
         self.last_failure: Failure | None = None
         self.heartbeat: bytes | None = None
+        self.value: Any = msgspec.UNSET
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not super().cancel(msg):

@@ -119,7 +119,7 @@ class Commands:
         if self._is_new(Issued(Kind.ACTIVITY_SCHEDULED, command, activity.name, payload, source)):
             call.position = self._log.record(
                 Kind.ACTIVITY_SCHEDULED, command, name=activity.name, payload=payload, source=source
-            )
+            ).position
             self._journal.batch.begun.append(call)
         return await call
 
@@ -134,7 +134,7 @@ class Commands:
         if self._is_new(Issued(Kind.CHILD_STARTED, command, workflow.name, payload, source)):
             call.position = self._log.record(
                 Kind.CHILD_STARTED, command, name=workflow.name, payload=payload, source=source, key=child_id
-            )
+            ).position
             self._journal.consequences.append(Begins(call))
         return await call
 
@@ -156,7 +156,7 @@ class Commands:
         self._execution.pending[command] = sleep
         source = source_of(sys._getframe(2))
         if self._is_new(Issued(Kind.TIMER_SET, command, None, None, source)):
-            sleep.position = self._log.record(Kind.TIMER_SET, command, due=sleep.due, source=source)
+            sleep.position = self._log.record(Kind.TIMER_SET, command, due=sleep.due, source=source).position
             self._journal.batch.sleeping.append(sleep)
         return sleep
 
@@ -177,11 +177,11 @@ class Commands:
             self._log.record(Kind.TIMER_CANCELLED, sleep.command)
             self._journal.batch.woken.append(sleep)
 
-    def end_update(self, command: int, run: UpdateRun, outcome: Outcome) -> None:
+    def end_update(self, command: int, run: UpdateRun, key: str, outcome: Outcome) -> None:
         """The code has answered an update. In a replay what it answered then is what counts."""
         recorded = self._log.upcoming
         if self._is_new(Issued(Kind(outcome.kind), command, None, None, None)):
-            self._log.record(Kind(outcome.kind), command, payload=outcome.payload)
+            self._log.record(Kind(outcome.kind), command, payload=outcome.payload, key=key)
         elif recorded is not None:
             outcome = Outcome(recorded.kind, recorded.payload or b"null")
         run.outcome = outcome

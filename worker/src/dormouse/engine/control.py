@@ -12,6 +12,7 @@ import msgspec
 from dormouse.engine.calls import ChildCall
 from dormouse.engine.database import Database, Row
 from dormouse.engine.definitions import Workflow
+from dormouse.engine.dormancy import Dormancy
 from dormouse.engine.ending import End, Status
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Journal, Kind
@@ -20,7 +21,7 @@ from dormouse.engine.messages import Query, Signal, Update
 from dormouse.engine.payload import decode_failure
 from dormouse.engine.registry import Registry
 from dormouse.engine.replay import recover, replay
-from dormouse.engine.turns import Turns
+from dormouse.engine.turns import Turns, give
 from dormouse.engine.unknown_fields import refuse_unknown_fields
 from dormouse.errors import (
     AnswerFailed,
@@ -46,12 +47,14 @@ class Control:
         self,
         turns: Turns,
         registry: Registry,
+        dormancy: Dormancy,
         database: Database,
         workflows: Mapping[str, Workflow[..., Any]],
         remake: Remake,
     ) -> None:
         self._turns = turns
         self._registry = registry
+        self._dormancy = dormancy
         self._database = database
         self._workflows = workflows
         self._remake = remake
@@ -83,6 +86,9 @@ class Control:
             if self._is_known(row_key, execution, key, Kind.UPDATE_ACCEPTED, name, payload):
                 run = execution.mailbox.updates.get(key) if execution is not None else None
             else:
+                if _open(execution_id, execution).has_unheard_update:
+                    self._turns.ask_again(decide, answer)  # its check must see what the earlier ones have done
+                    return
                 _check_update(_open(execution_id, execution), name, value)
                 run = _open(execution_id, execution).updated(name, payload, key, at)
             if run is None:
@@ -99,32 +105,40 @@ class Control:
         return outcome.payload
 
     async def query(self, execution_id: str, name: str) -> bytes:
-        """Give the answer, as JSON. An execution that has ended answers from its log."""
+        """Give the answer, as JSON. An execution that has ended answers from its log.
+
+        It rests on what counts, because the code has heard of nothing else: so it waits for no commit.
+        """
         self._message(execution_id, Query, name)
 
         def decide(_: int, answer: asyncio.Future[bytes]) -> None:
-            _, execution = self._find(execution_id)
-            if execution is not None:
-                self._answer(answer, _ask(execution, name))
-                return
-            execution = self._replayed(execution_id)
             try:
-                self._answer(answer, _ask(execution, name))
-            finally:
-                execution.dispose()
+                value: bytes | DormouseError = self._ask(execution_id, name)
+            except DormouseError as refusal:
+                value = refusal
+            give(answer, value)
 
         result: bytes = await self._turns.ask(decide)
         return result
+
+    def _ask(self, execution_id: str, name: str) -> bytes:
+        _, execution = self._find(execution_id)
+        if execution is not None:
+            return _ask(execution, name)
+        execution = self._replayed(execution_id)
+        try:
+            return _ask(execution, name)
+        finally:
+            execution.dispose()
 
     # Its end, and its return.
 
     async def cancel(self, execution_id: str, reason: str) -> None:
         def decide(at: int, answer: asyncio.Future[None]) -> None:
-            row = self._row(execution_id)
             _, execution = self._find(execution_id)
-            if execution is None and row is not None and row.status == Status.CANCELLED:
+            if self._status(execution_id) == Status.CANCELLED:
                 pass  # it was asked before
-            elif not _open(execution_id, execution).cancel_requested:
+            elif not _open(execution_id, execution).is_asked_to_cancel:
                 _open(execution_id, execution).cancel(reason, at)
             self._answer(answer, None)
 
@@ -132,9 +146,8 @@ class Control:
 
     async def terminate(self, execution_id: str, reason: str) -> None:
         def decide(at: int, answer: asyncio.Future[None]) -> None:
-            row = self._row(execution_id)
             _, execution = self._find(execution_id)
-            if not (execution is None and row is not None and row.status == Status.TERMINATED):
+            if self._status(execution_id) != Status.TERMINATED:
                 _open(execution_id, execution).terminate(reason, at)
             self._answer(answer, None)
 
@@ -184,6 +197,12 @@ class Control:
     def _answer(self, answer: asyncio.Future[Any], value: Any) -> None:
         self._turns.journal.batch.answers.append((answer, value))
 
+    def _status(self, execution_id: str) -> Status | None:
+        """Also of one whose end is not written yet."""
+        running = self._registry.find(execution_id)
+        row = None if running is not None else self._row(execution_id)
+        return running.execution.status if running is not None else None if row is None else row.status
+
     def _row(self, execution_id: str) -> Row | None:
         return self._database.execution(execution_id)
 
@@ -203,7 +222,7 @@ class Control:
 
     def _find(self, execution_id: str) -> tuple[int, Execution | None]:
         """Its key, and itself while it is open."""
-        running = self._registry.find(execution_id)
+        running = self._dormancy.find(execution_id)
         if running is not None:
             execution = running.execution
             return execution.key, None if execution.status.closed else execution
@@ -226,12 +245,15 @@ class Control:
 
     def _recorded_outcome(self, row_key: int, execution_id: str, key: str) -> Outcome:
         accepted = self._database.message(row_key, key)
-        ended = None if accepted is None else self._end_of(execution_id, accepted)
+        ended = self._database.answer(row_key, key)
+        if ended is None and accepted is not None and accepted.command is not None:
+            ended = self._end_of(execution_id, accepted)
         if ended is None:
             raise ExecutionClosed(f"execution {execution_id!r} ended before the update was done")
         return Outcome(ended.kind, ended.payload or b"null")
 
     def _end_of(self, execution_id: str, accepted: Event) -> Event | None:
+        """Of an update that an earlier version took: its answer has no key."""
         row = self._row(execution_id)
         events = self._database.events(row.closed_position) if row and row.closed_position else []
         ends = {Kind.UPDATE_COMPLETED, Kind.UPDATE_FAILED}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import sys
+from collections.abc import Iterator
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import msgspec
 from dormouse.engine.calls import ActivityCall, Sleep
 from dormouse.engine.ending import Status
 from dormouse.engine.execution import Execution
-from dormouse.engine.journal import Batch, Event
+from dormouse.engine.journal import Batch, Event, Kind
 from dormouse.engine.mismatch import Blocked
 from dormouse.engine.origin import Origin
+from dormouse.engine.registry import Dormant
 from dormouse.engine.schema import bring_up_to_date
+from dormouse.engine.standing import Waiting
 
 _SELECT_EXECUTIONS = (
     "SELECT key, id, workflow, status, seed, request, idempotency_key, started_at, closed_at, closed_position, "
@@ -37,17 +41,17 @@ _SELECT_EVENT = (
 )
 _SELECT_LAST_POSITIONS = """
 SELECT event.execution, max(event.position) FROM event
-WHERE event.position >= (SELECT min(key) FROM execution WHERE status IN ('Open', 'Blocked'))
-AND event.execution IN (SELECT key FROM execution WHERE status IN ('Open', 'Blocked'))
+WHERE event.position >= (SELECT min(key) FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
+AND event.execution IN (SELECT key FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
 GROUP BY event.execution
 """
 _INSERT_EVENT = (
     "INSERT INTO event (position, execution, kind, at, previous, command, name, attempt, due, payload, source, "
     "key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_SELECT_MESSAGE = (
+_SELECT_BY_KEY = (
     "SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source, key FROM event "
-    "WHERE execution = ? AND key = ? AND kind IN ('SignalReceived', 'UpdateAccepted') ORDER BY position LIMIT 1"
+    "WHERE execution = ? AND key = ? AND kind IN (?, ?) ORDER BY position LIMIT 1"
 )
 _INSERT_EXECUTION = (
     "INSERT INTO execution (key, id, workflow, status, seed, request, idempotency_key, started_at, app_version, "
@@ -161,6 +165,11 @@ class Database:
                 [(one.status, one.moment, one.closed_position, one.key) for one in batch.closed],
             )
             write.executemany("DELETE FROM timer WHERE execution = ?", [(one.key,) for one in batch.closed])
+        if batch.asleep:
+            write.executemany(
+                "UPDATE execution SET asleep_position = ?, asleep_until = ?, waiting = ? WHERE key = ?",
+                starmap(_asleep, batch.asleep.items()),
+            )
 
     def commit(self) -> None:
         """End the transaction; it waits for the disk, so it is called in a thread."""
@@ -168,8 +177,22 @@ class Database:
 
     # The readers' side.
 
-    def open_executions(self) -> list[Row]:
-        return self._rows("WHERE status IN ('Open', 'Blocked') ORDER BY key")
+    def awake_executions(self) -> list[Row]:
+        """The open ones that may have something to do."""
+        return self._rows("WHERE status IN ('Open', 'Blocked') AND waiting IS NULL ORDER BY key")
+
+    def dormant(self) -> Iterator[Dormant]:
+        """The open ones that only wait."""
+        found = self._reader.execute(
+            "SELECT key, asleep_position, asleep_until FROM execution "
+            "WHERE status IN ('Open', 'Blocked') AND waiting IS NOT NULL ORDER BY key"
+        )
+        return (Dormant(*row) for row in found)
+
+    def waits_for(self, key: int) -> list[Waiting]:
+        """What a dormant one waits for."""
+        found = self._reader.execute("SELECT waiting FROM execution WHERE key = ?", (key,)).fetchone()
+        return _decode_waiting(found[0]) if found and found[0] else []
 
     def executions(self, position: int, limit: int) -> list[Row]:
         """The newest executions that were started up to this position, the newest first."""
@@ -177,6 +200,9 @@ class Database:
 
     def execution(self, execution_id: str) -> Row | None:
         return next(iter(self._rows("WHERE id = ?", execution_id)), None)
+
+    def execution_by_key(self, key: int) -> Row:
+        return self._rows("WHERE key = ?", key)[0]
 
     def execution_of_request(self, idempotency_key: str) -> Row | None:
         return next(iter(self._rows("WHERE idempotency_key = ?", idempotency_key)), None)
@@ -195,13 +221,20 @@ class Database:
 
     def message(self, execution: int, key: str) -> Event | None:
         """The message that an idempotency key of this execution stands for."""
-        row = self._reader.execute(_SELECT_MESSAGE, (execution, key)).fetchone()
-        return None if row is None else Event._make(row)
+        return self._by_key(execution, key, Kind.SIGNAL_RECEIVED, Kind.UPDATE_ACCEPTED)
+
+    def answer(self, execution: int, key: str) -> Event | None:
+        """How the update ended that this idempotency key stands for."""
+        return self._by_key(execution, key, Kind.UPDATE_COMPLETED, Kind.UPDATE_FAILED)
 
     def heartbeats(self) -> dict[tuple[int, int], bytes]:
         """What the attempts have last said, by execution and number of the call."""
         rows = self._reader.execute("SELECT execution, command, details FROM heartbeat")
         return {(execution, command): details for execution, command, details in rows}
+
+    def _by_key(self, *values: object) -> Event | None:
+        row = self._reader.execute(_SELECT_BY_KEY, values).fetchone()
+        return None if row is None else Event._make(row)
 
     def _rows(self, where: str, *values: object) -> list[Row]:
         found = self._reader.execute(_SELECT_EXECUTIONS + where, values)
@@ -209,6 +242,7 @@ class Database:
 
 
 _decode_blocked = msgspec.json.Decoder(Blocked).decode
+_decode_waiting = msgspec.json.Decoder(list[Waiting]).decode
 
 
 def _typed(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -229,6 +263,13 @@ def _opened(one: Execution) -> tuple[Any, ...]:
         origin.parent,
         origin.parent_command,
     )
+
+
+def _asleep(key: int, asleep: tuple[Dormant, bytes] | None) -> tuple[int | None, int | None, bytes | None, int]:
+    if asleep is None:
+        return None, None, None, key
+    dormant, waiting = asleep
+    return dormant.position, dormant.due, waiting, key
 
 
 def _call(one: ActivityCall | Sleep) -> tuple[int, int]:

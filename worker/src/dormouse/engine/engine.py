@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Coroutine, Iterable
+from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -15,24 +15,25 @@ import msgspec
 from dormouse.engine.clock import Clock, SystemClock
 from dormouse.engine.control import Control
 from dormouse.engine.database import Database, Row
-from dormouse.engine.definitions import Workflow, absent
+from dormouse.engine.definitions import Workflow
+from dormouse.engine.dormancy import Dormancy
 from dormouse.engine.durability import Durability, LocalOnly
 from dormouse.engine.ending import error_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.family import Family
 from dormouse.engine.guard import guard
 from dormouse.engine.handle import Handle
-from dormouse.engine.journal import Batch, Event, Journal, Kind
+from dormouse.engine.journal import Event, Kind
+from dormouse.engine.lock import FileLock
 from dormouse.engine.loop import WorkflowLoop
-from dormouse.engine.mismatch import blocked_by_absence
 from dormouse.engine.origin import Origin
 from dormouse.engine.payload import decode_failure, encode
 from dormouse.engine.reading import Reading
+from dormouse.engine.recovery import Recovery
 from dormouse.engine.registry import Registry, Running
-from dormouse.engine.replay import recover
 from dormouse.engine.requests import by_name, check_id, check_input, fingerprint
-from dormouse.engine.standing import Doing, Standing, doing, standing_of
-from dormouse.engine.turns import Turns, tell
+from dormouse.engine.standing import Doing, Standing, doing, dormant_does, standing_of
+from dormouse.engine.turns import Turns
 from dormouse.errors import (
     EngineStopped,
     ExecutionBlocked,
@@ -64,6 +65,8 @@ class Engine:
         app_version: of the code; each execution remembers which one started it.
         blocked_loop_seconds: how long the event loop may stand still before a warning says where.
         all_counts: what the file holds counts already, so work goes on from it without waiting for `durability`.
+        resting_in_memory: how many executions that wait for long stay in memory; the others are only in the file,
+            and replayed when a timer or a message comes.
     """
 
     def __init__(
@@ -79,9 +82,11 @@ class Engine:
         app_version: str | None = None,
         blocked_loop_seconds: float = 1.0,
         all_counts: bool = False,
+        resting_in_memory: int = 256,
     ) -> None:
         self.workflows = by_name(workflows)
         self._path = Path(path)
+        self._lock = FileLock(self._path)
         self._durability = durability or LocalOnly()
         self._replicated = durability is not None
         self._identity = identity
@@ -91,6 +96,7 @@ class Engine:
         self._app_version = app_version
         self._blocked_loop_seconds = blocked_loop_seconds
         self._all_counts = all_counts
+        self._resting_in_memory = resting_in_memory
         self._draining = False
         self._closed = False
 
@@ -98,7 +104,12 @@ class Engine:
         loop = asyncio.get_running_loop()
         guard(WorkflowLoop)
         self._registry = Registry()
-        self._database = Database(self._path, checkpoints=not self._replicated)
+        self._lock.take()
+        try:
+            self._database = Database(self._path, checkpoints=not self._replicated)
+        except BaseException:
+            self._lock.release()
+            raise
         self._turns = Turns(
             self._database,
             self._durability,
@@ -111,8 +122,13 @@ class Engine:
             all_counts=self._all_counts,
         )
         turns, registry, database = self._turns, self._registry, self._database
-        turns.family = Family(turns.journal, registry, database, self.workflows, self._app_version)
-        self._control = Control(turns, registry, database, self.workflows, self._remade)
+        self._recovery = recovery = Recovery(turns, registry, database, self.workflows)
+        self._dormancy = dormancy = Dormancy(
+            turns, registry, database, self._clock, recovery.wake, self._resting_in_memory
+        )
+        turns.dormancy = dormancy
+        turns.family = Family(turns.journal, registry, dormancy, database, self.workflows, self._app_version)
+        self._control = Control(turns, registry, dormancy, database, self.workflows, recovery.remade)
         self.read = Reading(turns, registry, database)
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
         recovered: asyncio.Future[None] = loop.create_future()
@@ -252,15 +268,17 @@ class Engine:
     async def outcome(self, execution_id: str) -> tuple[Row, Event]:
         """Wait for an execution's end and give its row and its last event. Raises as `result`."""
         await self.recovered()
-        running = self._registry.find(execution_id)
-        if running is not None:
-            await asyncio.shield(running.ended)
-            self._check()
-            if running.execution.blocked is not None:
-                raise ExecutionBlocked(f"execution {execution_id!r} is blocked: {running.execution.blocked.message}")
-        row = self._database.execution(execution_id)
-        if row is None:
+        running, row = self._registry.find(execution_id), self._database.execution(execution_id)
+        key = running.execution.key if running is not None else None if row is None else row.key
+        if key is None:
             raise UnknownExecution(f"there is no execution {execution_id!r}")
+        if running is not None or key in self._registry.dormant:
+            await self._registry.end_of(key)
+            self._check()
+            blocked = self._registry.blocked(key)
+            if blocked is not None:
+                raise ExecutionBlocked(f"execution {execution_id!r} is blocked: {blocked.message}")
+        row = self._database.execution_by_key(key)
         assert row.closed_position is not None  # noqa: S101 - it has ended, and is not blocked
         return row, self._database.event(row.closed_position)
 
@@ -274,16 +292,18 @@ class Engine:
         return standing_of(
             (one.execution for one in self._registry),
             turns.alarms.holds,
+            dormant=self._registry.dormant.values(),
             quiet=turns.quiet,
             busy_at=turns.busy_at,
             next_wake_at=turns.alarms.earliest(),
         )
 
-    def who(self, does: Doing, at_most: int) -> list[Execution]:
-        """The open executions that do this, those that were started first."""
+    def who(self, does: Doing, at_most: int) -> list[Execution | Row]:
+        """Open executions that do this; those in memory first."""
         holds = self._turns.alarms.holds
-        found = (one.execution for one in self._registry if doing(one.execution, holds) == does)
-        return list(islice(found, at_most))
+        awake = (one.execution for one in self._registry if doing(one.execution, holds) == does)
+        dormant = (one for one in self._registry.dormant.values() if dormant_does(one) == does)
+        return list(islice(chain(awake, (self._database.execution_by_key(one.key) for one in dormant)), at_most))
 
     async def moved(self) -> None:
         """Wait until the executions may do something else than when this was asked last."""
@@ -305,7 +325,7 @@ class Engine:
         while True:
             await self._registry.empty()
             self._check()
-            if not any(self._registry):
+            if self._registry.is_empty:
                 self._draining = True
                 return
 
@@ -345,6 +365,7 @@ class Engine:
             for running in self._registry:
                 running.execution.dispose()
             self._database.close()
+            self._lock.release()
 
     def _wake_all(self) -> None:
         self._turns.recovered.set()
@@ -357,41 +378,12 @@ class Engine:
         if self._closed:
             raise EngineStopped("the engine has stopped; the next one on this file goes on from here")
 
-    # Going on after a restart.
-
     def _recover(self, recovered: asyncio.Future[None]) -> None:
-        """Replay every open execution; what is left to do becomes the first batch."""
         try:
-            left = Batch(recovered=True)
-            heartbeats = self._database.heartbeats()
-            for row in self._database.open_executions():
-                left.add(self._recover_one(row, heartbeats))
+            self._recovery.all()
         except Exception as error:  # noqa: BLE001 - it is handed to who waits
             recovered.set_exception(error)
             return
-        self._turns.resume(left)
+        for running in self._registry:
+            self._dormancy.consider(running.execution)
         recovered.set_result(None)
-
-    def _recover_one(self, row: Row, heartbeats: Mapping[tuple[int, int], bytes]) -> Batch:
-        journal, log_end = self._turns.journal, self._turns.log_ends[row.key]
-        execution = self._remade(row, journal)
-        execution.log.last_position = log_end
-        running = self._registry.add(execution)
-        running.started.set_result(None)
-        left = Batch()
-        if row.workflow not in self.workflows:
-            execution.block(blocked_by_absence(row.workflow, list(self.workflows)))
-            journal.take()
-        else:
-            left = recover(execution, journal, self._database.events(log_end), heartbeats)
-        if execution.blocked is not None:
-            running.ended.set_result(None)
-        if execution.blocked != row.blocked:
-            left.changed.append(execution)
-        elif execution.blocked is not None:
-            tell(execution)  # again in each life: nobody reads the log of an earlier one
-        return left
-
-    def _remade(self, row: Row, journal: Journal) -> Execution:
-        definition = self.workflows.get(row.workflow) or absent(row.workflow)
-        return Execution(journal, row.key, row.id, definition, row.seed, row.origin)

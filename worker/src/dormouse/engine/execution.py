@@ -8,24 +8,20 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
-
-import msgspec
 
 from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
 from dormouse.engine.commands import Commands
 from dormouse.engine.definitions import Workflow
-from dormouse.engine.ending import STATUS_AFTER, ContinueAsNew, End, Status, end_of, error_of, terminated
-from dormouse.engine.journal import Continues, Ends, Journal, Kind, Orphaned
+from dormouse.engine.ending import STATUS_AFTER, ContinueAsNew, End, Status, end_of, terminated
+from dormouse.engine.journal import Ends, Event, Journal, Kind, Orphaned
 from dormouse.engine.log import Log
 from dormouse.engine.loop import Restless, WorkflowLoop
 from dormouse.engine.mailbox import Mailbox, Outcome, UpdateRun
 from dormouse.engine.messages import Update
 from dormouse.engine.mismatch import Blocked, blocked_by_code, blocked_by_forgotten_await
 from dormouse.engine.origin import Origin
-from dormouse.engine.payload import Failure, decode_failure, encode, failure_of
-from dormouse.errors import ActivityError, ExecutionFailed
+from dormouse.engine.payload import Failure, encode, failure_of
 
 _NOBODY = Origin()
 
@@ -54,108 +50,95 @@ class Execution:
         self.closed_position: int | None = None
         self.log = Log(journal, key)
         self.commands = Commands(self, self.log, journal)
-        self.loop = WorkflowLoop(self.commands)  # type: ignore[abstract] # it leaves out what needs the outside
+        self.loop = WorkflowLoop(self.commands, self.key)  # type: ignore[abstract] # it leaves out what needs the outside
         self.pending: dict[int, Pending] = {}
         self.mailbox = Mailbox()
         self.main: asyncio.Task[Any] | None = None
         self.cancel_requested = False
         self._journal = journal
-        self._carried: list[Callable[[], object]] = []
+        self.unheard: list[Event] = []
+        """What has happened, and the code has not heard of yet: it does not count, or nobody is there to hear it."""
 
     @property
     def moment(self) -> int:
         return self.log.moment
 
-    # What happens to the execution. Each is recorded, and then told to the code.
+    @property
+    def over(self) -> bool:
+        """Whether its code has run to an end, whatever is written of it."""
+        return self.main is not None and self.main.done()
+
+    @property
+    def is_asked_to_cancel(self) -> bool:
+        return self.cancel_requested or self._has_unheard(Kind.CANCEL_REQUESTED)
+
+    @property
+    def has_unheard_update(self) -> bool:
+        return self._has_unheard(Kind.UPDATE_ACCEPTED)
+
+    # What happens to the execution: it is recorded, and `delivery` tells the code once that counts.
 
     def start(self, payload: bytes | None, at: int) -> None:
         """Begin its first run."""
-        self.log.begin(Kind.EXECUTION_STARTED, at, position=self.key, name=self.workflow.name, payload=payload)
+        self.started_at = at
         self._journal.batch.opened.append(self)
-        self.begin(payload, at)
-
-    def begin(self, payload: bytes | None, at: int) -> None:
-        """Start the workflow's code. The start is in the log."""
-        self.started_at = self.started_at or at
-        self.log.moment = at
-        arguments = () if payload is None else (self.workflow.input.decode(payload),)
-        coroutine = self.workflow.function(*arguments)
-        self.main = self.loop.create_task(coroutine, name=self.id, context=contextvars.Context())
-        self.go_on()
+        self._will_hear(
+            self.log.begin(Kind.EXECUTION_STARTED, at, position=self.key, name=self.workflow.name, payload=payload)
+        )
 
     def completed(self, call: ActivityCall, payload: bytes, value: Any, at: int) -> None:
         """An activity has a result."""
-        self.log.moment = max(self.log.moment, at)
-        self._settle(call)
-        self.log.record(Kind.ACTIVITY_COMPLETED, call.command, payload=payload)
-        call.set_result(value)
-        self.go_on()
+        call.value = value
+        self._tidy(call)
+        self._will_hear(self.log.record(Kind.ACTIVITY_COMPLETED, call.command, payload=payload, at=at))
 
     def failed(self, call: ActivityCall, failure: Failure, at: int) -> None:
         """An activity failed for good."""
-        self.log.moment = max(self.log.moment, at)
-        self._settle(call)
-        self.log.record(Kind.ACTIVITY_FAILED, call.command, attempt=call.attempt, payload=encode(failure))
-        call.set_exception(activity_error(call, failure))
-        self.go_on()
+        self._tidy(call)
+        payload = encode(failure)
+        self._will_hear(
+            self.log.record(Kind.ACTIVITY_FAILED, call.command, attempt=call.attempt, payload=payload, at=at)
+        )
 
     def attempt_failed(self, call: ActivityCall, failure: Failure, at: int, due: int) -> None:
         """An attempt failed and another one follows. The workflow does not notice."""
-        call.position = self.log.record(
+        event = self.log.record(
             Kind.ATTEMPT_FAILED, call.command, attempt=call.attempt, due=due, payload=encode(failure), at=at
         )
+        call.position = event.position
         call.attempt += 1
         call.due = due
         call.last_failure = failure
         self._journal.batch.delayed.append(call)
         if call.heartbeat is not None:
             self._journal.batch.beaten.append(call)
+        self._will_hear(event)
 
     def woken(self, sleep: Sleep, at: int) -> None:
         """A timer's moment has come."""
-        self.log.moment = max(self.log.moment, at)
-        del self.pending[sleep.command]
         self._journal.batch.woken.append(sleep)
-        self.log.record(Kind.TIMER_FIRED, sleep.command)
-        self.loop.ring(sleep.callback)
-        self.go_on()
+        self._will_hear(self.log.record(Kind.TIMER_FIRED, sleep.command, at=at))
 
     def child_ended(self, command: int, end: End, at: int) -> None:
-        """An execution that it called has ended. One that is blocked will find it in its log."""
-        self.log.moment = max(self.log.moment, at)
+        """An execution that it called has ended."""
         kind = Kind.CHILD_COMPLETED if end.failure is None else Kind.CHILD_FAILED
-        self.log.record(kind, command, name=end.kind, payload=end.payload)
-        child = self.pending.pop(command, None)
-        if isinstance(child, ChildCall):
-            settle_child(child, end.kind, end.payload)
-            self.go_on()
+        self._will_hear(self.log.record(kind, command, name=end.kind, payload=end.payload, at=at))
 
     def signalled(self, name: str, payload: bytes, key: str | None, at: int) -> None:
-        """A signal has arrived. An execution that is blocked will find it in its log."""
-        self.log.moment = max(self.log.moment, at)
-        self.log.record(Kind.SIGNAL_RECEIVED, name=name, payload=payload, key=key)
+        """A signal has arrived."""
         if key is not None:
             self.mailbox.signals[key] = (name, payload)
-        if self.blocked is None:
-            self._tell(lambda: self.mailbox.put(name, payload))
+        self._will_hear(self.log.record(Kind.SIGNAL_RECEIVED, name=name, payload=payload, key=key, at=at))
 
     def updated(self, name: str, payload: bytes, key: str, at: int) -> UpdateRun:
-        """An update was accepted."""
-        self.log.moment = max(self.log.moment, at)
-        command = self.log.next_command()
-        self.log.record(Kind.UPDATE_ACCEPTED, command, name=name, payload=payload, key=key)
-        run = self.answer_update(command, name, payload, key)
-        assert run is not None  # noqa: S101 - it was checked before
-        self.go_on()
+        """An update was accepted. Its answer gets its number when it begins."""
+        run = self.mailbox.updates[key] = UpdateRun(name, payload)
+        self._will_hear(self.log.record(Kind.UPDATE_ACCEPTED, name=name, payload=payload, key=key, at=at))
         return run
 
     def cancel(self, reason: str, at: int) -> None:
         """Somebody wants it to cancel itself."""
-        self.log.moment = max(self.log.moment, at)
-        self.cancel_requested = True
-        self.log.record(Kind.CANCEL_REQUESTED, payload=encode(reason))
-        if self.blocked is None:
-            self._tell(self._cancel_main)
+        self._will_hear(self.log.record(Kind.CANCEL_REQUESTED, payload=encode(reason), at=at))
 
     def terminate(self, reason: str, at: int) -> None:
         """Somebody ends it, whatever its code would say."""
@@ -180,18 +163,22 @@ class Execution:
             self.commands.only_reading(lambda: check(value))
         return True
 
-    def continue_as_new(self, payload: bytes | None) -> None:
-        """Begin anew, after the turn in which the code asked for it; its log has begun anew already."""
-        carried, self._carried = self._carried, []
-        self.begin(payload, self.log.moment)
-        for tell in carried:
-            self._tell(tell)
+    # What its code does.
+
+    def begin(self, payload: bytes | None, at: int) -> None:
+        """Start the workflow's code. The start is in the log."""
+        self.log.moment = at
+        arguments = () if payload is None else (self.workflow.input.decode(payload),)
+        coroutine = self.workflow.function(*arguments)
+        self.main = self.loop.create_task(coroutine, name=self.id, context=contextvars.Context())
+        self.go_on()
 
     def block(self, blocked: Blocked) -> None:
         """Stop here: the code cannot go on."""
         if self.blocked is None:
             self.blocked = blocked
             self.status = Status.BLOCKED
+            self.unheard.clear()  # it will find them in its log
             if not self.log.replaying:
                 self._journal.batch.changed.append(self)
 
@@ -227,30 +214,18 @@ class Execution:
 
     # How.
 
-    def _tell(self, what: Callable[[], object]) -> None:
-        """Tell the code or, between two runs, the code of the next one."""
-        if self.main is None:
-            self._carried.append(what)
-        else:
-            what()
-            self.go_on()
-
-    def _cancel_main(self) -> None:
-        if self.main is not None:
-            self.main.cancel()
-
-    def answer_update(self, command: int, name: str, payload: bytes, key: str) -> UpdateRun | None:
-        """Let the code answer an update; None when it has no answer to it."""
+    def answer_update(self, command: int, name: str, payload: bytes, key: str) -> bool:
+        """Let the code answer an update; False when it has no answer to it."""
         answer = self.mailbox.update_answers.get(name)
         update = self.workflow.message(Update, name)
         if answer is None or update is None:
-            return None
-        run = self.mailbox.updates[key] = UpdateRun(name, payload)
+            return False
+        run = self.mailbox.updates.setdefault(key, UpdateRun(name, payload))
         value = update.value.decode(payload)
-        self.loop.create_task(self._answer(command, run, answer[0], value), context=contextvars.Context())
-        return run
+        self.loop.create_task(self._answer(command, run, key, answer[0], value), context=contextvars.Context())
+        return True
 
-    async def _answer(self, command: int, run: UpdateRun, function: Callable[[Any], Any], value: Any) -> None:
+    async def _answer(self, command: int, run: UpdateRun, key: str, function: Callable[[Any], Any], value: Any) -> None:
         try:
             result = function(value)
             if isinstance(result, Coroutine):
@@ -258,10 +233,18 @@ class Execution:
             outcome = Outcome(Kind.UPDATE_COMPLETED, encode(result))
         except Exception as error:  # noqa: BLE001 - it is the sender who hears of it
             outcome = Outcome(Kind.UPDATE_FAILED, encode(failure_of(error)))
-        self.commands.end_update(command, run, outcome)
+        self.commands.end_update(command, run, key, outcome)
 
-    def _settle(self, call: ActivityCall) -> None:
-        del self.pending[call.command]
+    def _will_hear(self, event: Event) -> None:
+        if self.blocked is None:
+            self.unheard.append(event)
+            self._journal.batch.heard.append((self, event))
+
+    def _has_unheard(self, kind: Kind) -> bool:
+        return any(event.kind == kind for event in self.unheard)
+
+    def _tidy(self, call: ActivityCall) -> None:
+        """No further attempt follows."""
         if call.due is not None:
             self._journal.batch.ended.append(call)
         if call.heartbeat is not None:
@@ -283,41 +266,32 @@ class Execution:
     def _close(self, end: End) -> None:
         self.failure = end.failure
         self.status = STATUS_AFTER[end.kind]
-        self.closed_position = self.log.record(end.kind, end.command, payload=end.payload)
+        self.closed_position = self.log.record(end.kind, end.command, payload=end.payload).position
+        self.unheard.clear()
         self._journal.batch.closed.append(self)
         self._let_go_of_pending()
         if self.origin.parent is not None:
             self._journal.consequences.append(Ends(self, end))
 
     def _begin_anew(self, payload: bytes | None) -> None:
-        """End this run and begin the log of the next, which takes over the signals that nobody has received."""
+        """End this run and begin the log of the next, which takes over the messages that nobody has received."""
+        unheard, self.unheard = self.unheard, []
         signals = self.mailbox.left()
+        signals += [(one.name or "", one.payload or b"null") for one in unheard if one.kind == Kind.SIGNAL_RECEIVED]
         self._let_go_of_pending()
         self.dispose()
         self.mailbox.close(f"execution {self.id!r} continued as new before the update was done; send it again")
         self.main, self.cancel_requested = None, False
         self.commands = Commands(self, self.log, self._journal)
-        self.loop = WorkflowLoop(self.commands)  # type: ignore[abstract] # as above
+        self.loop = WorkflowLoop(self.commands, self.key)  # type: ignore[abstract] # as above
         position = self._journal.reserve()
-        self.log.begin(
-            Kind.EXECUTION_CONTINUED, self.moment, position=position, name=self.workflow.name, payload=payload
+        self._will_hear(
+            self.log.begin(
+                Kind.EXECUTION_CONTINUED, self.moment, position=position, name=self.workflow.name, payload=payload
+            )
         )
         for name, waiting in signals:
-            self.log.record(Kind.SIGNAL_RECEIVED, name=name, payload=waiting)
-            self._carried.append(partial(self.mailbox.put, name, waiting))
-        self._journal.consequences.append(Continues(self, payload))
-
-
-def activity_error(call: ActivityCall, failure: Failure) -> ActivityError:
-    return ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command)
-
-
-def settle_child(child: ChildCall, ending: str, payload: bytes) -> None:
-    """Tell the code how an execution ended that it had called."""
-    if ending == Kind.EXECUTION_COMPLETED:
-        try:
-            child.set_result(child.workflow.result.decode(payload))
-        except msgspec.ValidationError as error:
-            child.set_exception(ExecutionFailed(child.child_id, "TypeError", f"its result does not fit: {error}"))
-    else:
-        child.set_exception(error_of(child.child_id, ending, decode_failure(payload), child.command))
+            self._will_hear(self.log.record(Kind.SIGNAL_RECEIVED, name=name, payload=waiting))
+        for one in unheard:
+            if one.kind == Kind.CANCEL_REQUESTED:
+                self._will_hear(self.log.record(Kind.CANCEL_REQUESTED, payload=one.payload))

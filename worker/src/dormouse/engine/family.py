@@ -9,9 +9,10 @@ from typing import Any
 from dormouse.engine.calls import ChildCall
 from dormouse.engine.database import Database
 from dormouse.engine.definitions import Workflow
+from dormouse.engine.dormancy import Dormancy
 from dormouse.engine.ending import End
 from dormouse.engine.execution import Execution
-from dormouse.engine.journal import Begins, Continues, Ends, Journal, Kind, Orphaned
+from dormouse.engine.journal import Begins, Ends, Journal, Kind, Orphaned
 from dormouse.engine.origin import Origin
 from dormouse.engine.payload import encode, failure_of
 from dormouse.engine.registry import Registry
@@ -20,23 +21,20 @@ from dormouse.errors import DormouseError, RequestConflict, UnknownWorkflow
 
 
 class Family:
-    """The executions that call others.
-
-    Attributes:
-        continuing: those that begin anew, in the next turn.
-    """
+    """The executions that call others."""
 
     def __init__(
         self,
         journal: Journal,
         registry: Registry,
+        dormancy: Dormancy,
         database: Database,
         workflows: Mapping[str, Workflow[..., Any]],
         app_version: str | None,
     ) -> None:
-        self.continuing: list[Continues] = []
         self._journal = journal
         self._registry = registry
+        self._dormancy = dormancy
         self._database = database
         self._workflows = workflows
         self._app_version = app_version
@@ -52,17 +50,8 @@ class Family:
                 self._tell_parent(follows.execution, follows.end, at)
             elif isinstance(follows, Orphaned):
                 self._let_go(follows.call, follows.call.workflow.child_options.parent_close, at)
-            elif isinstance(follows, Continues):
-                self.continuing.append(follows)
             else:
                 self._let_go(follows.call, "cancel", at)
-
-    def continue_as_new(self) -> None:
-        """Begin anew what asked for it in an earlier turn; each may ask for it again at once."""
-        continuing, self.continuing = self.continuing, []
-        for one in continuing:
-            if not one.execution.status.closed:
-                one.execution.continue_as_new(one.payload)
 
     def _begin(self, call: ChildCall, at: int) -> None:
         parent, workflow, payload = call.execution, call.workflow, call.payload
@@ -99,7 +88,7 @@ class Family:
             raise RequestConflict(f"there is an execution {call.child_id!r} already; give the child another id")
 
     def _tell_parent(self, child: Execution, end: End, at: int) -> None:
-        running = self._registry.find_by_number(child.origin.parent or 0)
+        running = self._dormancy.find_by_number(child.origin.parent or 0)
         if running is None or running.execution.status.closed:
             return
         parent, command = running.execution, child.origin.parent_command or 0
@@ -107,7 +96,7 @@ class Family:
             parent.child_ended(command, end, at)
 
     def _let_go(self, call: ChildCall, how: str, at: int) -> None:
-        running = self._registry.find(call.child_id)
+        running = self._dormancy.find(call.child_id)
         if running is None or running.execution.status.closed or how == "abandon":
             return
         child = running.execution
@@ -115,5 +104,5 @@ class Family:
             return
         if how == "terminate":
             child.terminate(f"its parent {call.execution.id!r} ended", at)
-        elif not child.cancel_requested:
+        elif not child.is_asked_to_cancel:
             child.cancel(f"its parent {call.execution.id!r} does not wait for it any more", at)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
     from dormouse.engine.ending import End
     from dormouse.engine.execution import Execution
+    from dormouse.engine.registry import Dormant
 
 
 class Kind(StrEnum):
@@ -67,10 +68,10 @@ CLOSINGS = frozenset(
 class Event(NamedTuple):
     """One row of the append-only log.
 
-    `command` numbers what an execution's code asks for, and the updates that it takes, in their order.
+    `command` numbers what an execution's code asks for, and its answers to updates, in their order.
     `previous` is the position of the execution's event before this one: walking back along it takes the place of an
-    index, which would double what each commit writes and Litestream uploads. `key` is a message's idempotency key,
-    or the id of a child.
+    index, which would double what each commit writes and Litestream uploads. `key` is the idempotency key of a
+    message and of its answer, or the id of a child.
     """
 
     position: int
@@ -97,6 +98,8 @@ class Batch:
         beaten, silenced: calls whose heartbeat has new details, and whose details are not needed any more.
         sleeping, woken: timers that were set, and that fired or were cancelled.
         resumed: what a replay found still to be waited for.
+        asleep: executions that have left memory, with what they wait for as JSON, or that are back in it, by key.
+        heard: what came from outside, for the code to hear of once it counts.
         answers: who asked for something, and what is answered.
         recovered: whether it is the first of a life.
         position: the last position that was given.
@@ -113,14 +116,16 @@ class Batch:
     silenced: list[ActivityCall] = field(default_factory=list)
     sleeping: list[Sleep] = field(default_factory=list)
     woken: list[Sleep] = field(default_factory=list)
-    resumed: list[Pending] = field(default_factory=list)
+    resumed: list[Pending | Dormant] = field(default_factory=list)
+    asleep: dict[int, tuple[Dormant, bytes] | None] = field(default_factory=dict)
+    heard: list[tuple[Execution, Event]] = field(default_factory=list)
     answers: list[tuple[asyncio.Future[Any], Any]] = field(default_factory=list)
     recovered: bool = False
     position: int = 0
 
     @property
     def writes(self) -> bool:
-        return bool(self.events or self.changed or self.beaten)
+        return bool(self.events or self.changed or self.beaten or self.asleep)
 
     @property
     def empty(self) -> bool:
@@ -145,6 +150,8 @@ class Batch:
         self.silenced += other.silenced
         self.woken += other.woken
         self.resumed += other.resumed
+        self.asleep |= other.asleep
+        self.heard += other.heard
         self.answers += other.answers
         self.recovered |= other.recovered
 
@@ -178,15 +185,7 @@ class Unwanted:
     call: ChildCall
 
 
-@dataclass(frozen=True, slots=True)
-class Continues:
-    """A workflow has asked to begin anew."""
-
-    execution: Execution
-    payload: bytes | None
-
-
-Consequence = Begins | Ends | Orphaned | Unwanted | Continues
+Consequence = Begins | Ends | Orphaned | Unwanted
 """What one execution's turn means for others, in the same transaction."""
 
 
@@ -197,6 +196,12 @@ class Journal:
         self._next = next_position
         self.batch = Batch()
         self.consequences: deque[Consequence] = deque()
+
+    @property
+    def pressing(self) -> bool:
+        """Whether somebody waits for what the present batch writes; what only says which calls have begun may wait."""
+        batch = self.batch
+        return bool(self.consequences or batch.closed or batch.changed or batch.answers or batch.heard)
 
     def reserve(self) -> int:
         """The next position."""

@@ -45,7 +45,7 @@ class Log:
         self._patches = {event.name: True for event in self._expected if event.kind == Kind.PATCHED and event.name}
         self.last_position = events[-1].position
         self.commands = self.first_command = events[0].command or 0
-        self.length = 1
+        self.length = 0
         self.replaying = True
 
     @property
@@ -91,39 +91,41 @@ class Log:
         source: str | None = None,
         key: str | None = None,
         at: int | None = None,
-    ) -> int:
-        """Add an event and give its position."""
+    ) -> Event:
+        """Add an event. What the code decides counts at once, what it has to hear of once it does."""
         journal = self._journal
         position = journal.reserve()
-        journal.batch.events.append(
-            Event(
-                position,
-                self._key,
-                kind,
-                self.moment if at is None else at,
-                self.last_position,
-                command,
-                name,
-                attempt,
-                due,
-                payload,
-                source,
-                key,
-            )
+        event = Event(
+            position,
+            self._key,
+            kind,
+            self.moment if at is None else max(at, self.moment),
+            self.last_position,
+            command,
+            name,
+            attempt,
+            due,
+            payload,
+            source,
+            key,
         )
+        journal.batch.events.append(event)
         self.last_position = position
-        self.length += 1
-        return position
+        if kind in COMMANDS:
+            self.length += 1
+        return event
 
-    def begin(self, kind: Kind, at: int, *, position: int, name: str, payload: bytes | None) -> None:
+    def begin(self, kind: Kind, at: int, *, position: int, name: str, payload: bytes | None) -> Event:
         """Add the event with which a replay begins: nothing comes before it."""
         self.moment = at
         self.last_position = position
-        self.length = 1
+        self.length = 0
         self.first_command = self.commands
         self._patches.clear()
         command = self.commands or None
-        self._journal.batch.events.append(Event(position, self._key, kind, at, None, command, name, payload=payload))
+        event = Event(position, self._key, kind, at, None, command, name, payload=payload)
+        self._journal.batch.events.append(event)
+        return event
 
 
 def what_counts(events: Sequence[Event]) -> list[Event]:

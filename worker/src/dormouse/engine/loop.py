@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger("dormouse.workflow")
 _MOST_CALLBACKS = 1_000_000
 _TASKS_BEFORE_SWEEP = 16
+_BITS_OF_NUMBERS = 20
 _ENSURE = frozenset({"ensure_future", "_ensure_future"})
 _SETS = frozenset({"<setcomp>", "as_completed"})
 
@@ -67,7 +68,10 @@ class Callback:
 
 
 class WorkflowTask(asyncio.Task[_T]):
-    """Hashes by its number: asyncio keeps tasks in sets, and their order must repeat itself in a replay."""
+    """Hashes by its number: asyncio keeps tasks in sets, and their order must repeat itself in a replay.
+
+    Above the number stands the key of the execution: asyncio also keeps all tasks of all executions in one set.
+    """
 
     def __init__(self, number: int, coro: Coroutine[Any, Any, _T], **options: Any) -> None:
         self._number = number  # first, because asyncio's own registry hashes the task while it is made
@@ -80,13 +84,13 @@ class WorkflowTask(asyncio.Task[_T]):
 class WorkflowLoop(asyncio.AbstractEventLoop):
     """Implements of asyncio's loop what `gather`, `wait`, `timeout`, `TaskGroup`, `sleep`, queues and locks need."""
 
-    def __init__(self, host: Any) -> None:
+    def __init__(self, host: Any, key: int = 0) -> None:
         self.host = host
         self._ready: deque[Callback] = deque()
         self._tasks: list[asyncio.Task[Any]] = []
         self._sweep_at = _TASKS_BEFORE_SWEEP
         self._disposed = False
-        self._count = 0
+        self._count = key << _BITS_OF_NUMBERS
 
     def drain(self) -> None:
         """Run until nothing is ready.

@@ -82,6 +82,7 @@ class Mailbox:
                 if not waiting.done():
                     waiting.set_exception(ExecutionClosed(message))
             update.waiting.clear()
+        self.updates = {key: update for key, update in self.updates.items() if update.outcome is not None}
         self.forget_answers()
 
     def _queue(self, name: str) -> asyncio.Queue[bytes]:

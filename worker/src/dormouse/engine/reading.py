@@ -42,8 +42,13 @@ class Reading:
         """What an open execution waits for, as far as it counts."""
         running, turns = self._registry.find(execution_id), self._turns
         if running is None:
-            return []
-        pending = [one for one in running.execution.pending.values() if one.position <= turns.durable_position]
+            row = self._database.execution(execution_id)
+            return [] if row is None else self._database.waits_for(row.key)
+        pending = [
+            one
+            for one in running.execution.pending.values()
+            if one.position <= turns.durable_position or one in turns.attempts
+        ]
         signals = [Waiting("signal", name) for name in running.execution.mailbox.receiving]
         return [*(waiting_of(one, turns.alarms.holds) for one in pending), *signals]
 

@@ -1,4 +1,4 @@
-"""Which executions are open, and who waits for them?"""
+"""Which executions are open, in memory or only in the file, and who waits for them?"""
 
 from __future__ import annotations
 
@@ -6,36 +6,58 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from dormouse.engine.ending import Status
 from dormouse.engine.execution import Execution
+from dormouse.engine.mismatch import Blocked
 
 
 @dataclass(slots=True)
 class Running:
-    """An open execution.
+    """An open execution in memory.
 
     Attributes:
         started: done once its start counts.
-        ended: done once its end counts, or once it is blocked.
+        over: whether it has come to an end, or is blocked, and that counts.
     """
 
     execution: Execution
     started: asyncio.Future[None]
-    ended: asyncio.Future[None]
+    over: bool = False
+
+
+class Dormant(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """An open execution that is only in the file. Small: there may be very many.
+
+    Attributes:
+        position: of the last event of its log.
+        due: when its earliest timer rings.
+    """
+
+    key: int
+    position: int
+    due: int | None
 
 
 class Registry:
-    """The open executions by id and by idempotency key."""
+    """The open executions by id and by idempotency key; those that are only in the file by their key."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Running] = {}
         self._by_number: dict[int, Running] = {}
         self._by_key: dict[str, Running] = {}
+        self._dormant: dict[int, Dormant] = {}
+        self._ends: dict[int, asyncio.Future[None]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
 
     def __iter__(self) -> Iterator[Running]:
         return iter(self._by_id.values())
+
+    @property
+    def dormant(self) -> dict[int, Dormant]:
+        return self._dormant
 
     def find(self, execution_id: str) -> Running | None:
         return self._by_id.get(execution_id)
@@ -47,14 +69,29 @@ class Registry:
         return self._by_key.get(idempotency_key)
 
     def add(self, execution: Execution) -> Running:
-        loop = asyncio.get_running_loop()
-        running = Running(execution, loop.create_future(), loop.create_future())
+        running = Running(execution, asyncio.get_running_loop().create_future())
         self._by_id[execution.id] = running
         self._by_number[execution.key] = running
         if execution.origin.idempotency_key is not None:
             self._by_key[execution.origin.idempotency_key] = running
         self._empty.clear()
         return running
+
+    def add_dormant(self, dormant: Dormant) -> None:
+        self._dormant[dormant.key] = dormant
+        self._empty.clear()
+
+    def let_go(self, execution: Execution, dormant: Dormant) -> None:
+        """It leaves memory."""
+        self._remove(execution)
+        self._dormant[dormant.key] = dormant
+
+    async def end_of(self, key: int) -> None:
+        """Wait until an execution's end counts, or until it is blocked."""
+        running = self._by_number.get(key)
+        if running is None or not running.over:
+            end = self._ends.setdefault(key, asyncio.get_running_loop().create_future())
+            await asyncio.shield(end)
 
     def counts(self, execution: Execution) -> None:
         """Wake who waits for what this execution has come to."""
@@ -63,24 +100,39 @@ class Registry:
             return
         _wake(running.started)
         if execution.status != Status.OPEN:
-            _wake(running.ended)
+            running.over = True
+            if execution.key in self._ends:
+                _wake(self._ends.pop(execution.key))
         if execution.status.closed:
-            del self._by_id[execution.id]
-            del self._by_number[execution.key]
-            if execution.origin.idempotency_key is not None:
-                del self._by_key[execution.origin.idempotency_key]
-            if not self._by_id:
+            self._remove(execution)
+            if not self._by_id and not self._dormant:
                 self._empty.set()
+
+    def blocked(self, key: int) -> Blocked | None:
+        """Why an execution is blocked."""
+        running = self._by_number.get(key)
+        return None if running is None else running.execution.blocked
 
     def wake_all(self) -> None:
         """Nothing more will happen."""
         for running in self._by_id.values():
             _wake(running.started)
-            _wake(running.ended)
+        for end in self._ends.values():
+            _wake(end)
         self._empty.set()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._by_id and not self._dormant
 
     async def empty(self) -> None:
         await self._empty.wait()
+
+    def _remove(self, execution: Execution) -> None:
+        del self._by_id[execution.id]
+        del self._by_number[execution.key]
+        if execution.origin.idempotency_key is not None:
+            del self._by_key[execution.origin.idempotency_key]
 
 
 def _wake(future: asyncio.Future[None]) -> None:

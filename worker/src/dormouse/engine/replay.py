@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from dormouse.engine.calls import ActivityCall, ChildCall, Sleep
-from dormouse.engine.execution import Execution, activity_error, settle_child
-from dormouse.engine.journal import COMMANDS, Batch, Event, Journal, Kind
+from dormouse.engine.calls import ActivityCall
+from dormouse.engine.delivery import deliver
+from dormouse.engine.execution import Execution
+from dormouse.engine.journal import COMMANDS, Batch, Event, Journal
 from dormouse.engine.log import what_counts
-from dormouse.engine.mismatch import blocked_by_code, blocked_by_mismatch, blocked_by_unanswered_update
-from dormouse.engine.payload import decode_failure
+from dormouse.engine.mismatch import blocked_by_code, blocked_by_mismatch
 
 
 def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) -> None:
@@ -21,10 +21,15 @@ def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) ->
     log.expect(events)
     log.last_position = recorded[-1].position
     try:
-        execution.begin(events[0].payload, events[0].at)
-        for event in events[1:]:
-            if event.kind not in COMMANDS and execution.blocked is None:
-                _repeat(execution, event)
+        for event in events:
+            if event.kind in COMMANDS:
+                continue
+            if execution.blocked is not None:
+                break
+            if execution.over:
+                execution.unheard.append(event)  # the code had ended before it could hear of it
+            else:
+                deliver(execution, event)
     except (msgspec.ValidationError, TypeError) as error:
         execution.block(blocked_by_code(f"the code does not fit the values of the log: {error}"))
     if execution.blocked is None and (missing := log.upcoming) is not None:
@@ -61,72 +66,3 @@ def recover(
         if isinstance(call, ActivityCall):
             call.heartbeat = heartbeats.get((execution.key, call.command))
     return left
-
-
-def _repeat(execution: Execution, event: Event) -> None:
-    """Deliver one recorded event again."""
-    log = execution.log
-    log.length += 1
-    if event.kind == Kind.EXECUTION_RETRIED:
-        log.commands = event.command or log.commands  # numbers that were given once are not given again
-        log.moment = max(log.moment, event.at)
-        return
-    if execution.main is None or execution.main.done():
-        execution.block(blocked_by_mismatch(log.upcoming or event, None))
-    elif event.kind == Kind.SIGNAL_RECEIVED:
-        _repeat_signal(execution, event)
-    elif event.kind == Kind.UPDATE_ACCEPTED:
-        _repeat_update(execution, event)
-    elif event.kind == Kind.CANCEL_REQUESTED:
-        execution.cancel_requested = True
-        log.moment = max(log.moment, event.at)
-        execution.main.cancel()
-        execution.go_on()
-    elif (event.command or 0) > log.commands:
-        execution.block(blocked_by_mismatch(log.upcoming or event, None))
-    else:
-        _repeat_end(execution, event)
-
-
-def _repeat_signal(execution: Execution, event: Event) -> None:
-    name, payload = event.name or "", event.payload or b"null"
-    execution.log.moment = max(execution.log.moment, event.at)
-    if event.key is not None:
-        execution.mailbox.signals[event.key] = (name, payload)
-    execution.mailbox.put(name, payload)
-    execution.go_on()
-
-
-def _repeat_update(execution: Execution, event: Event) -> None:
-    name = event.name or ""
-    execution.log.moment = max(execution.log.moment, event.at)
-    execution.log.commands = command = event.command or 0
-    if execution.answer_update(command, name, event.payload or b"null", event.key or "") is None:
-        execution.block(blocked_by_unanswered_update(event))
-    execution.go_on()
-
-
-def _repeat_end(execution: Execution, event: Event) -> None:
-    """Of a call, a timer or a child."""
-    command = event.command or 0
-    waiting = execution.pending.get(command)
-    if waiting is None:
-        return  # it had been cancelled before its end was delivered
-    payload = event.payload or b"null"
-    if event.kind == Kind.ATTEMPT_FAILED and isinstance(waiting, ActivityCall):
-        waiting.attempt = (event.attempt or 0) + 1
-        waiting.due = event.due
-        waiting.last_failure = decode_failure(payload)
-        return
-    execution.log.moment = max(execution.log.moment, event.at)
-    del execution.pending[command]
-    if isinstance(waiting, Sleep):
-        execution.loop.ring(waiting.callback)
-    elif isinstance(waiting, ChildCall):
-        settle_child(waiting, event.name or Kind.EXECUTION_FAILED, payload)
-    elif event.kind == Kind.ACTIVITY_COMPLETED:
-        waiting.set_result(waiting.activity.result.decode(payload))
-    else:
-        waiting.attempt = event.attempt or waiting.attempt
-        waiting.set_exception(activity_error(waiting, decode_failure(payload)))
-    execution.go_on()

@@ -62,7 +62,14 @@ CREATE TABLE heartbeat ( -- what the running attempts have last said
     PRIMARY KEY (execution, command)
 ) WITHOUT ROWID""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS)
+# An open execution that is not in memory: up to where its log went then, when it is due (NULL: never), and what it
+# waits for as JSON. The three are NULL while it is in memory.
+_DORMANT = (
+    "ALTER TABLE execution ADD COLUMN asleep_position INTEGER",
+    "ALTER TABLE execution ADD COLUMN asleep_until INTEGER",
+    "ALTER TABLE execution ADD COLUMN waiting BLOB",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT)
 """The step from each version to the next; a file without tables has version 0. Steps are added, never changed."""
 
 

@@ -11,6 +11,7 @@ import msgspec
 from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
 from dormouse.engine.execution import Execution
 from dormouse.engine.payload import Failure
+from dormouse.engine.registry import Dormant
 
 Doing = Literal["running", "retrying", "sleeping", "waiting", "blocked"]
 
@@ -62,16 +63,22 @@ def doing(execution: Execution, backs_off: Callable[[ActivityCall], bool]) -> Do
     return "sleeping" if any(isinstance(one, Sleep) for one in execution.pending.values()) else "waiting"
 
 
+def dormant_does(dormant: Dormant) -> Doing:
+    return "waiting" if dormant.due is None else "sleeping"
+
+
 def standing_of(
     executions: Iterable[Execution],
     backs_off: Callable[[ActivityCall], bool],
     *,
+    dormant: Iterable[Dormant],
     quiet: bool,
     busy_at: int,
     next_wake_at: int | None,
 ) -> Standing:
     """Count them."""
     counts = Counter(doing(one, backs_off) for one in executions)
+    counts.update(dormant_does(one) for one in dormant)
     idle = quiet and not counts["running"]
     return Standing(
         open=counts.total(),

@@ -1,8 +1,10 @@
-"""In what order do things happen? What arrived -> decisions -> commit -> wait until it counts -> effects.
+"""In what order do things happen? What arrived -> commit -> wait until it counts -> the code hears of it -> decisions.
 
-One turn takes everything that has arrived, for whatever execution, lets their code go on, and makes one transaction
-of it all. A result and the calls that follow from it share that transaction; nothing that can be seen outside
-happens before it counts. While one batch waits for the store the next is already being made.
+One turn takes everything that has arrived, for whatever execution, and makes one transaction of it, together with
+what the code has decided since the last one. The code hears of a result once that counts. The activities that it
+then asks for begin at once: what they rest on counts, so the next life would ask for the same under the same key,
+and their own rows can share the transaction with their results. All other effects wait until they count themselves.
+While one batch waits for the store the next is already being made.
 """
 
 from __future__ import annotations
@@ -12,23 +14,30 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dormouse.engine.alarms import Alarms
+from dormouse.engine.alarms import Alarmed, Alarms
 from dormouse.engine.attempts import Attempts, Outcome, Succeeded
 from dormouse.engine.calls import ActivityCall, Pending, Sleep
 from dormouse.engine.clock import SECOND, Clock
 from dormouse.engine.database import Database
+from dormouse.engine.delivery import hear
 from dormouse.engine.durability import Durability
 from dormouse.engine.ending import Status
 from dormouse.engine.execution import Execution
 from dormouse.engine.family import Family
-from dormouse.engine.journal import Batch, Journal
+from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.payload import on_one_line
+from dormouse.engine.registry import Dormant
 from dormouse.engine.watch import LoopWatch
 from dormouse.errors import DormouseError, EngineStopped
 
+if TYPE_CHECKING:
+    from dormouse.engine.dormancy import Dormancy
+
 _log = logging.getLogger("dormouse.execution")
+_SECONDS_UNTIL_WRITTEN = 0.002
+"""What the code has decided is written with the next result, or on its own after this time."""
 
 
 def tell(execution: Execution) -> None:
@@ -89,7 +98,11 @@ class Turns:
         self._arrived: deque[Callable[[int], None]] = deque()
         self._asked: set[asyncio.Future[Any]] = set()
         self._unreleased: deque[Batch] = deque()
+        self._unheard: list[tuple[Execution, Event]] = []
+        self._asked_early: list[Callable[[int], None]] = []
+        self._writes_soon: asyncio.TimerHandle | None = None
         self.family: Family | None = None
+        self.dormancy: Dormancy | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dormouse-commit")
         self._scheduled = False
         self._committing: asyncio.Task[None] | None = None
@@ -100,7 +113,8 @@ class Turns:
     @property
     def quiet(self) -> bool:
         """Nothing is running, nothing waits to be written or to count."""
-        return not (self._arrived or self._scheduled or self._committing or self._unreleased) and self.attempts.idle
+        undone = self._arrived or self._scheduled or self._committing or self._unreleased or self._unheard
+        return not undone and self.journal.batch.empty and self.attempts.idle
 
     # What arrives.
 
@@ -121,6 +135,10 @@ class Turns:
         except DormouseError as refusal:
             self.journal.batch.answers.append((answer, refusal))
 
+    def ask_again(self, decide: Decide, answer: asyncio.Future[Any]) -> None:
+        """Have it decided once the code has heard of what it was told already."""
+        self._asked_early.append(lambda at: self._decide(decide, at, answer))
+
     def resume(self, left: Batch) -> None:
         """Go on with what the replays left to do.
 
@@ -134,9 +152,11 @@ class Turns:
     def _heartbeat_heard(self, call: ActivityCall) -> None:
         self._arrive(lambda _: self._beat(call))
 
-    def _alarm_rang(self, waiting: Sleep | ActivityCall) -> None:
+    def _alarm_rang(self, waiting: Alarmed) -> None:
         if isinstance(waiting, Sleep):
             self._arrive(lambda at: self._wake(waiting, at))
+        elif isinstance(waiting, Dormant):
+            self._arrive(lambda _: self._find(waiting))
         elif not waiting.done() and not self._draining:
             self.attempts.begin(waiting)
             self.moved.set()
@@ -162,6 +182,11 @@ class Turns:
         else:
             execution.attempt_failed(call, outcome.failure, at, at + round(outcome.retry_seconds * SECOND))
 
+    def _find(self, dormant: Dormant) -> None:
+        """Back in memory, its own timers ring."""
+        if self.dormancy is not None:
+            self.dormancy.find_by_number(dormant.key)
+
     def _wake(self, sleep: Sleep, at: int) -> None:
         execution = sleep.execution
         if execution.pending.get(sleep.command) is sleep and execution.blocked is None:
@@ -177,6 +202,7 @@ class Turns:
 
     def _turn(self) -> None:
         self._scheduled = False
+        self._forget_to_write_soon()
         if self.failure.done():
             self._arrived.clear()
             return
@@ -193,18 +219,11 @@ class Turns:
     def _take(self, at: int) -> None:
         family, consequences = self.family, self.journal.consequences
         assert family is not None  # noqa: S101 - it is set before anything arrives
-        if not self._draining:
-            family.continue_as_new()
         family.follow(at)
-        restless = len(family.continuing)
-        # What comes for an execution that is about to begin anew waits until it has; but nothing waits for those
-        # that begin anew again and again.
-        while self._arrived and len(family.continuing) == restless:
+        while self._arrived:
             self._arrived.popleft()(at)
             if consequences:
                 family.follow(at)
-        if family.continuing and not self._draining:
-            self._arrived.append(_nothing)  # so that another turn follows
 
     async def _commit(self, batch: Batch) -> None:
         try:
@@ -227,8 +246,7 @@ class Turns:
             self._fail(error)
         finally:
             self._committing = None
-        if self._arrived:
-            self._schedule_turn()
+        self._write_decisions()
 
     async def _release(self) -> None:
         try:
@@ -241,10 +259,10 @@ class Turns:
             self._fail(error)
         finally:
             self._releasing = None
+        self._write_decisions()
 
     def _take_effect(self, batch: Batch) -> None:
         self.busy_at = self._clock.now()
-        self.moved.set()
         self.durable_position = batch.position
         for event in batch.events:
             self.log_ends[event.execution] = event.position
@@ -260,8 +278,58 @@ class Turns:
                 tell(execution)
         if not self._draining:
             for waiting in (*batch.begun, *batch.timers_set, *batch.resumed):
-                self._go_on_waiting(waiting)
+                self.go_on_waiting(waiting)
+        if batch.heard and not self._draining:
+            if not self._unheard:
+                # A callback, not this task: the executions' own tasks run inside of it.
+                asyncio.get_running_loop().call_soon(self._tell_code)
+            self._unheard += batch.heard
+        else:
+            self.moved.set()
         self._tell_who_waits(batch)
+        if self.dormancy is not None and not self._draining:
+            self.dormancy.let_go()
+
+    def _tell_code(self) -> None:
+        """The code hears of what counts, and the activities that it asks for begin."""
+        unheard, self._unheard = self._unheard, []
+        if self._draining or self.failure.done():
+            return
+        batch, dormancy = self.journal.batch, self.dormancy
+        assert dormancy is not None  # noqa: S101 - it is set before anything arrives
+        others, batch.begun = batch.begun, []
+        try:
+            for execution, event in unheard:
+                hear(execution, event)
+                dormancy.consider(execution)
+        except Exception as error:  # noqa: BLE001 - not the user's code: the engine itself is wrong
+            self._fail(error)
+            return
+        begun, batch.begun = batch.begun, others
+        for call in begun:
+            self.go_on_waiting(call)
+        self._arrived += self._asked_early
+        self._asked_early.clear()
+        dormancy.let_go()
+        self.moved.set()
+        self._write_decisions()
+
+    def _write_decisions(self) -> None:
+        """Make a turn of what there is: at once when somebody waits for it, else soon."""
+        if self._arrived or self.journal.pressing:
+            self._schedule_turn()
+        elif self._writes_soon is None and not self.journal.batch.empty:
+            loop = asyncio.get_running_loop()
+            self._writes_soon = loop.call_later(_SECONDS_UNTIL_WRITTEN, self._write_now)
+
+    def _write_now(self) -> None:
+        self._writes_soon = None
+        self._schedule_turn()
+
+    def _forget_to_write_soon(self) -> None:
+        if self._writes_soon is not None:
+            self._writes_soon.cancel()
+            self._writes_soon = None
 
     def _tell_who_waits(self, batch: Batch) -> None:
         for execution in batch.closed:
@@ -269,10 +337,14 @@ class Turns:
         for execution in (*batch.opened, *batch.closed, *batch.changed):
             self._counts(execution)
         for answer, value in batch.answers:
-            if not answer.done():
-                _give(answer, value)
+            give(answer, value)
 
-    def _go_on_waiting(self, waiting: Pending) -> None:
+    def go_on_waiting(self, waiting: Pending | Dormant) -> None:
+        """What was asked for counts: run it, or have it ring when it is due."""
+        if isinstance(waiting, Dormant):
+            if waiting.due is not None:
+                self.alarms.set(waiting)
+            return
         if waiting.execution.pending.get(waiting.command) is not waiting:
             return
         if isinstance(waiting, Sleep) or (isinstance(waiting, ActivityCall) and waiting.due is not None):
@@ -301,18 +373,23 @@ class Turns:
 
     # The end.
 
+    @property
+    def _has_to_write(self) -> bool:
+        return bool(self._scheduled or self._committing or self._arrived or not self.journal.batch.empty)
+
     async def stop(self) -> None:
         """Stop what runs, write down what has arrived, and wait until it counts as well as it can."""
         self._draining = True
         self.alarms.stop()
         await self.attempts.stop()
-        while (self._scheduled or self._committing or self._arrived) and not self.failure.done():
+        while self._has_to_write and not self.failure.done():
             self._schedule_turn()
             if self._committing is not None:
                 await asyncio.wait({self._committing})
             else:
                 await asyncio.sleep(0)
         self._stopping = True
+        self._forget_to_write_soon()
         if self._releasing is not None:
             self._releasing.cancel()
             await asyncio.wait({self._releasing})
@@ -323,10 +400,10 @@ class Turns:
         self._thread.shutdown()
 
 
-def _nothing(_: int) -> None: ...
-
-
-def _give(answer: asyncio.Future[Any], value: Any) -> None:
+def give(answer: asyncio.Future[Any], value: Any) -> None:
+    """Answer somebody who may not wait any more."""
+    if answer.done():
+        return
     if isinstance(value, DormouseError):
         answer.set_exception(value)
     else:

@@ -34,6 +34,8 @@ from dormouse.replica.store import (
 )
 
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_NEW_EACH_TIME = re.compile(r" in [0-9.]+(ns|µs|ms|s)\b|<(RequestId|HostId)>.*?</\2>", re.DOTALL)
+"""The same failure is told in the same words, since a status is written, and an Event made, for new ones."""
 _DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 
 
@@ -162,4 +164,4 @@ class S3:
 
 
 def _short(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:300]
+    return _NEW_EACH_TIME.sub("", str(error)).split("\n", 1)[0][:300]

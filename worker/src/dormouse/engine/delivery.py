@@ -1,0 +1,127 @@
+"""What does a workflow's code hear of an event of its log? The same when it has happened just now as in a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from dormouse.engine.calls import ActivityCall, ChildCall, Sleep
+from dormouse.engine.ending import error_of
+from dormouse.engine.execution import Execution
+from dormouse.engine.journal import Event, Kind
+from dormouse.engine.mismatch import blocked_by_mismatch, blocked_by_unanswered_update
+from dormouse.engine.payload import decode_failure
+from dormouse.errors import ActivityError, ExecutionFailed
+
+
+def hear(execution: Execution, event: Event) -> None:
+    """An event counts now: tell the code, if there still is one that waits for it."""
+    if execution.unheard and execution.unheard[0] is event:
+        del execution.unheard[0]
+        deliver(execution, event)
+
+
+def deliver(execution: Execution, event: Event) -> None:
+    """Tell the code of one event, after all those before it, and let it go on."""
+    execution.log.length += 1
+    _TOLD_HOW.get(event.kind, _tell_end)(execution, event)
+
+
+def _begin(execution: Execution, event: Event) -> None:
+    execution.begin(event.payload, event.at)
+
+
+def _tell_retried(execution: Execution, event: Event) -> None:
+    log = execution.log
+    log.commands = max(log.commands, event.command or 0)  # numbers that were given once are not given again
+    log.moment = max(log.moment, event.at)
+
+
+def _tell_signal(execution: Execution, event: Event) -> None:
+    name, payload = event.name or "", event.payload or b"null"
+    execution.log.moment = max(execution.log.moment, event.at)
+    if event.key is not None:
+        execution.mailbox.signals[event.key] = (name, payload)
+    execution.mailbox.put(name, payload)
+    execution.go_on()
+
+
+def _tell_update(execution: Execution, event: Event) -> None:
+    log = execution.log
+    log.moment = max(log.moment, event.at)
+    if event.command is None:
+        command = log.next_command()
+    else:
+        log.commands = command = event.command  # earlier versions numbered it when it was accepted
+    if not execution.answer_update(command, event.name or "", event.payload or b"null", event.key or ""):
+        execution.block(blocked_by_unanswered_update(event))
+    execution.go_on()
+
+
+def _tell_cancel(execution: Execution, event: Event) -> None:
+    execution.log.moment = max(execution.log.moment, event.at)
+    if execution.main is not None and not execution.cancel_requested:
+        execution.cancel_requested = True
+        execution.main.cancel()
+    execution.go_on()
+
+
+def _tell_attempt_failed(execution: Execution, event: Event) -> None:
+    """The code hears nothing of it."""
+    waiting = execution.pending.get(event.command or 0)
+    if isinstance(waiting, ActivityCall):
+        waiting.attempt = (event.attempt or 0) + 1
+        waiting.due = event.due
+        waiting.last_failure = decode_failure(event.payload or b"null")
+
+
+def _tell_end(execution: Execution, event: Event) -> None:
+    """Of a call, a timer or a child."""
+    log, command = execution.log, event.command or 0
+    if command > log.commands:
+        execution.block(blocked_by_mismatch(log.upcoming or event, None))
+        return
+    waiting = execution.pending.pop(command, None)
+    if waiting is None:
+        return  # it had been cancelled before its end was delivered
+    log.moment = max(log.moment, event.at)
+    if isinstance(waiting, Sleep):
+        execution.loop.ring(waiting.callback)
+    elif isinstance(waiting, ChildCall):
+        _settle_child(waiting, event.name or Kind.EXECUTION_FAILED, event.payload or b"null")
+    else:
+        _settle_activity(waiting, event)
+    execution.go_on()
+
+
+def _settle_activity(call: ActivityCall, event: Event) -> None:
+    if event.kind != Kind.ACTIVITY_COMPLETED:
+        call.attempt = event.attempt or call.attempt
+        failure = decode_failure(event.payload or b"null")
+        call.set_exception(ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command))
+    elif call.value is msgspec.UNSET:
+        call.set_result(call.activity.result.decode(event.payload or b"null"))
+    else:
+        call.set_result(call.value)
+
+
+def _settle_child(child: ChildCall, ending: str, payload: bytes) -> None:
+    if ending == Kind.EXECUTION_COMPLETED:
+        try:
+            child.set_result(child.workflow.result.decode(payload))
+        except msgspec.ValidationError as error:
+            child.set_exception(ExecutionFailed(child.child_id, "TypeError", f"its result does not fit: {error}"))
+    else:
+        child.set_exception(error_of(child.child_id, ending, decode_failure(payload), child.command))
+
+
+_TOLD_HOW: dict[str, Callable[[Execution, Event], None]] = {
+    Kind.EXECUTION_STARTED: _begin,
+    Kind.EXECUTION_CONTINUED: _begin,
+    Kind.EXECUTION_RETRIED: _tell_retried,
+    Kind.SIGNAL_RECEIVED: _tell_signal,
+    Kind.UPDATE_ACCEPTED: _tell_update,
+    Kind.CANCEL_REQUESTED: _tell_cancel,
+    Kind.ATTEMPT_FAILED: _tell_attempt_failed,
+}
