@@ -83,3 +83,22 @@ def test_a_name_used_again_after_delete_is_new_and_goes_on_above_the_tombstone(t
             assert "adoptedFrom" not in made.status()
 
     tell(story)
+
+
+def test_data_that_was_adopted_and_not_yet_restored_is_released_with_the_new_object(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await lived(made, "Retain")
+            await made.apply(adoptionPolicy="Released")
+            await made.server.until(lambda: "report-e2" in made.server.names("pods"))
+            await made.calm()
+            await made.claim("report-e2")
+            heir = made.server.get("durableworkflows", "report")["metadata"]["uid"]
+            await made.server.delete("durableworkflows", "report")
+            await made.server.until(lambda: "deletionTimestamp" in made.server.get("pods", "report-e2")["metadata"])
+            await made.server.remove("pods", "report-e2")
+            await made.gone()
+        current = await made.read_current()
+        assert (current.state, current.workflow_uid, current.epoch) == (State.RELEASED, heir, 2)
+
+    tell(story)

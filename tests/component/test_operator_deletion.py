@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from urllib.parse import urlsplit
+
 import pytest
 from operator_fleet import Fleet, Tell, telling
+from store_proxy import StoreProxy, writes_of
 
 from dormouse.replica.current import SealReason, State
 from dormouse_operator.dev.seaweedfs import SeaweedFS
@@ -104,5 +108,31 @@ def test_an_operator_that_dies_while_data_is_removed_is_followed_by_one_that_goe
         async with made.operator("second"):
             await made.gone()
         assert (await made.read_current()).lineage == ()
+
+    tell(story)
+
+
+def test_a_store_that_takes_no_writes_is_told_once_however_often_it_is_tried(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dormouse_operator.plan.deletion.READ_AGAIN_SECONDS", 0.1)
+
+    async def story(made: Fleet) -> None:
+        async with StoreProxy(urlsplit(made.seaweedfs.endpoint).port or 80).serving() as proxy, made.operator():
+            await made.apply_store(endpoint=proxy.endpoint)
+            await made.apply()
+            await made.runs("report-e1")
+            await made.phase("Running")
+            proxy.fail = writes_of("CURRENT")
+            await delete(made)
+            await made.server.until(lambda: ABANDON_ANNOTATION in made.condition("Ready")["message"])
+            told, tries = len(made.server.requests), proxy.failed
+            async with asyncio.timeout(20):
+                while proxy.failed < tries + 3:
+                    await asyncio.sleep(0.05)
+            assert [each for each in made.server.requests[told:] if each.endswith("report/status")] == []
+            proxy.fail = None
+            await made.gone()
+        assert (await made.read_current()).state is State.RELEASED
 
     tell(story)

@@ -192,3 +192,42 @@ def test_a_leader_that_cannot_renew_stops_before_the_standby_starts(tell: Tell) 
 
 def holder(made: Fleet) -> Any:
     return made.server.get("leases", "dormouse-operator")["spec"]["holderIdentity"]
+
+
+def test_a_watch_outlives_an_outage_however_long_it_is(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dormouse_operator.controller.watching._PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("dormouse_operator.controller.watching._LONGEST_PAUSE_SECONDS", 0.01)
+
+    async def story(made: Fleet) -> None:
+        refused: list[str] = []
+
+        async def fault(request: web.Request) -> web.Response | None:
+            if request.method == "GET" and request.path.endswith("/pods") and len(refused) < 30:
+                refused.append(request.path)
+                return error(503, "etcd has no leader")
+            return None
+
+        async with made.operator(relist_seconds=1000.0):
+            await made.running()
+            with made.server.fault(fault):
+                await made.server.break_watches()
+                await made.server.until(lambda: len(refused) == 30)
+                await made.server.lists(1)
+            await made.server.remove("pods", "report-e1")
+            await made.runs("report-e2")
+
+    tell(story)
+
+
+def test_a_served_namespace_that_was_deleted_with_its_role_keeps_no_other_from_being_served(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async def fault(request: web.Request) -> web.Response | None:
+            return error(403, "forbidden") if "/namespaces/gone/" in request.path else None
+
+        with made.server.fault(fault):
+            async with made.operator(namespaces=("gone", "team"), relist_seconds=0.3):
+                await made.running()
+                await asyncio.gather(made.server.forget_history(), made.server.remove("pods", "report-e1"))
+                await made.runs("report-e2")
+
+    tell(story)

@@ -100,6 +100,18 @@ def test_a_store_is_made_in_each_served_namespace_and_its_port_is_open() -> None
     assert ports == {53, 443, 6443, 9000}
 
 
+def test_names_that_look_like_numbers_stay_names() -> None:
+    chosen = ("--set-string=namespaces={123}", "--set-string=priorityClassName=1e3")
+    text = helm("template", "456", str(CHART), "--namespace=789", *chosen)
+    documents = [each for each in yaml.safe_load_all(text) if each]
+    assert f"123/{OPERATOR}" in of_kind("Role", documents)
+    (deployment,) = of_kind("Deployment", documents).values()
+    assert deployment["metadata"]["labels"]["app.kubernetes.io/instance"] == "456"
+    assert deployment["spec"]["template"]["spec"]["priorityClassName"] == "1e3"
+    subjects = [each["subjects"][0] for each in documents if each["kind"].endswith("RoleBinding")]
+    assert {each["namespace"] for each in subjects} == {"789"}
+
+
 def test_one_namespace_or_all_get_the_same_rules() -> None:
     (everywhere,) = [role for name, role in of_kind("ClusterRole", template()).items() if name == f"/{OPERATOR}"]
     roles = of_kind("Role", template("namespaces={team-a}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,24 +19,34 @@ ENDS_WITHIN_SECONDS = 150.0
 """A pod's grace, and what Kubernetes takes itself."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def operator(cluster: Cluster) -> Iterator[None]:
-    """For all namespaces: of one that goes, rights that were given in it would go first."""
-    install_definitions()
-    namespace = f"e2e-{secrets.token_hex(3)}-operator"
-    install(RELEASE, namespace)
-    yield
-    helm("uninstall", RELEASE, f"--namespace={namespace}", "--wait")
-    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
 @pytest.fixture
-def doomed(cluster: Cluster) -> str:
+def doomed(cluster: Cluster) -> Iterator[str]:
     """A namespace that the test deletes."""
     name = f"e2e-{secrets.token_hex(3)}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-    return name
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture
+def operator(cluster: Cluster) -> Iterator[None]:
+    """One for all namespaces."""
+    with serving(cluster):
+        yield
+
+
+@contextmanager
+def serving(cluster: Cluster, *namespaces: str) -> Iterator[None]:
+    """An operator for these namespaces, or for all."""
+    install_definitions()
+    own = f"e2e-{secrets.token_hex(3)}-operator"
+    install(RELEASE, own, *([f"namespaces={{{','.join(namespaces)}}}"] if namespaces else ()))
+    try:
+        yield
+    finally:
+        helm("uninstall", RELEASE, f"--namespace={own}", "--wait")
+        cluster.kubectl("delete", "namespace", own, "--wait=false")
 
 
 def delete(cluster: Cluster, namespace: str) -> None:
@@ -48,7 +59,20 @@ def delete(cluster: Cluster, namespace: str) -> None:
     eventually(f"namespace {namespace} is gone", is_gone, seconds=ENDS_WITHIN_SECONDS)
 
 
+@pytest.mark.usefixtures("operator")
 def test_what_runs_in_it_seals_and_its_data_is_retained_or_removed_as_was_asked(cluster: Cluster, doomed: str) -> None:
+    check_that_running_workflows_go(cluster, doomed)
+
+
+def test_it_takes_the_rights_of_an_operator_that_serves_it_alone_only_after_the_data_is_released(
+    cluster: Cluster, doomed: str
+) -> None:
+    with serving(cluster, doomed):
+        check_that_running_workflows_go(cluster, doomed)
+
+
+def check_that_running_workflows_go(cluster: Cluster, doomed: str) -> None:
+    """One of each deletion policy."""
     kept = ChainWorkflow(cluster, doomed, steps=1000).apply()
     removed = ChainWorkflow(cluster, doomed, steps=1000, spec={"deletionPolicy": "Delete"}).apply()
     for each in (kept, removed):
@@ -63,12 +87,14 @@ def test_what_runs_in_it_seals_and_its_data_is_retained_or_removed_as_was_asked(
     assert removed.stored.epoch_objects() == []
 
 
+@pytest.mark.usefixtures("operator")
 def test_a_workflow_that_is_only_starting_does_not_hold_it(cluster: Cluster, doomed: str) -> None:
     ChainWorkflow(cluster, doomed, spec={"image": "localhost/no-such-image:1"}).apply()
     ChainWorkflow(cluster, doomed).apply()
     delete(cluster, doomed)
 
 
+@pytest.mark.usefixtures("operator")
 def test_a_workflow_that_has_completed_releases_its_data_all_the_same(cluster: Cluster, doomed: str) -> None:
     one = ChainWorkflow(cluster, doomed, steps=5).apply()
     assert one.finish() == []

@@ -42,7 +42,6 @@
     - create # the source of a workflow that carries it inline
     - update # the same after a change
     - patch # a finalizer holds the certificates of a store while a workflow needs them
-    - patch # a finalizer holds the certificates of a store while a workflow needs it
 - apiGroups: [""]
   resources: [secrets]
   verbs:

@@ -20,6 +20,7 @@ from markdown_blocks import REPOSITORY, blocks
 NAMES = ("dormouse", "dormouse-crds")
 CRDS = REPOSITORY / "crds"
 STORE = {"name": "default", "spec": {"bucket": "kept", "credentials": {"secretRef": {"name": "keys"}}}}
+NETWORK = {"enabled": True, "apiServerPorts": [443], "storePorts": [], "workflows": {"enabled": False, "egress": []}}
 # What Kubernetes or the CRD checks: a copy of their schemas would only grow old.
 FREE = {"affinity", "global", "objectStores[].spec", "tolerations[]", "networkPolicy.workflows.egress[]"}
 
@@ -35,8 +36,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"workerImage": {"repository": "dormouse-worker", "pullPolicy": "Always"}}, "workerImage"),
     ({"reports": True}, "reports"),
     ({"podLabels": {"a": 1}}, "podLabels.a"),
-    ({"networkPolicy": {"storePorts": [70000]}}, "networkPolicy.storePorts.0"),
-    ({"networkPolicy": {"apiServerPorts": []}}, "networkPolicy.apiServerPorts"),
+    ({"podLabels": {"app.kubernetes.io/component": "mine"}}, "podLabels"),
+    ({"networkPolicy": {"enabled": True, "apiServerPorts": [443], "storePorts": []}}, "networkPolicy"),
+    ({"networkPolicy": {**NETWORK, "storePorts": [70000]}}, "networkPolicy.storePorts.0"),
+    ({"networkPolicy": {**NETWORK, "apiServerPorts": []}}, "networkPolicy.apiServerPorts"),
     ({"objectStores": [{"name": "default"}]}, "objectStores.0"),
     ({"objectStores": [{**STORE, "namespaces": []}]}, "objectStores.0.namespaces"),
     ({"objectStores": [{**STORE, "spec": {"bucket": "kept"}}]}, "objectStores.0.spec"),
@@ -150,6 +153,10 @@ def test_every_verb_is_explained_and_none_is_a_wildcard() -> None:
             if re.match(r"^ +- [a-z]+( #|$)", line):
                 assert "# " in line or lines[number - 1].lstrip().startswith("# "), f"{name}: {line}"
     assert "*" not in {each for rule in rules() for field in rule.values() for each in field}
+
+
+def test_no_verb_is_granted_twice() -> None:
+    assert [rule for rule in rules() if len(set(rule["verbs"])) < len(rule["verbs"])] == []
 
 
 def test_no_secret_is_listed_or_watched() -> None:

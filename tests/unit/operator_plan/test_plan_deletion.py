@@ -110,6 +110,7 @@ def test_the_data_of_another_workflow_is_left_alone() -> None:
         ("SecretNotFound", {"secret_keys": None}),
         ("CurrentMalformed", {"current": CurrentMalformed("not JSON")}),
         ("StoreUnreachable", {"current": CurrentUnread("connection refused")}),
+        ("StoreUnreachable", {"current": active(2), "release_error": "read only"}),
     ],
 )
 def test_what_stands_in_the_way_is_said_with_the_way_out_and_the_way_out_works(
@@ -121,6 +122,20 @@ def test_what_stands_in_the_way_is_said_with_the_way_out_and_the_way_out_works(
     assert f"{ABANDON_ANNOTATION}: true" in str(made.status.condition("Ready"))
     abandoned = leaving({"metadata.annotations": {ABANDON_ANNOTATION: "true"}})
     assert kinds(planned(abandoned, **changes)) == GOES
+
+
+def test_a_current_that_somebody_may_put_right_is_read_again_until_it_is() -> None:
+    made = planned(leaving(), current=CurrentMalformed("not JSON"))
+    assert (kinds(made), made.requeue_after_seconds) == (["ReadCurrent"], 5.0)
+
+
+def test_in_a_namespace_that_is_being_deleted_the_data_is_released_before_the_object_is_deleted_too() -> None:
+    dwf = workflow({"metadata.finalizers": [FINALIZER]}, **LIVED)
+    assert kinds(planned(dwf, namespace_ends=True)) == ["ReadCurrent"]
+    assert released(planned(dwf, namespace_ends=True, current=sealed(2, "Stopped"))) == ["Retain"]
+    assert kinds(planned(dwf, namespace_ends=True, current=RELEASED)) == GOES
+    let_go = workflow({"metadata.finalizers": []}, **LIVED)
+    assert planned(let_go, namespace_ends=True, current=RELEASED).actions == ()
 
 
 def test_an_object_that_nobody_holds_asks_for_nothing() -> None:

@@ -233,9 +233,3 @@ def test_the_plan_follows_the_store_that_changed() -> None:
     dwf = workflow(epoch=1)
     made = planned(dwf, pod(dwf, keeper=True, runtime=True), store=store({"spec.region": "eu-west-1"}))
     assert reason(made) == "Rolling"
-
-
-def test_in_a_namespace_that_is_being_deleted_no_epoch_is_used_up() -> None:
-    made = planned(workflow(**LIVED), current=sealed(2, "Stopped"), namespace_ends=True)
-    assert (kinds(made), reason(made), made.status.epoch) == ([], "NamespaceEnds", 2)
-    assert made.requeue_after_seconds is None

@@ -74,7 +74,11 @@ class StoreHolder:
             document = self._world.stores.get(store_of(workflow))
             if document is None or not holding.is_held(document):
                 return
-            store = read_store(document)
+            try:
+                store = read_store(document)
+            except InvalidManifest as invalid:
+                log.warning("what cannot be read is not let go: %s", invalid)
+                return
             if not self._users(store):
                 await self._let_go(document, store)
 

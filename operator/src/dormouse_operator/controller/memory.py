@@ -22,13 +22,17 @@ class Memory:
     """Store and keys as they last were there."""
     namespace_ends: bool = False
     """The API server said so."""
+    release_error: str = ""
+    """What kept the data from being released."""
     _pods: frozenset[tuple[str, str]] = frozenset()
     _current: Current = field(default_factory=CurrentUnread)
     _refused: tuple[str, str] = ("", "")
 
     def current(self, pods: Pods) -> Current:
-        """What CURRENT said, if the pods are still as they were when it was asked."""
-        return self._current if self._pods == _signature(pods) else CurrentUnread()
+        """What CURRENT said, if the pods are still as they were when it was asked, and have been so ever since."""
+        if self._pods != _signature(pods):
+            self.was_read(pods, CurrentUnread())
+        return self._current
 
     def was_read(self, pods: Pods, current: Current) -> None:
         """This is what CURRENT says."""
@@ -43,8 +47,9 @@ class Memory:
         self._refused = (pod, message)
 
     def was_taken(self) -> None:
-        """The API server took the newest pod."""
+        """The API server took the newest pod, which may claim at once, and be gone before it is seen."""
         self._refused = ("", "")
+        self._current = CurrentUnread()
 
 
 class Memories:

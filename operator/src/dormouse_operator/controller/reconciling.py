@@ -48,7 +48,7 @@ from dormouse_operator.plan import (
 )
 from dormouse_operator.store.current import read_current
 from dormouse_operator.store.location import open_store
-from dormouse_operator.store.release import Leaving, release
+from dormouse_operator.store.release import Leaving, NotOurs, release
 from dormouse_operator.store.trouble import told
 
 _LOOK_AGAIN_SECONDS = 10.0
@@ -136,6 +136,7 @@ class Reconciler:
             lost_nodes=self._nodes.lost(workflow.spec.node_lost_seconds),
             refused_pod=memory.refused(workflow.status.pod_name),
             namespace_ends=memory.namespace_ends,
+            release_error=memory.release_error,
             report=self._inbox.get(key),
         )
         return Seen(document, workflow, store, credentials, observed, memory)
@@ -223,14 +224,18 @@ class Reconciler:
             return False
         metadata = seen.workflow.metadata
         layout = Layout.of(store.spec.prefix, metadata.namespace, metadata.name)
-        current = CurrentUnread()
         try:
             opened = open_store(store, credentials.secret, credentials.ca_bundle)
             await release(opened, layout, Leaving(metadata.uid, action.policy, action.epoch))
+        except NotOurs as failed:
+            seen.memory.was_read(seen.observed.pods, CurrentUnread(str(failed)))
+            return False
         except (StoreError, OSError) as failed:
-            current = CurrentUnread(told("the data cannot be released in", store, failed))
-        seen.memory.was_read(seen.observed.pods, current)
-        return not current.error
+            seen.memory.release_error = told("the data cannot be released in", store, failed)
+            return False
+        seen.memory.release_error = ""
+        seen.memory.was_read(seen.observed.pods, CurrentUnread())
+        return True
 
     async def _act(self, seen: Seen, action: Action) -> bool:
         """Whether there is something new to plan with."""

@@ -19,16 +19,22 @@ _SETTLE_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-async def relist(api: ApiServer, world: World, namespaces: tuple[str, ...], resource: Resource) -> None:
-    """Compare one kind with the API server. Raises ApiError."""
+async def relist(api: ApiServer, world: World, namespaces: tuple[str, ...], resource: Resource) -> tuple[ApiError, ...]:
+    """Compare one kind with the API server; what failed, for a namespace each: the others are compared all the same."""
     selector = OUR_PODS if resource is PODS else ""
+    failures: list[ApiError] = []
     for namespace in namespaces or (None,):
-        listed, version = await api.list(resource, namespace, selector)
+        try:
+            listed, version = await api.list(resource, namespace, selector)
+        except ApiError as failed:
+            failures.append(failed)
+            continue
 
         def is_listed(document: Document, listed_namespace: str | None = namespace) -> bool:
             return listed_namespace is None or document["metadata"]["namespace"] == listed_namespace
 
         world.relist(resource, listed, version, is_listed)
+    return tuple(failures)
 
 
 class Relister:
@@ -56,12 +62,10 @@ class Relister:
                 async with asyncio.timeout(self._every_seconds):
                     await self._hinted.wait()
             await asyncio.sleep(min(_SETTLE_SECONDS, self._every_seconds))
-            due = self._due or set(WATCHED)
+            due = self._due if self._hinted.is_set() else set(WATCHED)
             self._due = set()
             self._hinted.clear()
             for resource in due:
-                try:
-                    await relist(self._api, self._world, self._namespaces, resource)
-                except ApiError as failed:
+                for failed in await relist(self._api, self._world, self._namespaces, resource):
                     self._due.add(resource)
                     log.warning("the %s could not be listed: %s", resource.plural, failed)

@@ -59,16 +59,19 @@ class Operator:
         self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, probe)
 
     async def fill(self) -> None:
-        """List everything once: what cannot be listed cannot be watched either, and is said before anything starts."""
+        """List everything once: what cannot be listed cannot be watched either, and is said before anything starts.
+
+        A namespace that was deleted has taken our Role there with it: the others are served all the same.
+        """
         for resource in WATCHED:
-            try:
-                await relist(self._api, self.world, self._options.namespaces, resource)
-            except NotFound as missing:
-                raise NotInstalled(
-                    f"the API server knows no {resource.plural}; install the chart dormouse-crds first ({missing})"
-                ) from missing
-            except ApiError as failed:
-                raise NotInstalled(f"the {resource.plural} cannot be listed: {failed}") from failed
+            failures = await relist(self._api, self.world, self._options.namespaces, resource)
+            for failed in failures:
+                if isinstance(failed, NotFound):
+                    told = f"the API server knows no {resource.plural}; install the chart dormouse-crds first"
+                    raise NotInstalled(f"{told} ({failed})") from failed
+                log.error("the %s cannot be listed: %s", resource.plural, failed)
+            if len(failures) == len(self._options.namespaces or (None,)):
+                raise NotInstalled(f"the {resource.plural} cannot be listed: {failures[0]}") from failures[0]
 
     async def listen(self) -> None:
         """Take reports, if that was asked for: a standby answers too, so that keepers need not wait for a time-out."""

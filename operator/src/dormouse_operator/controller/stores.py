@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from dormouse.replica.store import StoreError
 from dormouse_operator.api import InvalidManifest, ObjectStore, Verdict
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
 from dormouse_operator.controller.events import EventTeller
@@ -31,8 +32,8 @@ async def probe_store(store: ObjectStore, credentials: Credentials) -> Probe:
         return missing
     try:
         opened = open_store(store, credentials.secret or {}, credentials.ca_bundle)
-    except (OSError, ValueError) as failed:
-        return unavailable("InvalidSettings", f"the store cannot be opened: {failed}")
+    except StoreError as failed:
+        return unavailable("InvalidSettings", str(failed))
     return await probe(opened, store.spec.prefix)
 
 
@@ -99,7 +100,8 @@ class StoreKeeper:
         newest = self._world.stores.get(key)
         if newest is None:
             return None
-        await self._prove(newest, read_store(newest), credentials)
+        if not newest["metadata"].get("deletionTimestamp"):  # nobody new will trust it
+            await self._prove(newest, read_store(newest), credentials)
         return _ASK_AGAIN_SECONDS  # what it names may have changed
 
     async def _prove(self, document: Document, store: ObjectStore, credentials: Credentials) -> None:

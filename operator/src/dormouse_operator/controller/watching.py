@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -77,6 +78,17 @@ def _registry(configuration: Configuration, see: See) -> kopf.OperatorRegistry:
     return made
 
 
+_PAUSES_SECONDS = (1.0, 1.0, 2.0, 3.0, 5.0, 8.0)
+_LONGEST_PAUSE_SECONDS = 13.0
+
+
+class _WithoutEnd(Iterable[float]):
+    """When its pauses are used up, kopf gives one watch up for good, and neither ends nor tells us."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain(_PAUSES_SECONDS, itertools.repeat(_LONGEST_PAUSE_SECONDS))
+
+
 def watch_settings() -> kopf.OperatorSettings:
     """No Events of kopf's own, no peering, no search for kinds that come and go: less to be allowed to do."""
     settings = kopf.OperatorSettings()
@@ -88,5 +100,6 @@ def watch_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = 290
     settings.watching.inactivity_timeout = 120
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = _WithoutEnd()
     settings.process.ultimate_exiting_timeout = None
     return settings

@@ -28,7 +28,8 @@ _LONGEST_BACKOFF_SECONDS = 300
 
 def decide(case: Case) -> Step:
     """One step; the shell comes back with what it changed."""
-    if case.dwf.metadata.deletion_timestamp:
+    # What is in a namespace that ends is deleted next, and so may be our rights: there is no time to lose.
+    if case.dwf.metadata.deletion_timestamp or case.observed.namespace_ends:
         return decide_deletion(case)
     if case.dwf.status.is_true("Completed"):
         return Step(phase="Completed", reason="Completed", message=_completed_message(case))
@@ -94,9 +95,6 @@ def _without_pod(case: Case) -> Step:
     own = case.own_current
     if own is not None and own.state == "Sealed" and own.seal_reason == "Completed":
         return Step(phase="Completed", reason="Completed", message=_completed_message(case))
-    if case.observed.namespace_ends:
-        told = "its namespace is being deleted: no pod can be made there any more"
-        return Step(phase="Deleting", reason="NamespaceEnds", message=told)
     unread = isinstance(case.observed.current, CurrentUnread)
     suspended = case.dwf.spec.operating_mode == "Suspended"
     trouble = missing(case)

@@ -1,8 +1,10 @@
 """What is left to do before an object may go? Its pod ends, its data is released or removed, then the finalizer."""
 
+from msgspec.structs import replace
+
 from dormouse_operator.api import Condition
-from dormouse_operator.plan.actions import DeletePod, EmitEvent, LeaveStore, ReleaseData, RemoveFinalizer
-from dormouse_operator.plan.case import Case, Step, Trouble, missing, reading_current, stalled
+from dormouse_operator.plan.actions import DeletePod, EmitEvent, LeaveStore, ReadCurrent, ReleaseData, RemoveFinalizer
+from dormouse_operator.plan.case import READ_AGAIN_SECONDS, Case, Step, Trouble, missing, reading_current, stalled
 from dormouse_operator.plan.naming import ABANDON_ANNOTATION, FINALIZER
 from dormouse_operator.plan.observed import CurrentAbsent, CurrentMalformed, CurrentSeen, CurrentUnread
 
@@ -43,7 +45,8 @@ def _with_store(case: Case) -> Step:
         )
     if isinstance(current, CurrentMalformed):
         told = f"CURRENT cannot be understood: {current.error}; restore that object, {_WAY_OUT}"
-        return stalled(Trouble("CurrentMalformed", told))
+        step = stalled(Trouble("CurrentMalformed", told))
+        return replace(step, actions=(ReadCurrent(),), wait_seconds=READ_AGAIN_SECONDS)
     if isinstance(current, CurrentSeen) and current.workflow_uid != case.dwf.metadata.uid:
         return _let_go("NothingToRelease", f"the data of this name belongs to workflow {current.workflow_uid}")
     if isinstance(current, CurrentAbsent) and not is_deleted:
@@ -57,12 +60,13 @@ def _with_store(case: Case) -> Step:
             return _let_go("DataReleased", "its data stays in the store and may be adopted")
         return _let_go("DataDeleted", "its data was removed from the store")
     doing = "is removed from" if policy == "Delete" else "is released in"
+    error = case.observed.release_error
     return Step(
         phase="Deleting",
-        reason="ReleasingData",
-        message=f"its data {doing} the store",
+        reason="StoreUnreachable" if error else "ReleasingData",
+        message=f"{error}; wait for the store, {_WAY_OUT}" if error else f"its data {doing} the store",
         actions=(ReleaseData(policy, case.last_epoch),),
-        wait_seconds=5.0,
+        wait_seconds=READ_AGAIN_SECONDS,
     )
 
 

@@ -51,6 +51,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     `lost_nodes` are confirmed as lost by the shell's own clock.
     `refused_pod` is what the API server said when it did not take the pod of the newest epoch; `namespace_ends`
     that it never will, because the namespace is being deleted.
+    `release_error` is what kept the data from being released when that was tried last.
     `report` is the newest that a pod posted: for the status only, no action may rest on it.
     """
 
@@ -61,4 +62,5 @@ class Observed(Struct, frozen=True, kw_only=True):
     lost_nodes: frozenset[str] = frozenset()
     refused_pod: str = ""
     namespace_ends: bool = False
+    release_error: str = ""
     report: Report | None = None

@@ -5,25 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from obstore.exceptions import BaseError
+
 from dormouse.replica.s3 import S3, Location
+from dormouse.replica.store import StoreError
 from dormouse_operator.api import ObjectStore
 
 
 def open_store(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path | None) -> S3:
-    """The bucket; `secret` holds the values of the Secret that the store's credentials name."""
+    """The bucket; `secret` holds the values of the Secret that the store's credentials name.
+
+    Raises:
+        StoreError: with what of the two cannot be used; nothing was asked of the store yet.
+    """
     spec = store.spec
-    return S3(
-        Location(
-            bucket=spec.bucket,
-            endpoint=spec.endpoint,
-            region=spec.region,
-            path_style=spec.path_style,
-            access_key_id=_text(secret, spec.credentials.secret_ref.access_key_id_key),
-            secret_access_key=_text(secret, spec.credentials.secret_ref.secret_access_key_key),
-            ca_bundle="" if ca_bundle is None else str(ca_bundle),
-        )
+    reference = spec.credentials.secret_ref
+    location = Location(
+        bucket=spec.bucket,
+        endpoint=spec.endpoint,
+        region=spec.region,
+        path_style=spec.path_style,
+        access_key_id=_text(secret, reference.name, reference.access_key_id_key),
+        secret_access_key=_text(secret, reference.name, reference.secret_access_key_key),
+        ca_bundle="" if ca_bundle is None else str(ca_bundle),
     )
+    try:
+        return S3(location)
+    except (ValueError, OSError, BaseError) as error:
+        told = str(error).partition("\n")[0]
+        what = "the certificates of spec.caBundle cannot be read"
+        if not location.ca_bundle:
+            what = "the store cannot be opened"
+        raise StoreError(f"{what}: {told}") from error
 
 
-def _text(secret: Mapping[str, bytes], key: str) -> str:
-    return secret.get(key, b"").decode(errors="replace")
+def _text(secret: Mapping[str, bytes], name: str, key: str) -> str:
+    text = secret.get(key, b"").decode(errors="replace")
+    # The S3 client panics at a header that cannot be written.
+    if not text.isascii() or not text.isprintable() or " " in text:
+        what = "has a line break, a blank or something else in it that no key has; write it anew"
+        raise StoreError(f"Secret `{name}`: the value of `{key}` {what}")
+    return text

@@ -28,14 +28,16 @@ class _Broken(Exception):
 
 async def probe(store: Store, prefix: str) -> Probe:
     """Write a few small objects below `prefix`, race for one of them, and remove them again."""
-    key = "/".join(part for part in (prefix, ".dormouse-probe", uuid4().hex) if part)
+    folder = "/".join(part for part in (prefix, ".dormouse-probe") if part)
+    key = f"{folder}/{uuid4().hex}"
     try:
         async with asyncio.timeout(_LONGEST_SECONDS):
             await _race(store, key)
     except (_Broken, StoreUnsupported) as broken:
         return Probe(_ANSWERS, Verdict("False", "ConditionalWritesUnsupported", str(broken)))
     except (StoreError, OSError, TimeoutError) as failed:
-        return unavailable(type(failed).__name__, str(failed) or f"no answer within {_LONGEST_SECONDS} s")
+        told = str(failed).replace(key, folder)  # the same trouble in the same words
+        return unavailable(type(failed).__name__, told or f"no answer within {_LONGEST_SECONDS} s")
     return Probe(_ANSWERS, Verdict("True", "Proven", f"{RACERS} writers raced for one ETag and one won"))
 
 
