@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from testcluster import base_image
@@ -24,6 +25,8 @@ from testcluster.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ("worker", "operator")
+EXAMPLES = ("data_pipeline",)
+"""Folders of `examples` with a Containerfile that starts from the worker's image."""
 SOURCES = ("worker/src", "operator/src", "observer/src", "pyproject.toml", "README.md", "LICENSE")
 PUBLIC_BASE = "docker.io/library/python:3.13-slim"
 _BUILT_WITHIN_SECONDS = 1200.0
@@ -47,16 +50,37 @@ def main() -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _Recipe:
+    """What an image is made of: a Containerfile, the folder that it copies from, and all files that matter."""
+
+    containerfile: str
+    context: str
+    inputs: tuple[str, ...]
+
+
+def _recipe(image: str) -> _Recipe:
+    if image in EXAMPLES:
+        folder = f"examples/{image}"
+        modules = sorted(path.relative_to(ROOT) for path in (ROOT / folder).glob("*.py"))
+        containerfile = f"{folder}/Containerfile"
+        return _Recipe(containerfile, folder, (containerfile, *map(str, modules)))
+    containerfile = f"{image}/Containerfile"
+    lists = (f"{image}/requirements.txt", "hack/requirements-build.txt")
+    return _Recipe(containerfile, ".", (*SOURCES, containerfile, *lists))
+
+
 def build(image: str, tag: str | None, base: str | None, progress: Progress) -> tuple[str, Path]:
     """The name and the archive of one image; built unless everything that goes into it was built before."""
     with_docker = docker_answers()
-    archived_base = None if base or with_docker else base_image.archive(progress)
-    base = base or (PUBLIC_BASE if archived_base is None else base_image.NAME)
+    base, archived_base = _base(image, base, with_docker, progress)
     folder = cache_folder().parent / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    key = _key(image, f"{tag} {base} {archived_base}")
-    named = f"localhost/dormouse-{image}:{tag or key}"
-    archive = folder / f"dormouse-{image}-{key}.tar"
+    recipe = _recipe(image)
+    key = _key(image, f"{tag} {base} {archived_base}", recipe.inputs)
+    called = f"dormouse-{image.replace('_', '-')}"
+    named = f"localhost/{called}:{tag or key}"
+    archive = folder / f"{called}-{key}.tar"
     if archive.exists():
         archive.touch()
         return named, archive
@@ -64,18 +88,30 @@ def build(image: str, tag: str | None, base: str | None, progress: Progress) -> 
     fresh = archive.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with _pip_settings() as settings:
-        options = [f"--build-arg=BASE={base}", f"--secret=id=pip,src={settings}", f"--file={image}/Containerfile"]
+        options = [f"--build-arg=BASE={base}", f"--secret=id=pip,src={settings}", f"--file={recipe.containerfile}"]
+        arguments = [*options, f"--tag={named}", recipe.context]
         if with_docker:
-            _docker(["build", *options, f"--tag={named}", "."])
+            if archived_base is not None:
+                _docker(["load", "--quiet", f"--input={archived_base}"])
+            _docker(["build", *arguments])
             _docker(["save", f"--output={fresh}", named])
         else:
             install(FOR_THE_IMAGES, progress)
-            _with_buildah(folder / "storage", archived_base, options, named, fresh)
+            _with_buildah(folder / "storage", archived_base, arguments, named, fresh)
     fresh.replace(archive)
-    for old in sorted(folder.glob(f"dormouse-{image}-*.tar"), key=lambda path: path.stat().st_mtime)[:-_ARCHIVES_KEPT]:
+    for old in sorted(folder.glob(f"{called}-*.tar"), key=lambda path: path.stat().st_mtime)[:-_ARCHIVES_KEPT]:
         old.unlink()
     progress.say(f"{image}: {archive.stat().st_size >> 20} MiB")
     return named, archive
+
+
+def _base(image: str, given: str | None, with_docker: bool, progress: Progress) -> tuple[str, Path | None]:
+    """What it starts from, and the archive of that if no registry has it."""
+    if image in EXAMPLES:
+        return build("worker", None, given, progress)
+    if given:
+        return given, None
+    return (PUBLIC_BASE, None) if with_docker else (base_image.NAME, base_image.archive(progress))
 
 
 def _docker(arguments: Sequence[str]) -> None:
@@ -83,7 +119,7 @@ def _docker(arguments: Sequence[str]) -> None:
     _in_root(["docker", *arguments], environment=environment)
 
 
-def _with_buildah(storage: Path, base: Path | None, options: list[str], name: str, archive: Path) -> None:
+def _with_buildah(storage: Path, base: Path | None, arguments: list[str], name: str, archive: Path) -> None:
     """The layers stay in the user's cache; the mounts end with a mount namespace of their own."""
     with tempfile.TemporaryDirectory(prefix="dormouse-images-") as temporary:
         private = ["unshare", "--mount", "--propagation=private"] if os.geteuid() == 0 else []
@@ -92,7 +128,7 @@ def _with_buildah(storage: Path, base: Path | None, options: list[str], name: st
             _in_root([*buildah, "pull", "--quiet", f"docker-archive:{base}"])
         # A plain chroot: nothing is downloaded but packages, and no daemon or privilege beyond root is needed.
         how = ["--layers", "--isolation=chroot", "--network=host", *(["--pull-never"] if base else [])]
-        _in_root([*buildah, "build", "--quiet", *how, *_certificates(), *options, f"--tag={name}", "."])
+        _in_root([*buildah, "build", "--quiet", *how, *_certificates(), *arguments])
         _in_root([*buildah, "push", "--quiet", name, f"docker-archive:{archive}:{name}"])
 
 
@@ -134,9 +170,8 @@ def _certificates() -> list[str]:
     return [f"--volume={trusted}:{_CERTIFICATES_INSIDE}:ro"] if trusted and not docker_answers() else []
 
 
-def _key(image: str, options: str) -> str:
+def _key(image: str, options: str, inputs: Sequence[str]) -> str:
     digest = hashlib.sha256(f"{image} {options}".encode())
-    inputs = (*SOURCES, f"{image}/Containerfile", f"{image}/requirements.txt", "hack/requirements-build.txt")
     for given in inputs:
         path = ROOT / given
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
@@ -152,7 +187,8 @@ def _arguments() -> argparse.Namespace:
         description="Build the container images and print the name and the archive of each. "
         "Archives are kept in the user's cache under a hash of what went into them.",
     )
-    parser.add_argument("images", nargs="*", metavar="worker|operator", help="which; both unless named")
+    known = (*IMAGES, *EXAMPLES)
+    parser.add_argument("images", nargs="*", metavar="|".join(known), help="which; worker and operator unless named")
     parser.add_argument("--tag", help="the images' tag (default: the hash of what went into each)")
     parser.add_argument(
         "--base",
@@ -161,8 +197,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--load", action="store_true", help="load them into the nodes of the test cluster")
     arguments = parser.parse_args()
-    if unknown := set(arguments.images) - set(IMAGES):
-        parser.error(f"there is no image {min(unknown)!r}; there are worker and operator")
+    if unknown := set(arguments.images) - set(known):
+        parser.error(f"there is no image {min(unknown)!r}; there are {', '.join(known)}")
     return arguments
 
 

@@ -141,6 +141,7 @@ def object_store() -> ObjectStore:
     try:
         return S3Store(
             os.environ["PIPELINE_BUCKET"],
+            prefix=os.environ.get("PIPELINE_PREFIX"),
             endpoint=os.environ["PIPELINE_ENDPOINT"],
             region=os.environ["PIPELINE_REGION"],
             access_key_id=os.environ["PIPELINE_ACCESS_KEY_ID"],
