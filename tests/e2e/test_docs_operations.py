@@ -67,7 +67,7 @@ class Reader:
     def counted(self) -> list[int]:
         """What the database that the page restores has counted, in order."""
         with closing(sqlite3.connect(self.shell.folder / "counter.sqlite")) as connection:
-            rows = connection.execute("SELECT payload FROM event WHERE kind = 'ActivityCompleted' ORDER BY seq")
+            rows = connection.execute("SELECT payload FROM event WHERE kind = 'ActivityCompleted' ORDER BY position")
             return [json.loads(payload) for (payload,) in rows]
 
     @property

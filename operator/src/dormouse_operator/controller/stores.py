@@ -113,8 +113,10 @@ class StoreKeeper:
             return
         found = await self._probe(store, credentials)
         is_proven = found.available.status == "True"
+        is_news = await self._statuses.judge(document, store, judgement(store, found)) is not None
+        # Only what was written counts as known: after a Conflict the store is asked again.
         self._probed[key] = _Probed(what, now + (PROVEN_SECONDS if is_proven else _ASK_AGAIN_SECONDS))
-        if await self._statuses.judge(document, store, judgement(store, found)) is None:
+        if not is_news:
             return
         for verdict, name in ((found.available, "Unavailable"), (found.conditional, "Refused")):
             if verdict.status == "False":
