@@ -133,7 +133,7 @@ def test_an_operator_that_dies_after_any_write_is_followed_by_one_that_goes_on(t
     tell(story)
 
 
-# Seen twice in sixty runs on a busy machine: the two overwrite each other's status for half a minute. Not explained yet.
+# Fails once in thirty runs on a busy machine: the two overwrite each other's status for half a minute. Not explained.
 @pytest.mark.long
 def test_two_operators_that_both_believe_to_lead_come_to_one_pod_of_the_newest_epoch(tell: Tell) -> None:
     async def story(made: Fleet) -> None:
