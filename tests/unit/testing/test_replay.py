@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ async def fetch(name: str) -> str:
     return name
 
 
-def shop(first: str, *, then: str = "") -> list[Workflow[..., object]]:
+def shop(first: str, *, then: str = "") -> list[Workflow[..., Any]]:
     """One version of the code."""
 
     @workflow
