@@ -66,3 +66,27 @@ def test_a_workflow_starts_when_its_store_answers_at_last(tell: Tell, monkeypatc
             assert made.condition("Available", "local", "objectstores")["status"] == "True"
 
     tell(story)
+
+
+def test_a_verdict_that_could_not_be_written_is_found_and_written_again(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        asked = 0
+
+        async def disturbed(store: ObjectStore, credentials: Credentials) -> Probe:
+            nonlocal asked
+            asked += 1
+            if asked == 1:  # somebody changes the object meanwhile: what is written on its old version is a Conflict
+                await made.server.change(
+                    "objectstores", "local", lambda document: document["metadata"].update(labels={"changed": "yes"})
+                )
+            return await probe_store(store, credentials)
+
+        made.probe = disturbed
+        async with made.operator():
+            await made.apply_store()
+            await made.server.until(
+                lambda: made.condition("ConditionalWrites", "local", "objectstores").get("status") == "True"
+            )
+        assert asked == 2
+
+    tell(story)
