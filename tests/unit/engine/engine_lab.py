@@ -51,6 +51,10 @@ class HeldStore:
         self._open = True
         self.answer()
 
+    def close(self) -> None:
+        """Answer only when told to, from now on."""
+        self._open, self.asked = False, 0
+
 
 class EveryCommit(LocalOnly):
     """Keeps a copy of the database as it was after each commit: what a kill at that moment leaves behind."""

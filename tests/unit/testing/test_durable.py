@@ -120,6 +120,19 @@ def test_what_failed_is_tried_again_without_waiting_and_for_real_at_last(durable
     assert durable.clock.present - begin == timedelta(hours=1 + 2)
 
 
+def test_attempts_fail_by_their_number(durable: Durable) -> None:
+    durable.fail(charge, ConnectionError("no answer"), attempts={1, 2, 4})
+    durable.replace(charge, lambda _: attempts_that_run())
+    with pytest.raises(ExecutionFailed, match="failed after 4 attempts: ConnectionError"):
+        durable.run(pays)
+    assert ran == ["attempt 3"]
+
+
+def attempts_that_run() -> str:
+    ran.append(f"attempt {activity_info().attempt}")
+    raise ConnectionError("of the bank itself")
+
+
 def test_an_activity_that_fails_too_often_fails_its_workflow(durable: Durable) -> None:
     durable.fail(charge, ConnectionError("no answer"), attempts=4)
     with pytest.raises(ExecutionFailed, match="no answer"):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dormouse import Signal, Workflow, activity, workflow
+from dormouse.client.file import NotReadable
 from dormouse.testing import Durable, NotReplayed, replay
 
 go = Signal("go", str)
@@ -83,3 +84,19 @@ def test_a_test_that_is_async_replays_as_well(file: Path) -> None:
         return replay(file, shop("a"))
 
     assert asyncio.run(test()) == ["ended", "open"]
+
+
+def test_a_folder_of_recorded_files_is_replayed_and_each_execution_named_with_its_file(file: Path) -> None:
+    (file.parent / "other.sqlite").write_bytes(file.read_bytes())
+    names = ["other.sqlite/ended", "other.sqlite/open", "test.sqlite/ended", "test.sqlite/open"]
+    assert replay(file.parent, shop("a")) == names
+    with pytest.raises(NotReplayed, match="4 cannot go on") as refused:
+        replay(file.parent, shop("b"))
+    assert list(refused.value.blocked) == names
+
+
+def test_a_folder_without_files_or_a_file_that_is_not_there_is_not_taken_for_a_success(tmp_path: Path) -> None:
+    with pytest.raises(NotReadable, match="so nothing was replayed"):
+        replay(tmp_path, shop("a"))
+    with pytest.raises(NotReadable, match="there is no file"):
+        replay(tmp_path / "no.sqlite", shop("a"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -40,14 +40,29 @@ class Raised:
 
 
 Outcome = Succeeded | Raised
+Run = Callable[[ActivityCall, tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]
+"""Runs the function of one attempt, with its arguments."""
 
 
 class Attempts:
-    """Runs attempts, a bounded number at a time, and reports how each ended."""
+    """Runs attempts, a bounded number at a time, and reports how each ended.
+
+    Args:
+        report: told how an attempt ended, unless it was cancelled.
+        rested: told when none runs or waits for its turn any more.
+        keep_heartbeat: told of details that are to be written.
+        identity: what idempotency keys begin with.
+        clock: what time it is.
+        at_once: how many run at the same time.
+        threads: how many that are not async run at the same time.
+        watch: looks whether they block the loop.
+        around: wraps the running of each one's function.
+    """
 
     def __init__(
         self,
         report: Callable[[ActivityCall, Outcome], None],
+        rested: Callable[[], None],
         keep_heartbeat: Callable[[ActivityCall], None],
         identity: str,
         clock: Clock,
@@ -55,8 +70,10 @@ class Attempts:
         at_once: int,
         threads: int,
         watch: LoopWatch,
+        around: Callable[[Run], Run] | None,
     ) -> None:
         self._report = report
+        self._rested = rested
         self._keep_heartbeat = keep_heartbeat
         self._identity = identity
         self._clock = clock
@@ -67,6 +84,7 @@ class Attempts:
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
         self._watch = watch
+        self._call = self._run_function if around is None else around(self._run_function)
 
     def __contains__(self, call: object) -> bool:
         return call in self._running
@@ -116,6 +134,8 @@ class Attempts:
             if call in self._unkept:
                 self._unkept.pop(call).cancel()
             self._begin_queued()
+            if self.idle:
+                self._rested()
         self._report(call, outcome)
 
     def _begin_queued(self) -> None:
@@ -152,7 +172,7 @@ class Attempts:
         except (TypeError, msgspec.ValidationError) as error:
             return self._raised(call, TypeError(f"the result of {activity.name} does not fit: {error}"), final=True)
 
-    async def _call(self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def _run_function(self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function: Callable[..., Any] = call.activity.function
         if call.activity.is_async:
             return await function(*args, **kwargs)

@@ -48,7 +48,10 @@ class _Appointment:
 
 
 class ManualClock:
-    """Stands still until a test moves it, so that a workflow that sleeps for a month is tested at once."""
+    """Stands still until a test moves it, so that a workflow that sleeps for a month is tested at once.
+
+    It begins on 14 November 2023 at 22:13:20 UTC, unless told otherwise.
+    """
 
     def __init__(self, now: int = 1_700_000_000 * SECOND) -> None:
         self._now = now
@@ -64,9 +67,22 @@ class ManualClock:
         self._appointments.append(appointment)
         return appointment
 
+    @property
+    def present(self) -> datetime:
+        """The moment at which it stands."""
+        return to_datetime(self._now)
+
+    def next_due(self) -> int | None:
+        """When the next timer rings or the next retry begins; None when nothing is waited for."""
+        return min((one.moment for one in self._appointments if not one.cancelled), default=None)
+
     def advance(self, seconds: float) -> None:
         """Move the clock and ring for all that became due."""
-        self._now += round(seconds * SECOND)
+        self.jump_to(self._now + round(seconds * SECOND))
+
+    def jump_to(self, moment: int) -> None:
+        """Go on to this moment, and ring for all that is due by then. It never goes back."""
+        self._now = max(self._now, moment)
         due = [one for one in self._appointments if one.moment <= self._now]
         self._appointments = [one for one in self._appointments if one.moment > self._now]
         for appointment in sorted(due, key=lambda one: one.moment):

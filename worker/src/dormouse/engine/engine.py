@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, overload
 
 import msgspec
 
+from dormouse.engine.attempts import Run
 from dormouse.engine.clock import Clock, SystemClock
 from dormouse.engine.control import Control
 from dormouse.engine.database import Database, Row
@@ -67,6 +68,7 @@ class Engine:
         all_counts: what the file holds counts already, so work goes on from it without waiting for `durability`.
         resting_in_memory: how many executions that wait for long stay in memory; the others are only in the file,
             and replayed when a timer or a message comes.
+        around_attempts: wraps the running of each attempt's function: a place for faults of tests.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Engine:
         blocked_loop_seconds: float = 1.0,
         all_counts: bool = False,
         resting_in_memory: int = 256,
+        around_attempts: Callable[[Run], Run] | None = None,
     ) -> None:
         self.workflows = by_name(workflows)
         self._path = Path(path)
@@ -97,6 +100,7 @@ class Engine:
         self._blocked_loop_seconds = blocked_loop_seconds
         self._all_counts = all_counts
         self._resting_in_memory = resting_in_memory
+        self._around_attempts = around_attempts
         self._draining = False
         self._closed = False
 
@@ -120,6 +124,7 @@ class Engine:
             blocked_loop_seconds=self._blocked_loop_seconds,
             counts=self._registry.counts,
             all_counts=self._all_counts,
+            around_attempts=self._around_attempts,
         )
         turns, registry, database = self._turns, self._registry, self._database
         self._recovery = recovery = Recovery(turns, registry, database, self.workflows)
@@ -309,6 +314,13 @@ class Engine:
         """Wait until the executions may do something else than when this was asked last."""
         await self._turns.moved.wait()
         self._turns.moved.clear()
+
+    async def settled(self) -> None:
+        """Wait until nothing runs, waits to be written or to count: only timers, retries and messages can come now.
+
+        It returns as well when the engine cannot write any more.
+        """
+        await self._turns.settled()
 
     @property
     def failure(self) -> asyncio.Future[BaseException]:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from dormouse.engine.alarms import Alarmed, Alarms
-from dormouse.engine.attempts import Attempts, Outcome, Succeeded
+from dormouse.engine.attempts import Attempts, Outcome, Run, Succeeded
 from dormouse.engine.calls import ActivityCall, Pending, Sleep
 from dormouse.engine.clock import SECOND, Clock
 from dormouse.engine.database import Database
@@ -69,6 +69,7 @@ class Turns:
         blocked_loop_seconds: float,
         counts: Callable[[Execution], None],
         all_counts: bool,
+        around_attempts: Callable[[Run], Run] | None,
     ) -> None:
         self._database = database
         self._durability = durability
@@ -82,16 +83,19 @@ class Turns:
         self.recovered = asyncio.Event()
         self.moved = asyncio.Event()
         """Set with every effect: the executions may do something else now."""
+        self._stirred = asyncio.Event()
         self.busy_at = clock.now()
         self.watch = LoopWatch(lambda: not self.attempts.idle, blocked_loop_seconds)
         self.attempts = Attempts(
             self._activity_ended,
+            self._stir,
             self._heartbeat_heard,
             identity,
             clock,
             at_once=activities_at_once,
             threads=threads,
             watch=self.watch,
+            around=around_attempts,
         )
         self.alarms = Alarms(clock, self._alarm_rang)
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -115,6 +119,16 @@ class Turns:
         """Nothing is running, nothing waits to be written or to count."""
         undone = self._arrived or self._scheduled or self._committing or self._unreleased or self._unheard
         return not undone and self.journal.batch.empty and self.attempts.idle
+
+    async def settled(self) -> None:
+        """Wait until it is quiet, or nothing can be written any more."""
+        while not (self.quiet or self.failure.done()):
+            await self._stirred.wait()
+
+    def _stir(self) -> None:
+        """Have those look again who wait until it is quiet."""
+        self._stirred.set()
+        self._stirred.clear()
 
     # What arrives.
 
@@ -213,7 +227,9 @@ class Turns:
             self._fail(error)
             return
         batch = self.journal.take()
-        if not batch.empty:
+        if batch.empty:
+            self._stir()
+        else:
             self._committing = asyncio.get_running_loop().create_task(self._commit(batch))
 
     def _take(self, at: int) -> None:
@@ -286,6 +302,7 @@ class Turns:
             self._unheard += batch.heard
         else:
             self.moved.set()
+        self._stir()
         self._tell_who_waits(batch)
         if self.dormancy is not None and not self._draining:
             self.dormancy.let_go()
@@ -312,6 +329,7 @@ class Turns:
         self._asked_early.clear()
         dormancy.let_go()
         self.moved.set()
+        self._stir()
         self._write_decisions()
 
     def _write_decisions(self) -> None:
@@ -364,6 +382,7 @@ class Turns:
     def _fail(self, error: BaseException) -> None:
         if not self.failure.done():
             self.failure.set_result(error)
+            self._stir()
             self._refuse_answers(f"the engine cannot write any more: {error!r}")
 
     def _refuse_answers(self, message: str) -> None:

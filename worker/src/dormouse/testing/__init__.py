@@ -5,9 +5,9 @@ pytest finds the fixture `durable` by itself. Elsewhere make a `Durable` with a 
 
 from __future__ import annotations
 
-from dormouse.testing.clock import VirtualClock
+from dormouse.engine.clock import ManualClock
 from dormouse.testing.durable import Durable
 from dormouse.testing.engine import Stuck, VirtualEngine
 from dormouse.testing.replaying import NotReplayed, replay
 
-__all__ = ["Durable", "VirtualEngine", "VirtualClock", "Stuck", "replay", "NotReplayed"]
+__all__ = ["Durable", "VirtualEngine", "ManualClock", "Stuck", "replay", "NotReplayed"]

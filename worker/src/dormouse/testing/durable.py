@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar, overload
 
+from dormouse.engine.clock import ManualClock
 from dormouse.engine.definitions import Activity, Workflow
 from dormouse.errors import DormouseError, EngineStopped
-from dormouse.testing.clock import VirtualClock
 from dormouse.testing.engine import VirtualEngine
 from dormouse.testing.faults import CrashAfter, Failing, Faults
 
@@ -37,7 +37,7 @@ class Durable:
 
     def __init__(self, folder: Path, *, most_jumps: int = 10_000) -> None:
         self.database = folder / "test.sqlite"
-        self.clock = VirtualClock()
+        self.clock = ManualClock()
         self._folder = folder
         self._most_jumps = most_jumps
         self._faults = Faults()
@@ -46,9 +46,13 @@ class Durable:
 
     # What goes wrong.
 
-    def fail(self, activity: Activity[..., Any], error: BaseException, *, attempts: int = 1) -> None:
-        """Have the first attempts of each call of an activity raise; the real one runs after that."""
-        self._faults.failing[activity.function] = Failing(error, attempts)
+    def fail(self, activity: Activity[..., Any], error: BaseException, *, attempts: int | Collection[int] = 1) -> None:
+        """Have attempts of each call of an activity raise: the first so many, or those with these numbers.
+
+        The others run for real.
+        """
+        numbers = range(1, attempts + 1) if isinstance(attempts, int) else frozenset(attempts)
+        self._faults.failing[activity.function] = Failing(error, numbers)
 
     def replace(self, activity: Activity[P, R], function: Callable[P, R] | Callable[P, Awaitable[R]]) -> None:
         """Run this instead of an activity. Its result is written, and read, as the activity's would be."""

@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import Any
 
-from dormouse.engine.clock import SECOND
+from dormouse.engine.clock import SECOND, ManualClock
 from dormouse.engine.database import Row
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.engine import Engine
 from dormouse.engine.journal import Event
 from dormouse.errors import DormouseError
-from dormouse.testing.clock import VirtualClock
 from dormouse.testing.faults import CrashAfter, Faults
 
-_SETTLED_ROUNDS = 5
+_ROUNDS_FOR_THE_TEST = 5
+"""Its own tasks come before the clock."""
 _PAUSE_SECONDS = 0.001
 
 
@@ -38,24 +38,17 @@ class VirtualEngine(Engine):
         path: Path,
         workflows: ModuleType | Iterable[Workflow[..., Any]],
         *,
-        clock: VirtualClock,
+        clock: ManualClock,
         faults: Faults,
         crash: CrashAfter,
         most_jumps: int,
         alone: bool,
     ) -> None:
-        super().__init__(path, workflows, clock=clock, durability=crash)
+        super().__init__(path, workflows, clock=clock, durability=crash, around_attempts=faults.around)
         self.clock = clock
-        self._faults = faults
         self._crash = crash
         self._most_jumps = most_jumps
         self._alone = alone
-
-    async def __aenter__(self) -> Self:
-        await super().__aenter__()
-        attempts = self._turns.attempts
-        attempts._call = self._faults.around(attempts._call)  # type: ignore[method-assign, assignment]
-        return self
 
     @property
     def crashed(self) -> bool:
@@ -71,7 +64,7 @@ class VirtualEngine(Engine):
         ended = asyncio.ensure_future(super().outcome(execution_id))
         try:
             for _ in range(self._most_jumps):
-                if not await self._settled(unless=ended):
+                if not await self._nothing_happens(unless=ended):
                     return await ended
                 due = self.clock.next_due()
                 if due is not None:
@@ -88,22 +81,26 @@ class VirtualEngine(Engine):
     async def sleep(self, seconds: float) -> None:
         """Let so much time pass; what is due on the way happens at its moment."""
         until = self.clock.now() + round(seconds * SECOND)
-        while await self._settled():
+        while await self._nothing_happens():
             due = self.clock.next_due()
             self.clock.jump_to(until if due is None else min(due, until))
             if due is None or due > until:
                 break
-        await self._settled()
+        await self._nothing_happens()
 
-    async def _settled(self, unless: asyncio.Future[Any] | None = None) -> bool:
+    async def _nothing_happens(self, unless: asyncio.Future[Any] | None = None) -> bool:
         """Wait until nothing happens any more but by the clock; False when that is over, or the engine has died."""
         rounds = 0
-        while rounds < _SETTLED_ROUNDS:
+        while rounds < _ROUNDS_FOR_THE_TEST:
+            settled = asyncio.ensure_future(self.settled())
+            try:
+                await asyncio.wait({settled} if unless is None else {settled, unless}, return_when="FIRST_COMPLETED")
+            finally:
+                settled.cancel()
             if self.failure.done() or (unless is not None and unless.done()):
                 return False
-            quiet = self.standing().can_hibernate
-            rounds = rounds + 1 if quiet else 0
-            await asyncio.sleep(0 if quiet else _PAUSE_SECONDS)
+            rounds = rounds + 1 if self.standing().can_hibernate else 0
+            await asyncio.sleep(0)
         return True
 
     def _waits(self, execution_id: str) -> str:

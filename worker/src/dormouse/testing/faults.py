@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from dormouse.engine.attempts import Run
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.durability import LocalOnly
 
 Function = Callable[..., Any]
-Run = Callable[[ActivityCall, tuple[Any, ...], dict[str, Any]], Awaitable[Any]]
-"""Runs one attempt of an activity."""
 
 
 @dataclass(frozen=True)
 class Failing:
-    """The first attempts of each call of an activity raise this."""
+    """The attempts of each call of an activity that have these numbers raise this."""
 
     error: BaseException
-    attempts: int
+    attempts: Collection[int]
 
 
 @dataclass
@@ -38,7 +37,7 @@ class Faults:
         async def run_with_faults(call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             function = call.activity.function
             failing = self.failing.get(function)
-            if failing is not None and call.attempt <= failing.attempts:
+            if failing is not None and call.attempt in failing.attempts:
                 raise failing.error.with_traceback(None)
             if function not in self.replaced:
                 return await run(call, args, kwargs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dormouse.client.file import DatabaseFile
+from dormouse.client.file import DatabaseFile, NotReadable
 from dormouse.engine.database import Row
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.execution import Execution
@@ -25,30 +25,46 @@ class NotReplayed(DormouseError):
     """Some executions could not go on with the present code.
 
     Attributes:
-        blocked: why, by the executions' ids.
+        blocked: why, by the executions as `replay` names them.
     """
 
-    def __init__(self, file: Path, blocked: dict[str, Blocked]) -> None:
+    def __init__(self, recorded: Path, blocked: dict[str, Blocked]) -> None:
         self.blocked = blocked
         lines = [f"{execution}: {_explained(why)}" for execution, why in blocked.items()]
-        super().__init__(f"{file}: {len(lines)} cannot go on with this code\n" + "\n".join(lines))
+        super().__init__(f"{recorded}: {len(lines)} cannot go on with this code\n" + "\n".join(lines))
 
 
-def replay(file: Path | str, workflows: ModuleType | Iterable[Workflow[..., Any]]) -> list[str]:
-    """Run the code over the logs of all executions of a database file, and give their ids. The file is only read.
+def replay(recorded: Path | str, workflows: ModuleType | Iterable[Workflow[..., Any]]) -> list[str]:
+    """Run the code over the logs of all executions of a database file, or of all files `*.sqlite` of a folder.
+
+    The files are only read. Gives the executions' ids; of a folder each with its file, as `file.sqlite/id`.
 
     Raises:
         NotReplayed: when the code asks for something else than a log holds.
+        NotReadable: when there is no such file, or it is none of Dormouse; or no file in the folder.
     """
-    known = by_name(workflows)
-    with DatabaseFile(Path(file)) as database:
-        recorded = [(row, database.events(row)) for row in database.rows()]
+    path, known = Path(recorded), by_name(workflows)
+    ends: dict[str, Blocked | None] = {}
     with ThreadPoolExecutor(1) as elsewhere:  # the loop of a test that is async cannot run a workflow's as well
-        ends = {row.id: elsewhere.submit(_replay, row, events, known).result() for row, events in recorded}
+        for file, prefix in _files(path):
+            with DatabaseFile(file) as database:
+                logs = [(row, database.events(row)) for row in database.rows()]
+            for row, events in logs:
+                ends[prefix + row.id] = elsewhere.submit(_replay, row, events, known).result()
     blocked = {execution: why for execution, why in ends.items() if why is not None}
     if blocked:
-        raise NotReplayed(Path(file), blocked)
+        raise NotReplayed(path, blocked)
     return list(ends)
+
+
+def _files(path: Path) -> list[tuple[Path, str]]:
+    """The files, and what is put before the ids of their executions."""
+    if not path.is_dir():
+        return [(path, "")]
+    files = sorted(path.glob("*.sqlite"))
+    if not files:
+        raise NotReadable(f"there is no file *.sqlite in the folder {path}, so nothing was replayed")
+    return [(file, f"{file.name}/") for file in files]
 
 
 def _replay(row: Row, events: list[Event], known: dict[str, Workflow[..., Any]]) -> Blocked | None:
