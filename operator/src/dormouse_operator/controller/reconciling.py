@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from msgspec import to_builtins
-
 from dormouse.replica.layout import Layout
 from dormouse.replica.store import StoreError
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, parse
@@ -196,7 +194,7 @@ class Reconciler:
         """False when the object is gone, and with it everything that was planned."""
         namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
         try:
-            saved = await self._statuses.save(document, to_builtins(planned.status))
+            saved = await self._statuses.save(document, planned.status)
         except NotFound:
             self._statuses.forget(document["metadata"]["uid"])
             self._world.drop(WORKFLOWS, document)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from dormouse_operator.controller.api_server import ApiServer
 from dormouse_operator.controller.resources import Document, Resource, key_of, version_of
 
 
-def status_patch(document: Document, status: Document) -> Document | None:
-    """What turns the document's status into this one, on the condition that the document is still as it was read."""
+def status_patch(document: Document, status: msgspec.Struct) -> Document | None:
+    """What turns the document's status into this one, on the condition that the document is still as it was read.
+
+    Fields that the status has no name for stay: a newer operator wrote them.
+    """
     before: Document = document.get("status") or {}
-    changed: dict[str, Any] = {name: value for name, value in status.items() if before.get(name) != value}
-    changed |= dict.fromkeys(name for name in before if name not in status)
+    # As JSON would have it: a tuple never equals the list that the API server answers with.
+    after: Document = msgspec.json.decode(msgspec.json.encode(status))
+    changed: dict[str, Any] = {name: value for name, value in after.items() if before.get(name) != value}
+    ours = (field.encode_name for field in msgspec.structs.fields(status))
+    changed |= dict.fromkeys(name for name in ours if name in before and name not in after)
     if not changed:
         return None
     metadata = {"uid": document["metadata"]["uid"], "resourceVersion": document["metadata"]["resourceVersion"]}
@@ -26,9 +34,9 @@ class StatusWriter:
         """Writes the status subresource of one kind."""
         self._api = api
         self._resource = resource
-        self._sent: dict[str, tuple[int, Document]] = {}
+        self._sent: dict[str, tuple[int, msgspec.Struct]] = {}
 
-    async def save(self, document: Document, status: Document) -> Document | None:
+    async def save(self, document: Document, status: msgspec.Struct) -> Document | None:
         """The document with the new status; None when there was nothing to write. Raises ApiError."""
         patch = status_patch(document, status)
         uid = document["metadata"]["uid"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from msgspec import to_builtins
 from msgspec.structs import replace
 
 from dormouse_operator.api import Condition, ObjectStore, ObjectStoreStatus, Verdict, parse
@@ -59,7 +58,7 @@ class StoreStatuses:
     async def save(self, document: Document, status: ObjectStoreStatus) -> Document | None:
         """The document with the new status; None when there was nothing to write. Raises ApiError."""
         try:
-            saved = await self._writer.save(document, to_builtins(status))
+            saved = await self._writer.save(document, status)
         except Conflict:
             self._world.put(STORES, await self._api.get(STORES, *key_of(document)))
             raise
