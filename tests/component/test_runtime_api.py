@@ -245,7 +245,11 @@ def test_wrong_paths_methods_and_queries_are_refused(ask: Ask) -> None:
             ("GET", "/v1/executions?limit=nan", 422),
             ("GET", "/v1/executions?after=-1", 422),
             ("GET", "/v1/executions?after=99999999999999999999", 422),
-            ("GET", "/v1/executions/nobody/events?after=inf", 404),
+            ("GET", "/v1/executions?limit=1_0", 422),
+            ("GET", "/v1/executions?limit=1.5", 422),
+            ("GET", "/v1/executions?limit=0", 422),
+            ("GET", "/v1/executions/nobody/events?after=inf", 422),
+            ("GET", "/v1/executions/nobody/result?wait=1e999", 422),
         ]
         for method, path, status in wrong:
             answered, answer = await pod.request(method, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import re
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 
 from runtime_pod import RuntimePod
 
-from dormouse.runtime import api
+from dormouse.runtime.refusals import REFUSALS
+from dormouse.runtime.routes import ROUTES
 from markdown_blocks import REPOSITORY, blocks
 
 PAGE = REPOSITORY / "docs" / "http-api.md"
@@ -80,13 +80,15 @@ def test_the_examples_answer_what_the_page_shows(tmp_path: Path) -> None:
     asyncio.run(live())
 
 
-def test_every_path_parameter_and_reason_is_on_the_page() -> None:
+def test_every_path_and_parameter_is_on_the_page() -> None:
     page = PAGE.read_text()
-    for pattern, methods, parameters in api._ROUTES:
-        path = pattern.pattern.replace("([^/]+)", "ID", 1).replace("([^/]+)", "NAME")
-        for method in methods:
-            (row,) = re.findall(rf"^\| `{method} {re.escape(path)}` \|([^|]*)\|", page, re.MULTILINE)
-            assert set(re.findall(r"`(\w+)`", row)) == (parameters if len(methods) == 1 or method == "GET" else set())
-    reasons = set(re.findall(r'_error\(\d+, "(\w+)"', inspect.getsource(api)))
-    assert reasons
-    assert {reason for reason in reasons if f"`{reason}`" not in page} == set()
+    for route in ROUTES:
+        path = route.path.replace("{execution}", "ID").replace("{name}", "NAME")
+        (row,) = re.findall(rf"^\| `{route.method} {re.escape(path)}` \|([^|]*)\|", page, re.MULTILINE)
+        assert re.findall(r"`(\w+)`", row) == [parameter.name for parameter in route.parameters]
+
+
+def test_every_reason_is_on_the_page_with_its_status() -> None:
+    rows = re.findall(r"^\| (\d{3}) \|([^|]*)\|", PAGE.read_text(), re.MULTILINE)
+    shown = {reason: int(status) for status, reasons in rows for reason in re.findall(r"`(\w+)`", reasons)}
+    assert shown == {reason: refusal.status for reason, refusal in REFUSALS.items()}

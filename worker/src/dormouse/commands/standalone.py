@@ -13,8 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from dormouse.engine.engine import Engine
-from dormouse.runtime.api import Api, refuse
+from dormouse.runtime.api import Api
 from dormouse.runtime.entrypoint import EntrypointFailed, load
+from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
 
 _NO_EPOCH = 0

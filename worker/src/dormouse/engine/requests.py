@@ -14,7 +14,8 @@ from dormouse.engine.definitions import Workflow, check_what_was_unknown
 from dormouse.engine.unknown_fields import refuse_unknown_fields
 from dormouse.errors import InvalidDefinition, InvalidInput
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}")
+ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9._:-]{0,199}"
+_ID = re.compile(ID_PATTERN)
 
 
 def by_name(workflows: ModuleType | Iterable[Workflow[..., Any]]) -> dict[str, Workflow[..., Any]]:

@@ -17,9 +17,10 @@ from dormouse.engine.payload import decode_failure
 from dormouse.errors import DormouseError, InvalidDefinition
 from dormouse.keeper.client import AlreadySealed, KeeperClient, KeeperError, Life
 from dormouse.pod import Marker, boot_id, read_marker
-from dormouse.runtime.api import Api, refuse
+from dormouse.runtime.api import Api
 from dormouse.runtime.ending import Ending, ending_of
 from dormouse.runtime.entrypoint import EntrypointFailed, load
+from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
 from dormouse.runtime.settings import Settings
 

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs
 
 import h11
 
 LARGEST_BODY = 1024 * 1024
-_LARGEST_HEAD = 64 * 1024
-_LONGEST_TARGET = 8 * 1024
+LARGEST_HEAD = 64 * 1024
+LONGEST_TARGET = 8 * 1024
 _IDLE_SECONDS = 75.0
 _LINGER_SECONDS = 2.0
 _log = logging.getLogger("dormouse.http")
@@ -20,6 +20,8 @@ _log = logging.getLogger("dormouse.http")
 
 @dataclass(frozen=True)
 class Request:
+    """One request; its path is as it was sent, percent signs and all."""
+
     method: str
     path: str
     query: dict[str, str]
@@ -32,6 +34,7 @@ class Response:
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = field(default=())
+    content_type: str = "application/json"
 
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -43,7 +46,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, answer: Answer, refuse: Refuse) -> None:
         self._answer = answer
         self._refusal = refuse
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD)
         self._head: h11.Request | None = None
         self._body = bytearray()
         self._refused = False
@@ -65,7 +68,7 @@ class _Connection(asyncio.Protocol):
             return
         self._stop_resting()
         self._http.receive_data(data)
-        if len(self._http.trailing_data[0]) > _LARGEST_HEAD and self._answering is not None:
+        if len(self._http.trailing_data[0]) > LARGEST_HEAD and self._answering is not None:
             self._transport.close()  # it sends on and on without waiting for its answer
             return
         self._read()
@@ -84,8 +87,8 @@ class _Connection(asyncio.Protocol):
                 self._rest()
                 return
             if isinstance(event, h11.Request):
-                if len(event.target) > _LONGEST_TARGET:
-                    self._refuse(414, f"a path with its query may have {_LONGEST_TARGET} bytes")
+                if len(event.target) > LONGEST_TARGET:
+                    self._refuse(414, f"a path with its query may have {LONGEST_TARGET} bytes")
                     return
                 self._begin(event)
             elif isinstance(event, h11.Data):
@@ -132,7 +135,7 @@ class _Connection(asyncio.Protocol):
 
     def _send(self, response: Response, *, with_body: bool = True, close: bool = False) -> None:
         headers = [
-            ("content-type", "application/json"),
+            ("content-type", response.content_type),
             ("content-length", str(len(response.body))),
             *response.headers,
             *([("connection", "close")] if close else []),
@@ -154,14 +157,23 @@ class _Connection(asyncio.Protocol):
 
 
 def _request(head: h11.Request, body: bytes) -> Request:
-    target = urlsplit(head.target.decode("ascii", "replace"))
+    target = head.target.decode("ascii", "replace")
+    path, _, query = _without_host(target).partition("?")
     return Request(
         head.method.decode("ascii"),
-        unquote(target.path),
-        {name: values[-1] for name, values in parse_qs(target.query, keep_blank_values=True).items()},
+        path,
+        {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()},
         {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers},
         body,
     )
+
+
+def _without_host(target: str) -> str:
+    """As a proxy is asked: `http://host/path`."""
+    scheme, colon, rest = target.partition("://")
+    if not colon or scheme.lower() not in {"http", "https"}:
+        return target
+    return f"/{rest.partition('/')[2]}"
 
 
 async def serve(answer: Answer, refuse: Refuse, host: str, port: int) -> asyncio.Server:

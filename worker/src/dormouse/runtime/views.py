@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
 from dormouse.engine.clock import to_text
 from dormouse.engine.database import Row
+from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.mismatch import Blocked
 from dormouse.engine.payload import Failure, decode_failure
 from dormouse.engine.standing import Standing, Waiting
+
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+_status = msgspec.Meta(extra_json_schema={"enum": [one.value for one in Status]})
+_kind = msgspec.Meta(extra_json_schema={"enum": [one.value for one in Kind]})
+_waited_for = msgspec.Meta(extra_json_schema={"enum": ["activity", "timer", "child", "signal"]})
 
 
 class ErrorView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,11 +32,11 @@ class ErrorView(msgspec.Struct, frozen=True, omit_defaults=True):
 class WaitingView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """One thing that an open execution waits for."""
 
-    kind: str
+    kind: Annotated[str, _waited_for]
     name: str | None = None
     attempt: int | None = None
     last_error: ErrorView | None = None
-    due_at: str | None = None
+    due_at: Moment | None = None
     id: str | None = None
 
 
@@ -38,9 +45,9 @@ class ExecutionView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
 
     id: str
     workflow: str
-    status: str
-    started_at: str
-    closed_at: str | None = None
+    status: Annotated[str, _status]
+    started_at: Moment
+    closed_at: Moment | None = None
     blocked: Blocked | None = None
     waits_for: list[WaitingView] | None = None
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -59,15 +66,21 @@ class EventView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     """An event as the API shows it."""
 
     position: int
-    kind: str
-    at: str
+    kind: Annotated[str, _kind]
+    at: Moment
     command: int | None = None
     name: str | None = None
     attempt: int | None = None
-    due: str | None = None
+    due: Moment | None = None
     source: str | None = None
     payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     key: str | None = None
+
+
+class EventsView(msgspec.Struct, frozen=True):
+    """Events of an execution's log, in their order."""
+
+    events: list[EventView]
 
 
 class AnswerView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -88,9 +101,28 @@ class StatusView(msgspec.Struct, frozen=True, rename="camel"):
     waiting: int
     retrying: int
     blocked: int
-    next_wake_at: str | None
-    idle_since: str | None
+    next_wake_at: Moment | None
+    idle_since: Moment | None
     can_hibernate: bool
+
+
+class HealthView(msgspec.Struct, frozen=True):
+    """Who answers at all is well."""
+
+    ok: bool = True
+
+
+class RefusalView(msgspec.Struct, frozen=True):
+    """Why a request was refused: one word for programs, and what to do for people."""
+
+    reason: str
+    message: str
+
+
+class RefusedView(msgspec.Struct, frozen=True):
+    """A refusal."""
+
+    error: RefusalView
 
 
 def moment(at: int | None) -> str | None:
