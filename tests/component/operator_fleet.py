@@ -44,13 +44,11 @@ class Fleet:
 
     # What a user does.
 
-    async def apply_store(self, **spec: Any) -> None:
+    async def apply_store(self, name: str = "local", **spec: Any) -> None:
         keys = {"accessKeyId": self.seaweedfs.access_key, "secretAccessKey": self.seaweedfs.secret_key}
         data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
-        await self.server.put("secrets", {**_named("Secret", "local", "v1"), "data": data})
-        await self.server.put(
-            "objectstores", {**_named("ObjectStore", "local"), "spec": {**self._store_spec(), **spec}}
-        )
+        await self.server.put("secrets", {**named("Secret", "local", "v1"), "data": data})
+        await self.server.put("objectstores", {**named("ObjectStore", name), "spec": {**self._store_spec(), **spec}})
 
     async def gone(self, name: str = "report") -> None:
         await self.server.until(lambda: name not in self.server.names("durableworkflows"))
@@ -64,7 +62,7 @@ class Fleet:
             **spec,
         }
         known = self.server.objects.get(("durableworkflows", "team", name))
-        document = copy.deepcopy(known) if known else _named("DurableWorkflow", name)
+        document = copy.deepcopy(known) if known else named("DurableWorkflow", name)
         await self.server.put("durableworkflows", {**document, "spec": made})
 
     async def running(self) -> None:
@@ -239,5 +237,5 @@ async def fleet(seaweedfs: SeaweedFS, prefix: str) -> AsyncIterator[Fleet]:
         yield Fleet(server, seaweedfs, prefix)
 
 
-def _named(kind: str, name: str, version: str = "dormouse.dev/v1alpha1") -> Document:
+def named(kind: str, name: str, version: str = "dormouse.dev/v1alpha1") -> Document:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "team"}}

@@ -90,7 +90,7 @@ def notes(workflow: Workflow) -> list[str]:
 
 async def leave(workflow: Workflow, policy: Literal["Retain", "Delete"], epoch: int, uid: str = "") -> None:
     """What the operator does once the pods of a deleted workflow have ended."""
-    await release(workflow.store, workflow.layout, Leaving(uid or workflow.uid, policy, epoch))
+    await release(workflow.store, workflow.layout, Leaving(uid or workflow.uid, policy, epoch), seconds=60)
 
 
 def new(workflow: Workflow, epoch: int, uid: str = "new", **variables: str) -> KeeperPod:

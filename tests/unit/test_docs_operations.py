@@ -31,7 +31,7 @@ REPORTED = {"StoreUnreachable", "LagOverBound"}
 WAKE_REASONS = {"Start", "Restart"}
 # What is no constant in the code: Kubernetes' own words, the result of a workflow, names of exceptions.
 FROM_ELSEWHERE = {"Unschedulable", "ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError"}
-FROM_ELSEWHERE |= {"Succeeded", "Failed", "StoreUnknown", "TimeoutError", "ConfigMapNotFound", "Unavailable", "Refused"}
+FROM_ELSEWHERE |= {"Succeeded", "Failed", "StoreUnknown", "ConfigMapNotFound", "Unavailable", "Refused"}
 
 
 def explained() -> set[str]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
 
 from dormouse.replica.current import Current, LineageEntry, SealReason, State, decode, encode
-from dormouse_operator.store.release import Leaving, NotOurs, next_record
+from dormouse.replica.layout import Layout
+from dormouse.replica.store import StoredObject
+from dormouse_operator.store.release import Leaving, NotOurs, next_record, release
 
 RETAIN: Literal["Retain"] = "Retain"
 DELETE: Literal["Delete"] = "Delete"
+LAYOUT = Layout.of("", "team", "report")
+EPOCH = "00000002-0123abcd"
 SEALED = Current(
     revision=4,
     nonce="old",
@@ -77,3 +84,46 @@ def test_a_lost_current_is_made_anew_only_to_delete_what_is_left() -> None:
 def test_the_data_of_another_is_not_touched(policy: Literal["Retain", "Delete"]) -> None:
     with pytest.raises(NotOurs, match="theirs"):
         step(replace(SEALED, workflow_uid="theirs"), policy)
+
+
+class Shelf:
+    """Objects in memory."""
+
+    def __init__(self, count: int) -> None:
+        self.objects = {LAYOUT.current: encode(SEALED)} | {f"{LAYOUT.epochs}{EPOCH}/{n}.ltx": b"" for n in range(count)}
+
+    async def get(self, key: str, unless_etag: str | None = None) -> StoredObject | None:  # noqa: ARG002 - the port
+        found = self.objects.get(key)
+        return None if found is None else StoredObject(found, str(hash(found)), datetime.now(UTC))
+
+    async def put(self, key: str, data: bytes, if_match: str | None) -> str:  # noqa: ARG002 - the port
+        self.objects[key] = data
+        return str(hash(data))
+
+    async def exists(self, key: str) -> bool:
+        return key in self.objects
+
+    async def keys(self, prefix: str) -> AsyncIterator[str]:
+        for key in tuple(self.objects):
+            if key.startswith(prefix):
+                yield key
+
+    async def delete(self, key: str) -> None:
+        del self.objects[key]
+
+
+def test_a_removal_that_takes_longer_gives_way_and_goes_on_until_a_tombstone_stays() -> None:
+    shelf, turns = Shelf(40), 1
+    leaving = Leaving("mine", "Delete", 2)
+    while not asyncio.run(release(shelf, LAYOUT, leaving, seconds=0)):
+        turns += 1
+        assert decode(shelf.objects[LAYOUT.current]).state is State.DELETING
+    assert turns == 3  # two batches of sixteen, and the rest
+    assert set(shelf.objects) == {LAYOUT.current}
+    assert decode(shelf.objects[LAYOUT.current]).lineage == ()
+
+
+def test_a_removal_that_is_quick_is_done_at_once() -> None:
+    shelf = Shelf(40)
+    assert asyncio.run(release(shelf, LAYOUT, Leaving("mine", "Delete", 2), seconds=3600))
+    assert set(shelf.objects) == {LAYOUT.current}

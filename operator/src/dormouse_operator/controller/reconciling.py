@@ -24,6 +24,7 @@ from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Key, key_of
 from dormouse_operator.controller.saving import StatusWriter
+from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import (
     MANAGED_BY_LABEL,
@@ -32,6 +33,7 @@ from dormouse_operator.plan import (
     AddFinalizer,
     ApplyConfigMap,
     CreatePod,
+    Current,
     CurrentUnread,
     DeletePod,
     EmitEvent,
@@ -45,12 +47,15 @@ from dormouse_operator.plan import (
     plan,
 )
 from dormouse_operator.store.current import read_current
-from dormouse_operator.store.location import open_store
 from dormouse_operator.store.release import Leaving, NotOurs, release
 from dormouse_operator.store.trouble import told
 
 _LOOK_AGAIN_SECONDS = 10.0
 """For what no watch tells: a Secret that appears."""
+_READING_SECONDS = 10.0
+_RELEASING_SECONDS = 30.0
+_REMOVING_SECONDS = 10.0
+"""Then others have their turn, and the removal goes on afterwards."""
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +84,7 @@ class Reconciler:
         nodes: NodeWatch,
         inbox: Inbox,
         holder: StoreHolder,
+        lanes: StoreLanes,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -90,6 +96,7 @@ class Reconciler:
         self._nodes = nodes
         self._inbox = inbox
         self._holder = holder
+        self._lanes = lanes
         self._settings = settings
         self._now = now
         self._actor = Actor(api, world)
@@ -182,12 +189,12 @@ class Reconciler:
         self._inbox.saved(key_of(seen.document), seen.observed.report)
         is_news = False
         for action in planned.actions:
+            is_news = await self._act(seen, action) or is_news
+        for action in planned.actions:  # a store may take its time
             if isinstance(action, ReadCurrent):
-                is_news = await self._read_current(seen)
+                is_news = await self._read_current(seen) or is_news
             elif isinstance(action, ReleaseData):
-                is_news = await self._release(seen, action)
-            else:
-                is_news = await self._act(seen, action) or is_news
+                is_news = await self._release(seen, action) or is_news
         return is_news
 
     async def _save(self, document: Document, planned: Plan) -> bool:
@@ -211,7 +218,12 @@ class Reconciler:
         store, credentials = seen.store, seen.credentials
         if store is None or credentials is None or credentials.secret is None:
             return False
-        current = await read_current(seen.workflow, store, credentials.secret, credentials.ca_bundle)
+        current: Current
+        try:
+            async with self._lanes.turn(store, _READING_SECONDS) as lane:
+                current = await read_current(lane.open(store, credentials), _layout(seen.workflow, store))
+        except (StoreError, OSError) as failed:
+            current = CurrentUnread(told("CURRENT cannot be read from", store, failed))
         before = seen.observed.current
         seen.memory.was_read(seen.observed.pods, current)
         return current != before
@@ -220,11 +232,11 @@ class Reconciler:
         store, credentials = seen.store, seen.credentials
         if store is None or credentials is None or credentials.secret is None:
             return False
-        metadata = seen.workflow.metadata
-        layout = Layout.of(store.spec.prefix, metadata.namespace, metadata.name)
+        leaving = Leaving(seen.workflow.metadata.uid, action.policy, action.epoch)
         try:
-            opened = open_store(store, credentials.secret, credentials.ca_bundle)
-            await release(opened, layout, Leaving(metadata.uid, action.policy, action.epoch))
+            async with self._lanes.turn(store, _RELEASING_SECONDS) as lane:
+                opened = lane.open(store, credentials)
+                is_done = await release(opened, _layout(seen.workflow, store), leaving, _REMOVING_SECONDS)
         except NotOurs as failed:
             seen.memory.was_read(seen.observed.pods, CurrentUnread(str(failed)))
             return False
@@ -232,7 +244,8 @@ class Reconciler:
             seen.memory.release_error = told("the data cannot be released in", store, failed)
             return False
         seen.memory.release_error = ""
-        seen.memory.was_read(seen.observed.pods, CurrentUnread())
+        if is_done:
+            seen.memory.was_read(seen.observed.pods, CurrentUnread())
         return True
 
     async def _act(self, seen: Seen, action: Action) -> bool:
@@ -264,6 +277,10 @@ class Reconciler:
             await self._events.tell(seen.document, EmitEvent("Warning", "PodRefused", str(refused)))
             raise
         return False
+
+
+def _layout(workflow: DurableWorkflow, store: ObjectStore) -> Layout:
+    return Layout.of(store.spec.prefix, workflow.metadata.namespace, workflow.metadata.name)
 
 
 def _pause(seen: Seen, planned: Plan) -> float | None:

@@ -8,6 +8,7 @@ import logging
 import signal
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from kubernetes.aio.client import Configuration
@@ -24,6 +25,7 @@ from dormouse_operator.controller.relisting import WATCHED, Relister, relist
 from dormouse_operator.controller.reports import ReportsServer
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.reports_sender import Senders
+from dormouse_operator.controller.store_lanes import Slots, StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses
 from dormouse_operator.controller.stores import ProbeStore, StoreKeeper, probe_store
 from dormouse_operator.controller.watching import watch
@@ -55,8 +57,12 @@ class Operator:
         self._reports = ReportsServer(self.world, Senders(api), self._inbox)
         statuses = StoreStatuses(api, self.world)
         holder = StoreHolder(api, self.world, credentials, statuses, events)
-        self._workflows = Reconciler(api, self.world, credentials, events, self.nodes, self._inbox, holder, settings)
-        self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, probe)
+        self._slots = Slots(options.workers)
+        lanes = StoreLanes(self._slots)
+        self._workflows = Reconciler(
+            api, self.world, credentials, events, self.nodes, self._inbox, holder, lanes, settings
+        )
+        self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, lanes, probe)
 
     async def fill(self) -> None:
         """List everything once: what cannot be listed cannot be watched either, and is said before anything starts.
@@ -94,27 +100,40 @@ class Operator:
 
     async def _work_on_queue(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._options.workers):
-                group.create_task(self._worker())
+            while True:
+                task = await self._next()
+                step = group.create_task(self._step(task), name=f"{task.kind} {'/'.join(task.key)}")
+                # Told by the loop, since a step that is cancelled before it begins tells nothing.
+                step.add_done_callback(partial(self._done, task))
 
-    async def _worker(self) -> None:
-        while True:
-            task = await self.queue.get()
-            is_failed = True
-            try:
-                step = self._workflows.step if task.kind == "workflow" else self._stores.step
-                pause = await step(task.key)
-                is_failed = False
-                if pause is not None:
-                    self.queue.add_after(task, pause)
-            except Conflict as behind:
-                log.info("%s %s: planned with something old: %s", task.kind, "/".join(task.key), behind)
-            except ApiError as failed:
-                log.warning("%s %s: %s", task.kind, "/".join(task.key), failed)
-            except Exception:  # one object that trips over a mistake of ours must not stop all others
-                log.exception("%s %s: this is a mistake in dormouse", task.kind, "/".join(task.key))
-            finally:
-                self.queue.done(task, failed=is_failed)
+    async def _next(self) -> Task:
+        await self._slots.take()
+        try:
+            return await self.queue.get()
+        except asyncio.CancelledError:
+            self._slots.give_back()
+            raise
+
+    def _done(self, task: Task, step: asyncio.Task[bool]) -> None:
+        self.queue.done(task, failed=step.cancelled() or not step.result())
+        self._slots.give_back()
+
+    async def _step(self, task: Task) -> bool:
+        """Whether it came to its end."""
+        try:
+            step = self._workflows.step if task.kind == "workflow" else self._stores.step
+            pause = await step(task.key)
+        except Conflict as behind:
+            log.info("%s %s: planned with something old: %s", task.kind, "/".join(task.key), behind)
+        except ApiError as failed:
+            log.warning("%s %s: %s", task.kind, "/".join(task.key), failed)
+        except Exception:  # one object that trips over a mistake of ours must not stop all others
+            log.exception("%s %s: this is a mistake in dormouse", task.kind, "/".join(task.key))
+        else:
+            if pause is not None:
+                self.queue.add_after(task, pause)
+            return True
+        return False
 
 
 async def run(

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from dormouse.replica.store import StoreError
+from dormouse.replica.store import StoreError, StoreUnknown
 from dormouse_operator.api import InvalidManifest, ObjectStore, Verdict
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.holding import StoreHolder
 from dormouse_operator.controller.resources import Document, Key, key_of
+from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses, read_store
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import EmitEvent
@@ -21,6 +22,7 @@ from dormouse_operator.store.probe import Probe, probe, unavailable
 PROVEN_SECONDS = 3600.0
 """A probe costs 35 requests; a store that was proven is asked again this seldom."""
 _ASK_AGAIN_SECONDS = 15.0
+_PROBING_SECONDS = 30.0
 
 ProbeStore = Callable[[ObjectStore, Credentials], Awaitable[Probe]]
 
@@ -73,6 +75,7 @@ class StoreKeeper:
         events: EventTeller,
         statuses: StoreStatuses,
         holder: StoreHolder,
+        lanes: StoreLanes,
         probe_store: ProbeStore = probe_store,
     ) -> None:
         """`probe_store` asks the real store unless a test says otherwise."""
@@ -82,6 +85,7 @@ class StoreKeeper:
         self._probe = probe_store
         self._statuses = statuses
         self._holder = holder
+        self._lanes = lanes
         self._probed: dict[Key, _Probed] = {}
 
     async def step(self, key: Key) -> float | None:
@@ -89,6 +93,7 @@ class StoreKeeper:
         document = self._world.stores.get(key)
         if document is None:
             self._probed.pop(key, None)
+            self._lanes.forget(key)
             return None
         try:
             store = read_store(document)
@@ -111,7 +116,7 @@ class StoreKeeper:
         probed = self._probed.get(key)
         if probed is not None and probed.what == what and now < probed.until:
             return
-        found = await self._probe(store, credentials)
+        found = await self._ask(store, credentials)
         is_proven = found.available.status == "True"
         is_news = await self._statuses.judge(document, store, judgement(store, found)) is not None
         # Only what was written counts as known: after a Conflict the store is asked again.
@@ -121,3 +126,10 @@ class StoreKeeper:
         for verdict, name in ((found.available, "Unavailable"), (found.conditional, "Refused")):
             if verdict.status == "False":
                 await self._events.tell(document, EmitEvent("Warning", name, verdict.message))
+
+    async def _ask(self, store: ObjectStore, credentials: Credentials) -> Probe:
+        try:
+            async with self._lanes.turn(store, _PROBING_SECONDS):
+                return await self._probe(store, credentials)
+        except StoreUnknown as late:
+            return unavailable("StoreUnknown", str(late))

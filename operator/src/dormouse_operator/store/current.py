@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from pathlib import Path
-
 from dormouse.replica import current as record
 from dormouse.replica.layout import Layout
-from dormouse.replica.store import StoredObject, StoreError
-from dormouse_operator.api import AdoptedFrom, DurableWorkflow, ObjectStore
+from dormouse.replica.store import Store, StoredObject
+from dormouse_operator.api import AdoptedFrom
 from dormouse_operator.plan import Current, CurrentAbsent, CurrentMalformed, CurrentSeen, CurrentUnread
-from dormouse_operator.store.location import open_store
-from dormouse_operator.store.trouble import told
-
-_LONGEST_SECONDS = 10
 
 
-async def read_current(
-    workflow: DurableWorkflow, store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path | None
-) -> Current:
-    """Read it once; whatever keeps it from being read is said in the CurrentUnread."""
-    metadata = workflow.metadata
-    layout = Layout.of(store.spec.prefix, metadata.namespace, metadata.name)
-    try:
-        async with asyncio.timeout(_LONGEST_SECONDS):
-            found = await open_store(store, secret, ca_bundle).get(layout.current)
-    except (StoreError, OSError, TimeoutError) as failed:
-        return CurrentUnread(told("CURRENT cannot be read from", store, failed))
+async def read_current(store: Store, layout: Layout) -> Current:
+    """Read it once. Raises StoreError."""
+    found = await store.get(layout.current)
     if found is None:
         return CurrentAbsent()
     if not isinstance(found, StoredObject):

@@ -61,19 +61,25 @@ def next_record(found: Current | None, leaving: Leaving, nonce: str, *, is_empty
     return found.next(nonce, state=State.DELETING, epoch=epoch, seal_reason=None, next_wake_at=None)
 
 
-async def release(store: Store, layout: Layout, leaving: Leaving) -> None:
-    """Take it to its end. Raises StoreError; whatever was done by then counts."""
+async def release(store: Store, layout: Layout, leaving: Leaving, seconds: float) -> bool:
+    """Take it to its end, which is True; a removal that takes longer is left half way, and goes on when asked again.
+
+    Raises:
+        StoreError: whatever was done by then counts.
+    """
     found, etag = await _read(store, layout)
     record = next_record(found, leaving, uuid4().hex, is_empty=False)
     if record is not None:
         await store.put(layout.current, encode(record), etag)
         found, etag = await _read(store, layout)
     if found is None or found.state is not State.DELETING:
-        return
-    await _remove_epochs(store, layout, found.epoch)
+        return True
+    if not await _remove_epochs(store, layout, found.epoch, seconds):
+        return False
     record = next_record(found, leaving, uuid4().hex, is_empty=True)
     if record is not None:
         await store.put(layout.current, encode(record), etag)
+    return True
 
 
 async def _read(store: Store, layout: Layout) -> tuple[Current | None, str | None]:
@@ -86,13 +92,22 @@ async def _read(store: Store, layout: Layout) -> tuple[Current | None, str | Non
         raise NotOurs(f"CURRENT cannot be understood: {malformed}") from malformed
 
 
-async def _remove_epochs(store: Store, layout: Layout, newest: int) -> None:
+async def _remove_epochs(store: Store, layout: Layout, newest: int, seconds: float) -> bool:
+    """Whether none is left. At least one batch goes each time, so that it comes to an end."""
+    end = asyncio.get_running_loop().time() + seconds
     batch: list[str] = []
     async for key in store.keys(layout.epochs):
         epoch = epoch_of(f"/{key}")
         if epoch is None or epoch <= newest:
             batch.append(key)
         if len(batch) == _AT_ONCE:
-            await asyncio.gather(*(store.delete(each) for each in batch))
+            await _remove(store, batch)
             batch = []
-    await asyncio.gather(*(store.delete(each) for each in batch))
+            if asyncio.get_running_loop().time() >= end:
+                return False
+    await _remove(store, batch)
+    return True
+
+
+async def _remove(store: Store, keys: list[str]) -> None:
+    await asyncio.gather(*(store.delete(each) for each in keys))

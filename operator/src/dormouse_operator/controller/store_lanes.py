@@ -1,0 +1,83 @@
+"""How is a store asked, so that one that hangs holds up nobody but its own workflows?
+
+Each store has a lane of its own, and every turn in it ends in time. A step that waits there lends its slot to a step
+that has something to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from dormouse.replica.s3 import S3
+from dormouse.replica.store import StoreUnknown
+from dormouse_operator.api import ObjectStore
+from dormouse_operator.controller.credentials import Credentials
+from dormouse_operator.controller.resources import Key
+from dormouse_operator.store.location import open_store
+
+TURNS_AT_ONCE = 8
+
+
+class Slots:
+    """So many steps at once, in the order in which they came."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+
+    async def take(self) -> None:
+        """Wait for a slot."""
+        await self._free.acquire()
+
+    def give_back(self) -> None:
+        """For the next step."""
+        self._free.release()
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[None]:
+        """Within, the slot of the step that asks is another's."""
+        self.give_back()
+        try:
+            yield
+        finally:
+            await self.take()
+
+
+class StoreLanes:
+    """One lane for each ObjectStore that is asked."""
+
+    def __init__(self, slots: Slots) -> None:
+        """Who asks has one of the slots."""
+        self._slots = slots
+        self._lanes: dict[Key, Lane] = {}
+
+    @asynccontextmanager
+    async def turn(self, store: ObjectStore, seconds: float) -> AsyncIterator[Lane]:
+        """Until so many seconds are over, those before the turn comes included. Raises StoreUnknown then."""
+        lane = self._lanes.setdefault((store.metadata.namespace, store.metadata.name), Lane())
+        async with self._slots.lent():
+            try:
+                async with asyncio.timeout(seconds), lane.turns:
+                    yield lane
+            except TimeoutError as late:
+                raise StoreUnknown(f"no answer within {seconds:g} s") from late
+
+    def forget(self, store: Key) -> None:
+        """There is no such store any more; whoever is in its lane comes to an end there."""
+        self._lanes.pop(store, None)
+
+
+class Lane:
+    """Of one store, and its client."""
+
+    def __init__(self) -> None:
+        self.turns = asyncio.Semaphore(TURNS_AT_ONCE)
+        self._opened: tuple[tuple[str, int, str], S3] | None = None
+
+    def open(self, store: ObjectStore, credentials: Credentials) -> S3:
+        """The same client as long as the store is what it is: to make one takes 7 ms. Raises StoreError."""
+        version = (store.metadata.uid, store.metadata.generation, credentials.version)
+        if self._opened is None or self._opened[0] != version:
+            self._opened = (version, open_store(store, credentials.secret or {}, credentials.ca_bundle))
+        return self._opened[1]
