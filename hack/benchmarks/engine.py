@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+import engine_history
 import engine_memory
 import engine_replay
 import engine_resume
@@ -20,6 +21,7 @@ FIGURES = {
     "steps_100_floor_ratio": engine_steps.steps_100_floor_ratio,
     "steps_lost_by_kill": engine_steps.steps_lost_by_kill,
     "wal_bytes_step": engine_steps.wal_bytes_step,
+    "agent_history_ratio": engine_history.agent_history_ratio,
     "resume_ratio": engine_resume.resume_ratio,
     "replay_ratio": engine_replay.replay_ratio,
     "idle_rss_mib": engine_memory.idle_rss_mib,
@@ -33,6 +35,7 @@ QUICK_SECONDS_OF = {
     "steps_100_floor_ratio": 5.0,
     "steps_lost_by_kill": 3.0,
     "wal_bytes_step": 3.0,
+    "agent_history_ratio": 1.0,
     "resume_ratio": 9.0,
     "replay_ratio": 4.0,
     "idle_rss_mib": 3.0,

@@ -80,6 +80,10 @@ class InvalidInput(DormouseError):
     """A value does not fit its declared type, or is refused by its check; the message names the field."""
 
 
+class PayloadTooLarge(DormouseError, TypeError):
+    """A value is larger than a payload may be; the message says what to do instead."""
+
+
 class AnswerFailed(DormouseError):
     """The workflow's answer to a query or an update raised. The workflow itself goes on."""
 

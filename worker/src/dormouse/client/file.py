@@ -25,6 +25,7 @@ from dormouse.engine.mismatch import Blocked
 from dormouse.engine.payload import decode_failure
 from dormouse.engine.schema import MIGRATIONS
 from dormouse.engine.standing import Waiting
+from dormouse.engine.stored import StoredPayloads
 from dormouse.errors import DormouseError, InvalidInput, NewerFile, UnknownExecution
 from dormouse.runtime.views import EventView, ExecutionsView, ExecutionView, event_view, execution_view
 
@@ -69,7 +70,9 @@ class DatabaseFile:
             options = "immutable=1"  # else SQLite would make a WAL, only to read
         elif not path.with_name(f"{path.name}-shm").exists():
             path = self._copy(path, wal)  # left by a crash: to read the WAL is to recover it
-        connection = sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, isolation_level=None)
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?{options}", uri=True, isolation_level=None, check_same_thread=False
+        )
         self._opened.callback(connection.close)
         connection.execute("PRAGMA busy_timeout = 5000")
         return connection
@@ -89,6 +92,7 @@ class DatabaseFile:
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
         self._select_rows = self._select("execution", Row.__struct_fields__)
         self._select_events = self._select("event", Event._fields)
+        self._payloads = StoredPayloads(self._connection)
 
     def _select(self, table: str, wanted: Sequence[str]) -> str:
         has = {name for _, name, *_ in self._connection.execute(f"PRAGMA table_info({table})")}
@@ -135,16 +139,16 @@ class DatabaseFile:
         return rows[0]
 
     def events(self, row: Row) -> list[Event]:
-        """The log of an execution's newest run."""
+        """The log of an execution's newest run, to be read while the file is open."""
         query = f"{self._select_events}WHERE execution = ? AND position >= ? ORDER BY position"
-        events = [Event._make(values) for values in self._connection.execute(query, (row.key, row.key))]
+        events = self._payloads.events(self._connection.execute(query, (row.key, row.key)))
         begins = (number for number, event in enumerate(events) if event.kind == Kind.EXECUTION_CONTINUED)
         return events[max(begins, default=0) :]
 
     def _ending(self, row: Row) -> Event | None:
         query = f"{self._select_events}WHERE position = ?"
         found = self._connection.execute(query, (row.closed_position,)).fetchone()
-        return None if found is None else Event._make(found)
+        return None if found is None else self._payloads.event(found)
 
     def _rows(self, where: str, *values: object) -> list[Row]:
         return [_row(found) for found in self._connection.execute(self._select_rows + where, values)]

@@ -30,6 +30,7 @@ from dormouse.errors import (
     ExecutionClosed,
     InvalidInput,
     NotRetryable,
+    PayloadTooLarge,
     RequestConflict,
     UnknownExecution,
     UnknownMessage,
@@ -309,9 +310,9 @@ def _ask(execution: Execution, name: str) -> bytes:
         raise ExecutionBlocked(f"execution {execution.id!r} is blocked: {execution.blocked.message}")
     try:
         answer = execution.query(name)
-    except DormouseError:
-        raise
     except Exception as error:
+        if isinstance(error, DormouseError) and not isinstance(error, PayloadTooLarge):
+            raise
         raise AnswerFailed(name, type(error).__name__, str(error)) from error
     if answer is None:
         raise UnknownMessage(f"execution {execution.id!r} does not answer the query {name!r} now")

@@ -21,6 +21,7 @@ from dormouse.engine.origin import Origin
 from dormouse.engine.registry import Dormant
 from dormouse.engine.schema import bring_up_to_date
 from dormouse.engine.standing import Waiting
+from dormouse.engine.stored import PayloadsWriter, StoredPayloads
 
 _SELECT_EXECUTIONS = (
     "SELECT key, id, workflow, status, seed, request, idempotency_key, started_at, closed_at, closed_position, "
@@ -103,6 +104,8 @@ class Database:
             raise
         self._reader = self._connect(checkpoints=False)
         self._reader.execute("PRAGMA query_only = ON")
+        self._payloads = StoredPayloads(self._reader)
+        self._payloads_writer = PayloadsWriter(self._writer)
 
     def _connect(self, *, checkpoints: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -139,7 +142,8 @@ class Database:
         write.execute("BEGIN IMMEDIATE")
         if batch.opened:
             write.executemany(_INSERT_EXECUTION, map(_opened, batch.opened))
-        write.executemany(_INSERT_EVENT, batch.events)
+        events = self._payloads_writer.events(batch.events, batch.large) if batch.large else batch.events
+        write.executemany(_INSERT_EVENT, events)
         if batch.sleeping or batch.delayed:
             write.executemany(
                 "INSERT OR REPLACE INTO timer (execution, command, due_at) VALUES (?, ?, ?)",
@@ -213,11 +217,11 @@ class Database:
 
     def events(self, last: int, *, after: int = 0, up_to: int = sys.maxsize, limit: int = -1) -> list[Event]:
         """An execution's events, of which `last` is the last one's position."""
-        return [Event._make(row) for row in self._reader.execute(_SELECT_EVENTS, (last, after + 1, up_to, limit))]
+        return self._payloads.events(self._reader.execute(_SELECT_EVENTS, (last, after + 1, up_to, limit)))
 
     def event(self, position: int) -> Event:
         """One event."""
-        return Event._make(self._reader.execute(_SELECT_EVENT, (position,)).fetchone())
+        return self._payloads.event(self._reader.execute(_SELECT_EVENT, (position,)).fetchone())
 
     def message(self, execution: int, key: str) -> Event | None:
         """The message that an idempotency key of this execution stands for."""
@@ -234,7 +238,7 @@ class Database:
 
     def _by_key(self, *values: object) -> Event | None:
         row = self._reader.execute(_SELECT_BY_KEY, values).fetchone()
-        return None if row is None else Event._make(row)
+        return None if row is None else self._payloads.event(row)
 
     def _rows(self, where: str, *values: object) -> list[Row]:
         found = self._reader.execute(_SELECT_EXECUTIONS + where, values)

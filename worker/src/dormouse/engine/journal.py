@@ -100,6 +100,7 @@ class Batch:
         resumed: what a replay found still to be waited for.
         asleep: executions that have left memory, with what they wait for as JSON, or that are back in it, by key.
         heard: what came from outside, for the code to hear of once it counts.
+        large: the run of each event whose payload is large, by position; a run has the position of its first event.
         answers: who asked for something, and what is answered.
         recovered: whether it is the first of a life.
         position: the last position that was given.
@@ -119,6 +120,7 @@ class Batch:
     resumed: list[Pending | Dormant] = field(default_factory=list)
     asleep: dict[int, tuple[Dormant, bytes] | None] = field(default_factory=dict)
     heard: list[tuple[Execution, Event]] = field(default_factory=list)
+    large: dict[int, int] = field(default_factory=dict)
     answers: list[tuple[asyncio.Future[Any], Any]] = field(default_factory=list)
     recovered: bool = False
     position: int = 0
@@ -152,6 +154,7 @@ class Batch:
         self.resumed += other.resumed
         self.asleep |= other.asleep
         self.heard += other.heard
+        self.large |= other.large
         self.answers += other.answers
         self.recovered |= other.recovered
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from dormouse.engine.folding import LARGE
 from dormouse.engine.journal import CLOSINGS, COMMANDS, Event, Journal, Kind
 
 
@@ -13,6 +14,7 @@ class Log:
 
     Attributes:
         moment: when its last event happened that the workflow noticed.
+        run: the position of the event with which the present run began.
         last_position: of its last event.
         length: how many events it has, as far as the code has come.
         commands: the highest number that was given.
@@ -22,7 +24,7 @@ class Log:
 
     __slots__ = (
         "_expected", "_journal", "_key", "_patches", "commands", "first_command", "last_position", "length", "moment",
-        "replaying",
+        "replaying", "run",
     )  # fmt: skip
 
     def __init__(self, journal: Journal, key: int) -> None:
@@ -31,6 +33,7 @@ class Log:
         self._expected: deque[Event] = deque()
         self._patches: dict[str, bool] = {}
         self.moment = 0
+        self.run = key
         self.last_position: int | None = None
         self.length = 0
         self.commands = 0
@@ -43,6 +46,7 @@ class Log:
         """The code is about to run over these."""
         self._expected = deque(event for event in events if event.kind in COMMANDS)
         self._patches = {event.name: True for event in self._expected if event.kind == Kind.PATCHED and event.name}
+        self.run = events[0].position
         self.last_position = events[-1].position
         self.commands = self.first_command = events[0].command or 0
         self.length = 0
@@ -110,6 +114,8 @@ class Log:
             key,
         )
         journal.batch.events.append(event)
+        if payload is not None and len(payload) > LARGE:
+            journal.batch.large[position] = self.run
         self.last_position = position
         if kind in COMMANDS:
             self.length += 1
@@ -118,13 +124,15 @@ class Log:
     def begin(self, kind: Kind, at: int, *, position: int, name: str, payload: bytes | None) -> Event:
         """Add the event with which a replay begins: nothing comes before it."""
         self.moment = at
-        self.last_position = position
+        self.run = self.last_position = position
         self.length = 0
         self.first_command = self.commands
         self._patches.clear()
         command = self.commands or None
         event = Event(position, self._key, kind, at, None, command, name, payload=payload)
         self._journal.batch.events.append(event)
+        if payload is not None and len(payload) > LARGE:
+            self._journal.batch.large[position] = position
         return event
 
 

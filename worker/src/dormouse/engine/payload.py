@@ -10,6 +10,8 @@ from typing import Any, get_origin
 
 import msgspec
 
+from dormouse.errors import PayloadTooLarge
+
 
 def _to_plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
@@ -49,6 +51,8 @@ def _is_kind_of(plain: type, kind: type) -> bool:
 
 
 _PLAIN = (dict, list, str, int, float, bool, type(None))
+_MIB = 1024 * 1024
+LARGEST_PAYLOAD = 16 * _MIB
 # Deterministic: a set's order changes with each process, and a replay compares the bytes.
 _encoder = msgspec.json.Encoder(enc_hook=_to_plain, order="deterministic")
 
@@ -58,12 +62,19 @@ def encode(value: Any) -> bytes:
 
     Raises:
         TypeError: when it has no JSON form.
+        PayloadTooLarge: when that is larger than a payload may be.
     """
     try:
-        return _encoder.encode(value)
+        payload = _encoder.encode(value)
     except TypeError:
         # Either it has none, which is said again here, or some keys are no text: those can only be ordered as text.
-        return _encoder.encode(msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic"))
+        payload = _encoder.encode(msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic"))
+    if len(payload) > LARGEST_PAYLOAD:
+        raise PayloadTooLarge(
+            f"a value has {len(payload) / _MIB:.1f} MiB as JSON, and at most {LARGEST_PAYLOAD / _MIB:g} MiB are kept; "
+            "put it into an object store and pass its key"
+        )
+    return payload
 
 
 def decoder(kind: Any) -> msgspec.json.Decoder[Any]:

@@ -69,7 +69,19 @@ _DORMANT = (
     "ALTER TABLE execution ADD COLUMN asleep_until INTEGER",
     "ALTER TABLE execution ADD COLUMN waiting BLOB",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT)
+# What large payloads are put together from. A run has the position of the event that began it; a chunk's key is the
+# number of its part and its own within that. From here on the names of new tables begin with `dormouse_`.
+_PARTS = (
+    """
+CREATE TABLE dormouse_part (
+    run INTEGER NOT NULL,
+    digest BLOB NOT NULL,         -- of the content
+    number INTEGER NOT NULL,
+    PRIMARY KEY (run, digest)
+) WITHOUT ROWID""",
+    "CREATE TABLE dormouse_chunk (key INTEGER PRIMARY KEY, content BLOB NOT NULL)",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS)
 """The step from each version to the next; a file without tables has version 0. Steps are added, never changed."""
 
 

@@ -45,12 +45,12 @@ def replay(recorded: Path | str, workflows: ModuleType | Iterable[Workflow[..., 
     """
     path, known = Path(recorded), by_name(workflows)
     ends: dict[str, Blocked | None] = {}
-    with ThreadPoolExecutor(1) as elsewhere:  # the loop of a test that is async cannot run a workflow's as well
+    # Elsewhere, because the loop of a test that is async cannot run a workflow's as well.
+    with ThreadPoolExecutor(1) as elsewhere:
         for file, prefix in _files(path):
             with DatabaseFile(file) as database:
-                logs = [(row, database.events(row)) for row in database.rows()]
-            for row, events in logs:
-                ends[prefix + row.id] = elsewhere.submit(_replay, row, events, known).result()
+                for row in database.rows():
+                    ends[prefix + row.id] = elsewhere.submit(_replay, row, database.events(row), known).result()
     blocked = {execution: why for execution, why in ends.items() if why is not None}
     if blocked:
         raise NotReplayed(path, blocked)
