@@ -96,7 +96,7 @@ def _strict(part: dict[str, Any]) -> dict[str, Any]:
     made = {key: value for key, value in part.items() if not key.startswith("x-kubernetes-")}
     if "properties" in part:
         made["properties"] = {name: _strict(inner) for name, inner in part["properties"].items()}
-        made["additionalProperties"] = False
+        made["additionalProperties"] = bool(part.get("x-kubernetes-preserve-unknown-fields"))
     if "items" in part:
         made["items"] = _strict(part["items"])
     return made

@@ -21,10 +21,16 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("DurableWorkflow", {"spec.storage.allowEmptyRestore": 4, "spec.storage.takeOverFrom": "a-b-c"}),
     ("DurableWorkflow", {"spec.adoptionPolicy": "Released", "spec.deletionPolicy": "Delete"}),
     ("DurableWorkflow", {"spec.template": {"metadata": {"labels": {"team": "a"}}, "spec": {"any": {"thing": 1}}}}),
+    ("DurableWorkflow", {"spec.template": {"spec": {
+        "containers": [{"name": "runtime", "resources": {"limits": {"memory": "1Gi"}}, "env": [{"name": "A"}]}],
+        "initContainers": [{"name": "litestream", "resources": {}}],
+        "volumes": [{"name": "cache", "emptyDir": {"sizeLimit": "1Gi"}}],
+        "serviceAccountName": "reader",
+    }}}),
     ("ObjectStore", {}),
     ("ObjectStore", {"spec.endpoint": REMOVED, "spec.prefix": REMOVED, "spec.region": "eu-central-1"}),
     ("ObjectStore", {"spec.caBundle": {"configMapRef": {"name": "trust"}}}),
-]
+]  # fmt: skip
 
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
     # kind, changes, the path that is named, a word of the remedy or the problem
@@ -88,6 +94,27 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("DurableWorkflow", {"spec.template": {"spce": {}}}, "spec.template.spce", "did you mean `spec`"),
     ("DurableWorkflow", {"spec.template": {"metadata": {"labels": {"a": 1}}}},
      "spec.template.metadata.labels[...]", "text"),
+    *(
+        ("DurableWorkflow", {"spec.template": {"spec": spec}}, "spec.template.spec", words)
+        for spec, words in (
+            ({"hostNetwork": True}, "hostNetwork"),
+            ({"hostPID": True}, "shares no namespace"),
+            ({"hostIPC": False}, "shares no namespace"),
+            ({"hostUsers": True}, "shares no namespace"),
+            ({"shareProcessNamespace": True}, "shares no namespace"),
+            ({"securityContext": {}}, "restricted"),
+            ({"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "hostPath": {"path": "/"}}]}, "hostPath"),
+            ({"containers": [{"name": "runtime", "securityContext": {"privileged": True}}]}, "dormouse's own"),
+            ({"containers": [{"name": "runtime", "image": "other"}]}, "dormouse's own"),
+            ({"containers": [{"name": "runtime", "command": ["sh"]}]}, "dormouse's own"),
+            ({"containers": [{"name": "runtime", "args": ["-c"]}]}, "dormouse's own"),
+            ({"containers": [{"name": "runtime", "lifecycle": {"preStop": {}}}]}, "dormouse's own"),
+            ({"containers": [{"name": "runtime"}, {"name": "mine"}]}, "only name `runtime`"),
+            ({"containers": [{"env": []}]}, "only name `runtime`"),
+            ({"initContainers": [{"name": "litestream", "image": "other"}]}, "dormouse's own"),
+            ({"initContainers": [{"name": "setup"}]}, "only name `litestream`"),
+        )
+    ),
     ("ObjectStore", {"spec.bucket": REMOVED}, "spec.bucket", "add it"),
     ("ObjectStore", {"spec.bucket": "Bad_Bucket"}, "spec.bucket", "bucket name"),
     ("ObjectStore", {"spec.bucket": "ab"}, "spec.bucket", "at least 3"),

@@ -55,6 +55,9 @@ def of_crd(part: dict[str, Any]) -> dict[str, Any]:
         made["type"] = sorted(choice["type"] for choice in part["anyOf"])
     if "enum" in made:
         made["enum"] = sorted(made["enum"])
+    if part.get("x-kubernetes-preserve-unknown-fields"):
+        # What is declared there is only what the rules speak of.
+        made.pop("properties", None)
     if "properties" in made:
         made["properties"] = {name: of_crd(inner) for name, inner in made["properties"].items()}
         made["required"] = sorted(made.get("required", ()))

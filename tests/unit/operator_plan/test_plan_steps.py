@@ -62,11 +62,11 @@ def test_without_the_store_or_its_secret_nothing_is_done_and_the_remedy_is_told(
 
 
 def test_a_template_that_touches_ours_is_told_and_the_running_pod_stays() -> None:
-    wrong = workflow({"spec.template": {"spec": {"hostNetwork": True}}})
+    wrong = workflow({"spec.template": {"spec": {"restartPolicy": "Never"}}})
     for made in (planned(wrong), planned(wrong, pod(workflow(), keeper=True, runtime=True))):
         assert kinds(made) == []
         assert reason(made) == "InvalidTemplate"
-        assert "spec.template.spec.hostNetwork" in str(made.status.condition("Ready"))
+        assert "spec.template.spec.restartPolicy" in str(made.status.condition("Ready"))
 
 
 # A life that runs.

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from msgspec import convert
+from msgspec.structs import replace
 
-from dormouse_operator.api import InvalidManifest
+from dormouse_operator.api import InvalidManifest, Template
 from dormouse_operator.plan import build_pod
 from unit.operator_samples import store, workflow
 
@@ -12,7 +14,10 @@ PLAIN = build_pod(workflow(), store(), 1, first_claim=True)
 
 
 def built(template: dict[str, Any]) -> dict[str, Any]:
-    return build_pod(workflow({"spec.template": template}), store(), 1, first_claim=True)
+    """Not parsed: an API server with older CRDs takes what ours refuses."""
+    sample = workflow()
+    spec = replace(sample.spec, template=convert(template, Template))
+    return build_pod(replace(sample, spec=spec), store(), 1, first_claim=True)
 
 
 def runtime_of(pod: dict[str, Any]) -> dict[str, Any]:

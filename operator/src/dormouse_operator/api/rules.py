@@ -46,6 +46,58 @@ def _is_positive_quantity(value: str | int) -> bool:
     return re.fullmatch(r"[1-9][0-9]*(k|M|G|T|Ki|Mi|Gi|Ti)?", value) is not None
 
 
+_NAMESPACE_FIELDS = ("hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace")
+_OUR_CONTAINER_FIELDS = ("securityContext", "image", "command", "args", "lifecycle")
+
+
+def _sets_none_of(*fields: str) -> Callable[[Any], bool]:
+    return lambda value: not isinstance(value, dict) or all(value.get(field) is None for field in fields)
+
+
+def _every(field: str, holds: Callable[[Any], bool]) -> Callable[[dict[str, Any]], bool]:
+    def all_hold(spec: dict[str, Any]) -> bool:
+        items = spec.get(field)
+        return not isinstance(items, list) or all(map(holds, items))
+
+    return all_hold
+
+
+def _container_rules(field: str, name: str) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            "spec.template.spec",
+            f"{field} can only name `{name}`: a pod here has no other",
+            _every(field, lambda container: isinstance(container, dict) and container.get("name") == name),
+        ),
+        Rule(
+            "spec.template.spec",
+            f"{field} cannot set securityContext, image, command, args or lifecycle: they are dormouse's own",
+            _every(field, _sets_none_of(*_OUR_CONTAINER_FIELDS)),
+        ),
+    )
+
+
+# `plan.template` refuses more, when a pod is planned: these are the ones that the API server itself must refuse.
+_TEMPLATE_RULES = (
+    Rule(
+        "spec.template.spec",
+        "hostNetwork, hostPID, hostIPC, hostUsers and shareProcessNamespace cannot be set: a pod shares no namespace",
+        _sets_none_of(*_NAMESPACE_FIELDS),
+    ),
+    Rule(
+        "spec.template.spec",
+        "securityContext cannot be set: pods meet the Pod Security level `restricted`",
+        _sets_none_of("securityContext"),
+    ),
+    Rule(
+        "spec.template.spec",
+        "volumes cannot be a hostPath: take a configMap, secret, emptyDir, csi or persistentVolumeClaim",
+        _every("volumes", _sets_none_of("hostPath")),
+    ),
+    *_container_rules("containers", "runtime"),
+    *_container_rules("initContainers", "litestream"),
+)
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "DurableWorkflow": (
         Rule(
@@ -83,6 +135,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "must be the metadata.uid of the DurableWorkflow that is replaced",
             _matches(r"[A-Za-z0-9-]+"),
         ),
+        *_TEMPLATE_RULES,
     ),
     "ObjectStore": (
         Rule(
