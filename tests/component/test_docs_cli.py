@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from dormouse_operator.dev.ports import free_ports
 from markdown_blocks import REPOSITORY, blocks, examples, write_titled
 
 PAGE = REPOSITORY / "docs" / "cli.md"
-SHOWN_PORT = "8101"
+SHOWN_PORT, GUARDED_PORT = "8101", "8102"
 VERBS = (
     "run",
     "start",
@@ -35,12 +36,13 @@ VERBS = (
 
 
 def test_the_examples_print_what_the_page_shows(tmp_path: Path) -> None:
-    folder, port = tmp_path, str(free_ports(1)[0])
+    folder, (port, guarded) = tmp_path, map(str, free_ports(2))
     for file in write_titled(PAGE, folder):
         file.write_text(file.read_text().replace(SHOWN_PORT, port))
     in_terminal = next(block.text for block in blocks(PAGE, "bash")).replace(SHOWN_PORT, port)
     with in_another_terminal(in_terminal, folder, f"http://127.0.0.1:{port}/readyz"):
-        read_along(examples(blocks(PAGE))[1:], folder, (SHOWN_PORT, port))
+        shown = [replace(one, command=one.command.replace(GUARDED_PORT, guarded)) for one in examples(blocks(PAGE))]
+        read_along(shown[1:], folder, (SHOWN_PORT, port))
 
 
 def test_its_modules_are_typed(tmp_path: Path) -> None:

@@ -44,6 +44,12 @@ def test_a_target_is_a_file_an_address_or_a_name(text: str, is_file: bool, targe
         (["start", "http://127.0.0.1:9", "order", "@missing.json"], 2, "missing.json"),
         (["show", "orders.sqlite"], 2, "EXECUTION"),
         (["run", "missing.py"], 2, "there is no file missing.py"),
+        (["run", "missing.py", "--host", "0.0.0.0"], 2, "give a --token-file, or say --without-token"),
+        (["run", "missing.py", "--host", "example.org"], 2, "whoever reaches example.org"),
+        (["run", "missing.py", "--host", "0.0.0.0", "--without-token"], 2, "there is no file missing.py"),
+        (["run", "missing.py", "--host", "::1"], 2, "there is no file missing.py"),
+        (["run", "nothing_of_this_name", "--token-file", "missing"], 1, "token file missing cannot be read"),
+        (["list", "http://127.0.0.1:9", "--token-file", "missing"], 1, "token file missing cannot be read"),
         (["run", "nothing_of_this_name"], 1, "there is no module"),
     ],
 )
@@ -51,6 +57,11 @@ def test_what_is_wrong_is_said_without_a_traceback(line: list[str], code: int, s
     ended = CliRunner().invoke(root, line)
     assert ended.exit_code == code, ended.output
     assert said in ended.output
+
+
+def test_the_token_goes_with_the_target() -> None:
+    assert parse("http://a", None, is_file=False, token="t") == UrlTarget("http://a", "t")
+    assert parse("shop", None, is_file=False, token="t") == NameTarget("shop", None, "t")
 
 
 def test_a_name_needs_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,22 @@ def in_keeper(**fields: Any) -> dict[str, Any]:
     return {"spec": {"initContainers": [{"name": "litestream", **fields}]}}
 
 
+def test_the_api_asks_for_a_token_of_a_secret() -> None:
+    secret: dict[str, Any] = {
+        "volumes": [{"name": "api-token", "secret": {"secretName": "shop-api"}}],
+        "containers": [
+            {
+                "name": "runtime",
+                "env": [{"name": "DORMOUSE_API_TOKEN_FILE", "value": "/run/api-token/token"}],
+                "volumeMounts": [{"name": "api-token", "mountPath": "/run/api-token", "readOnly": True}],
+            }
+        ],
+    }
+    container = runtime_of(built({"spec": secret}))
+    assert secret["containers"][0]["env"][0] in container["env"]
+    assert secret["containers"][0]["volumeMounts"][0] in container["volumeMounts"]
+
+
 _RUNTIME, _KEEPER = "spec.template.spec.containers[0]", "spec.template.spec.initContainers[0]"
 
 
@@ -115,6 +131,7 @@ _RUNTIME, _KEEPER = "spec.template.spec.containers[0]", "spec.template.spec.init
         (in_runtime(securityContext={"privileged": True}), f"{_RUNTIME}.securityContext"),
         (in_runtime(readinessProbe=None), f"{_RUNTIME}.readinessProbe"),
         (in_runtime(env=[{"name": "DORMOUSE_EPOCH", "value": "9"}]), f"{_RUNTIME}.env[0].name"),
+        (in_keeper(env=[{"name": "DORMOUSE_API_TOKEN_FILE", "value": "/t"}]), f"{_KEEPER}.env[0].name"),
         (in_runtime(env=[{"value": "9"}]), f"{_RUNTIME}.env[0].name"),
         (in_runtime(env={"A": "b"}), f"{_RUNTIME}.env"),
         (in_runtime(env=["A"]), f"{_RUNTIME}.env[0]"),

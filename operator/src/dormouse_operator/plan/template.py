@@ -60,6 +60,8 @@ _VOLUME_SOURCES = (
 )
 _OUR_VOLUMES = ("data", "tmp", "source", "store-ca", "report-token")
 _OUR_PATHS = ("/var/lib/dormouse", "/tmp", "/etc/dormouse", "/dev/termination-log")  # noqa: S108 - mount paths
+# All others of this kind are the contract between the pod and what runs in it.
+_YOUR_VARIABLES = {RUNTIME_CONTAINER: ("DORMOUSE_API_TOKEN_FILE",), KEEPER_CONTAINER: ()}
 _OUR_PORTS = (RUNTIME_PORT, KEEPER_PORT)
 # Kubernetes' own patchMergeKey of each list; every other list is replaced as a whole.
 _MERGE_KEYS = {
@@ -135,8 +137,9 @@ def _check_spec(spec: dict[str, Any]) -> None:
 def _check_container(container: dict[str, Any], at: str) -> None:
     _check_fields(container, _CONTAINER_FIELDS[container["name"]], at)
     for index, entry in enumerate(_items(container, "env", at)):
-        if str(entry["name"]).startswith("DORMOUSE_") or entry["name"] == "TMPDIR":
-            raise _ours(f"{at}.env[{index}].name", str(entry["name"]))
+        name = str(entry["name"])
+        if (name.startswith("DORMOUSE_") and name not in _YOUR_VARIABLES[container["name"]]) or name == "TMPDIR":
+            raise _ours(f"{at}.env[{index}].name", name)
     for index, port in enumerate(_items(container, "ports", at)):
         if port["containerPort"] in _OUR_PORTS or port.get("name") in ("http", "keeper"):
             raise _ours(f"{at}.ports[{index}]", str(port["containerPort"]))

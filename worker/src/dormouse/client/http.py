@@ -14,6 +14,7 @@ from dormouse.client.handles import AsyncHandle, Handle
 from dormouse.client.refusals import Unreachable
 from dormouse.engine.definitions import Workflow
 from dormouse.runtime.views import ExecutionsView
+from dormouse.token_file import check_token
 
 Input = TypeVar("Input")
 R = TypeVar("R")
@@ -33,6 +34,13 @@ def _to_httpx(request: Request) -> dict[str, Any]:
     }
 
 
+def _authorization(token: str | None) -> dict[str, str]:
+    if token is None:
+        return {}
+    check_token(token, "the token")
+    return {"Authorization": f"Bearer {token}"}
+
+
 def _unreachable(base: httpx.URL, error: Exception) -> Unreachable:
     return Unreachable(f"{base} does not answer: {str(error) or type(error).__name__}; is the runtime there?")
 
@@ -42,11 +50,12 @@ class Client:
 
     Args:
         url: its address, such as `http://localhost:8080`.
+        token: what the runtime asks for, if it does.
         transport: of httpx, for tests or for what is not plain HTTP.
     """
 
-    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(base_url=url, transport=transport)
+    def __init__(self, url: str, *, token: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = httpx.Client(base_url=url, headers=_authorization(token), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -127,8 +136,10 @@ class Client:
 class AsyncClient:
     """Talks to one runtime; as `Client`, for code that awaits."""
 
-    def __init__(self, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._http = httpx.AsyncClient(base_url=url, transport=transport)
+    def __init__(
+        self, url: str, *, token: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._http = httpx.AsyncClient(base_url=url, headers=_authorization(token), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,9 +17,17 @@ from dormouse.commands.verb import Verb
     type=click.Path(dir_okay=False, path_type=Path),
     help="The SQLite file; made when it is missing. Default: MODULE.sqlite here.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen. There is no authentication.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 is a free one.")
-def run(module: str, database: Path | None, host: str, port: int) -> None:
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Only who shows a token of this file is answered. One on each line; read again when it changes.",
+)
+@click.option("--without-token", is_flag=True, help="Listen beyond this machine and answer everybody.")
+def run(
+    module: str, database: Path | None, host: str, port: int, token_file: Path | None, *, without_token: bool
+) -> None:
     """Run the workflows of MODULE: a Python file, or a module's name.
 
     What an earlier run left open goes on. Ctrl-C ends it well; after a kill the next run goes on as well.
@@ -29,15 +37,35 @@ def run(module: str, database: Path | None, host: str, port: int) -> None:
 
     from dormouse.commands.standalone import CannotRun, Standalone
 
+    if token_file is None and not without_token and not is_loopback(host):
+        raise click.UsageError(
+            f"whoever reaches {host} could start executions; give a --token-file, or say --without-token"
+        )
     folder, name = _split(module)
     standalone = Standalone(
-        module=name, folder=folder, database=database or Path(f"{name}.sqlite"), host=host, port=port, say=click.echo
+        module=name,
+        folder=folder,
+        database=database or Path(f"{name}.sqlite"),
+        host=host,
+        port=port,
+        token_file=token_file,
+        say=click.echo,
     )
     try:
         asyncio.run(standalone.run())
     except CannotRun as error:
         raise click.ClickException(str(error)) from error
     sys.stdout.flush()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody from another machine can get there. A name that is not `localhost` could be anybody's."""
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _split(module: str) -> tuple[Path, str]:

@@ -13,10 +13,12 @@ from types import ModuleType
 from typing import Any
 
 from dormouse.engine.engine import Engine
+from dormouse.runtime.access import TokenFile
 from dormouse.runtime.api import Api
 from dormouse.runtime.entrypoint import EntrypointFailed, load
 from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
+from dormouse.token_file import InvalidTokens
 
 _NO_EPOCH = 0
 
@@ -34,6 +36,7 @@ class Standalone:
     database: Path
     host: str
     port: int
+    token_file: Path | None
     say: Callable[[str], None]
 
     async def run(self) -> None:
@@ -45,8 +48,9 @@ class Standalone:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
         api = Api(_NO_EPOCH)
         try:
+            api.tokens = None if self.token_file is None else TokenFile(self.token_file)
             module = load(self.module, self.folder)
-        except EntrypointFailed as error:
+        except (EntrypointFailed, InvalidTokens) as error:
             raise CannotRun(str(error)) from error
         try:
             server = await serve(api.answer, refuse, self.host, self.port)

@@ -23,9 +23,10 @@ class FileTarget:
 
 @dataclass(frozen=True)
 class UrlTarget:
-    """A runtime's address."""
+    """A runtime's address, and the token that it may ask for."""
 
     url: str
+    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,19 @@ class NameTarget:
 
     name: str
     namespace: str | None
+    token: str | None = None
 
 
 Target = FileTarget | UrlTarget | NameTarget
 
 
-def parse(text: str, namespace: str | None, *, is_file: bool) -> Target:
+def parse(text: str, namespace: str | None, *, is_file: bool, token: str | None = None) -> Target:
     """Tell the three apart. Pure: `is_file` says whether there is such a file."""
     if "://" in text:
-        return UrlTarget(text.rstrip("/"))
+        return UrlTarget(text.rstrip("/"), token)
     if is_file or "/" in text or text.endswith((".sqlite", ".db")):
         return FileTarget(Path(text))
-    return NameTarget(text, namespace)
+    return NameTarget(text, namespace, token)
 
 
 class NeedsRuntime(DormouseError):
@@ -110,10 +112,10 @@ def writing(target: Target) -> Iterator[Client]:
     from dormouse.client import Client
 
     if isinstance(target, UrlTarget):
-        with Client(target.url) as client:
+        with Client(target.url, token=target.token) as client:
             yield client
         return
     from dormouse.commands.port_forward import forwarded
 
-    with forwarded(target.name, target.namespace) as url, Client(url) as client:
+    with forwarded(target.name, target.namespace) as url, Client(url, token=target.token) as client:
         yield client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from dormouse.commands.target import parse
 from dormouse.errors import DormouseError
+from dormouse.token_file import read_tokens
 
 REFUSED, STILL_OPEN, UNREACHABLE = 1, 3, 4
 """Exit codes; click's own for a wrong command line is 2."""
@@ -46,9 +48,15 @@ def on_target(function: Callable[..., None]) -> Callable[..., None]:
         "--namespace",
         help="Where the DurableWorkflow is. Default: the namespace of the kubeconfig's context.",
     )
+    @click.option(
+        "--token-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Holds the token that the runtime asks for. Default: the environment's DORMOUSE_TOKEN, if it is set.",
+    )
     @wraps(function)
-    def with_target(target: str, namespace: str | None, **others: Any) -> None:
-        function(parse(target, namespace, is_file=Path(target).is_file()), **others)
+    def with_target(target: str, namespace: str | None, token_file: Path | None, **others: Any) -> None:
+        token = os.environ.get("DORMOUSE_TOKEN") or None if token_file is None else read_tokens(token_file)[0]
+        function(parse(target, namespace, is_file=Path(target).is_file(), token=token), **others)
 
     return with_target
 

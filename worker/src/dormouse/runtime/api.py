@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from dormouse.engine.engine import Engine
 from dormouse.errors import DormouseError
+from dormouse.runtime.access import TokenFile
 from dormouse.runtime.refusals import Refused, answer_of
 from dormouse.runtime.route import Call, Route
 from dormouse.runtime.routes import ROUTES
 from dormouse.runtime.server import Request, Response
 
+_PUBLIC = frozenset(route.path for route in ROUTES if route.public)
+
 
 class Api:
-    """Answers requests; until the engine is there, most of them with 503."""
+    """Answers requests; until the engine is there, most of them with 503.
+
+    Attributes:
+        tokens: who may ask; without them everybody.
+    """
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
+        self.tokens: TokenFile | None = None
         self.engine: Engine | None = None
         self.not_ready = "the database is being restored"
 
     async def answer(self, request: Request) -> Response:
         """Never raises: whatever is wrong becomes an answer that says what to do."""
         try:
+            if self.tokens is not None and request.path not in _PUBLIC:
+                self.tokens.check(request)
             route, names = _find(request)
             route.check_query(request)
             return await route.handler(Call(request, names, self._epoch, self.engine or self.not_ready))

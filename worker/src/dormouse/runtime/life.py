@@ -17,12 +17,14 @@ from dormouse.engine.payload import decode_failure
 from dormouse.errors import DormouseError, InvalidDefinition
 from dormouse.keeper.client import AlreadySealed, KeeperClient, KeeperError, Life
 from dormouse.pod import Marker, boot_id, read_marker
+from dormouse.runtime.access import TokenFile
 from dormouse.runtime.api import Api
 from dormouse.runtime.ending import Ending, ending_of
 from dormouse.runtime.entrypoint import EntrypointFailed, load
 from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
 from dormouse.runtime.settings import Settings
+from dormouse.token_file import InvalidTokens
 
 T = TypeVar("T")
 MAIN = "main"
@@ -49,7 +51,10 @@ class RuntimeLife:
             asyncio.get_running_loop().add_signal_handler(number, self._told_to_stop.set)
         settings = self._settings
         try:
+            self._api.tokens = None if settings.token_file is None else TokenFile(settings.token_file)
             server = await serve(self._api.answer, refuse, settings.host, settings.port)
+        except InvalidTokens as error:
+            return Ending("InvalidSettings", f"DORMOUSE_API_TOKEN_FILE: {error}", 1)
         except OSError as error:
             return Ending("InvalidSettings", f"cannot listen on port {settings.port}: {error.strerror}", 1)
         try:

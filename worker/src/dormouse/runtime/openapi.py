@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from http import HTTPStatus
 from importlib.metadata import version
 from itertools import groupby
 from typing import Any
@@ -17,6 +18,7 @@ from dormouse.runtime.routes import ROUTES
 from dormouse.runtime.views import RefusedView
 
 Document = dict[str, Any]
+_EVERYWHERE = [reason for reason, refusal in REFUSALS.items() if refusal.everywhere]
 _SCHEMAS = "#/components/schemas/"
 _NAMED_IN_PATHS = {
     "execution": "the execution's id",
@@ -33,15 +35,16 @@ def document() -> bytes:
     paths: dict[str, Document] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, of_kind)
-    everywhere = [reason for reason, refusal in REFUSALS.items() if refusal.everywhere]
     whole = {
         "openapi": "3.1.0",
         "info": {"title": "Dormouse", "version": version("dormouse"), "description": "A workflow's process."},
         "paths": paths,
         "components": {
             "schemas": components,
-            "responses": {str(status): _refused(reasons) for status, reasons in _by_status(everywhere)},
+            "responses": {str(status): _refused(reasons) for status, reasons in _by_status(_EVERYWHERE)},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "where one is asked for"}},
         },
+        "security": [{"token": []}, {}],
     }
     return msgspec.json.encode(_with_public_names(components, whole)) + b"\n"
 
@@ -61,8 +64,11 @@ def _operation(route: Route, of_kind: dict[type[msgspec.Struct], Document]) -> D
     }
     if route.body is not None:
         operation["requestBody"] = _carried(route.body, of_kind)
-    own = sorted((*route.refusals, *(reason for reason, one in REFUSALS.items() if one.everywhere)), key=_status)
-    for status, reasons in _by_status(own):
+    if route.public:
+        operation["security"] = []
+    for status, reasons in _by_status([*route.refusals, *_EVERYWHERE]):
+        if status == HTTPStatus.UNAUTHORIZED and route.public:
+            continue
         shared = all(REFUSALS[reason].everywhere for reason in reasons)
         response = {"$ref": f"#/components/responses/{status}"} if shared else _refused(reasons)
         operation["responses"][str(status)] = response

@@ -24,6 +24,7 @@ REFUSALS: dict[str, Refusal] = {
     "NotJSON": Refusal(400, "the body is not JSON"),
     "UnknownParameter": Refusal(400, "the query has a parameter that this path does not know", everywhere=True),
     "BadRequest": Refusal(400, "it is not HTTP/1.1", everywhere=True),
+    "Unauthorized": Refusal(401, "no token is shown, or a wrong one", everywhere=True),
     "UnknownPath": Refusal(404, "there is no such path"),
     "UnknownWorkflow": Refusal(404, "there is no such workflow"),
     "UnknownExecution": Refusal(404, "there is no such execution"),

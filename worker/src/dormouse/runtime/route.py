@@ -76,6 +76,7 @@ class Route:
         path: with `{execution}` or `{name}` for what differs.
         refusals: the reasons that only this path, or not every path, gives.
         takes_key: whether it knows the header `Idempotency-Key`.
+        public: whether it asks for no token.
     """
 
     method: str
@@ -87,6 +88,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     takes_key: bool = False
+    public: bool = False
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

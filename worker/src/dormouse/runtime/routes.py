@@ -20,6 +20,7 @@ ROUTES: tuple[Route, ...] = (
         handlers.is_healthy,
         "Whether the process listens",
         {200: Answer("it does", HealthView)},
+        public=True,
     ),
     Route(
         "GET",
@@ -27,6 +28,7 @@ ROUTES: tuple[Route, ...] = (
         handlers.is_ready,
         "Whether everything that has something to do has been replayed",
         {200: Answer("it has", HealthView)},
+        public=True,
     ),
     Route(
         "GET",

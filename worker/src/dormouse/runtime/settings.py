@@ -27,6 +27,7 @@ class Settings:
     pod: PodSettings
     host: str
     port: int
+    token_file: Path | None
     entrypoint: str
     source: Path
     start: Start | None
@@ -46,6 +47,7 @@ def parse(environment: Mapping[str, str]) -> Settings:
         pod=PodSettings.parse(variables),
         host=variables.text("DORMOUSE_HOST", "0.0.0.0"),  # noqa: S104 - the kubelet probes the pod's address
         port=variables.number("DORMOUSE_PORT", 8080),
+        token_file=Path(path) if (path := variables.text("DORMOUSE_API_TOKEN_FILE", "")) else None,
         entrypoint=variables.text("DORMOUSE_ENTRYPOINT", "main"),
         source=Path(variables.text("DORMOUSE_SOURCE", "/etc/dormouse/source")),
         start=_start(variables),
