@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from itertools import starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,31 +27,30 @@ _SELECT_EXECUTIONS = (
     "SELECT key, id, workflow, status, seed, request, idempotency_key, started_at, closed_at, closed_position, "
     "blocked, app_version, parent, parent_command FROM execution "
 )
-_SELECT_EVENTS = """
-WITH RECURSIVE chain AS (
-    SELECT * FROM event WHERE position = ?
+_COLUMNS = "position, execution, kind, at, previous, command, name, attempt, due, payload, source, key"
+_SELECT_CHAIN = f"""
+WITH RECURSIVE chain (link) AS (
+    VALUES (?)
     UNION ALL
-    SELECT event.* FROM chain JOIN event ON event.position = chain.previous
+    SELECT event.previous FROM chain JOIN event ON event.position = chain.link WHERE event.previous >= ?
 )
-SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source, key
-FROM chain WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?
+SELECT {_COLUMNS} FROM chain JOIN event ON event.position = chain.link
+WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?
+"""  # noqa: S608 - names of our own
+_SELECT_EVENT = f"SELECT {_COLUMNS} FROM event WHERE position = ?"  # noqa: S608 - as above
+_SELECT_STRETCH = (
+    f"SELECT {_COLUMNS} FROM event WHERE execution = ? AND position BETWEEN ? AND ? "  # noqa: S608 - as above
+    "ORDER BY position"
+)
+_SELECT_RUNS = """
+SELECT execution, max(position) FILTER (WHERE previous IS NULL), max(position), count(*) FROM event
+WHERE position >= (SELECT min(key) FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
+AND execution IN (SELECT key FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
+GROUP BY execution
 """
-_SELECT_EVENT = (
-    "SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source, key "
-    "FROM event WHERE position = ?"
-)
-_SELECT_LAST_POSITIONS = """
-SELECT event.execution, max(event.position) FROM event
-WHERE event.position >= (SELECT min(key) FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
-AND event.execution IN (SELECT key FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
-GROUP BY event.execution
-"""
-_INSERT_EVENT = (
-    "INSERT INTO event (position, execution, kind, at, previous, command, name, attempt, due, payload, source, "
-    "key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_INSERT_EVENT = f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
 _SELECT_BY_KEY = (
-    "SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source, key FROM event "
+    f"SELECT {_COLUMNS} FROM event "  # noqa: S608 - as above
     "WHERE execution = ? AND key = ? AND kind IN (?, ?) ORDER BY position LIMIT 1"
 )
 _INSERT_EXECUTION = (
@@ -82,6 +81,25 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def origin(self) -> Origin:
         return Origin(self.request, self.idempotency_key, self.app_version, self.parent, self.parent_command)
+
+
+class Run(NamedTuple):
+    """Where the log of an open execution's newest run lies.
+
+    Attributes:
+        began, last: the positions of its first and its last event.
+        events: how many the execution has, those of earlier runs included.
+    """
+
+    execution: int
+    began: int
+    last: int
+    events: int
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether few events of others lie between its own, so that reading on is faster than walking back."""
+        return self.events * 4 > self.last - self.execution
 
 
 class Database:
@@ -143,7 +161,7 @@ class Database:
         if batch.opened:
             write.executemany(_INSERT_EXECUTION, map(_opened, batch.opened))
         events = self._payloads_writer.events(batch.events, batch.large) if batch.large else batch.events
-        write.executemany(_INSERT_EVENT, events)
+        write.executemany(_INSERT_EVENT, map(tuple, events))  # sqlite3 takes a plain tuple much faster
         if batch.sleeping or batch.delayed:
             write.executemany(
                 "INSERT OR REPLACE INTO timer (execution, command, due_at) VALUES (?, ?, ?)",
@@ -211,13 +229,21 @@ class Database:
     def execution_of_request(self, idempotency_key: str) -> Row | None:
         return next(iter(self._rows("WHERE idempotency_key = ?", idempotency_key)), None)
 
-    def last_positions(self) -> dict[int, int]:
-        """Where the log of each open execution ends. It reads the log since the oldest of them began."""
-        return dict(self._reader.execute(_SELECT_LAST_POSITIONS))
+    def awake_runs(self) -> dict[int, Run]:
+        """Where the logs of the open ones lie, by key. It looks at every event since the oldest of them began."""
+        return {run[0]: Run._make(run) for run in self._reader.execute(_SELECT_RUNS)}
 
     def events(self, last: int, *, after: int = 0, up_to: int = sys.maxsize, limit: int = -1) -> list[Event]:
         """An execution's events, of which `last` is the last one's position."""
-        return self._payloads.events(self._reader.execute(_SELECT_EVENTS, (last, after + 1, up_to, limit)))
+        found = self._reader.execute(_SELECT_CHAIN, (last, after + 1, after + 1, up_to, limit))
+        return self._payloads.events(found)
+
+    def events_of(self, run: Run) -> list[Event]:
+        """All events of a run."""
+        if not run.is_dense:
+            return self.events(run.last)
+        found = self._reader.execute(_SELECT_STRETCH, (run.execution, run.began, run.last))
+        return self._payloads.events(found)
 
     def event(self, position: int) -> Event:
         """One event."""

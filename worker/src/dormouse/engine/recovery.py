@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dormouse.engine.database import Database, Row
 from dormouse.engine.definitions import Workflow, absent
 from dormouse.engine.execution import Execution
-from dormouse.engine.journal import Batch, Journal
+from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.mismatch import blocked_by_absence
 from dormouse.engine.registry import Dormant, Registry, Running
 from dormouse.engine.replay import recover
@@ -38,8 +38,11 @@ class Recovery:
             self._turns.log_ends[dormant.key] = dormant.position
             left.resumed.append(dormant)
         heartbeats = self._database.heartbeats()
+        runs = self._database.awake_runs()
         for row in self._database.awake_executions():
-            left.add(self._one(row, heartbeats))
+            run = runs[row.key]
+            self._turns.log_ends[row.key] = run.last
+            left.add(self._one(row, self._database.events_of(run), heartbeats))
         self._turns.resume(left)
 
     def wake(self, dormant: Dormant) -> Running:
@@ -48,7 +51,7 @@ class Recovery:
         row = self._database.execution_by_key(dormant.key)
         del self._registry.dormant[dormant.key]
         turns.alarms.clear(dormant)
-        left = self._one(row, {})
+        left = self._one(row, self._database.events(dormant.position), {})
         waiting, left.resumed = left.resumed, []
         left.asleep[row.key] = None
         turns.journal.batch.add(left)
@@ -58,15 +61,15 @@ class Recovery:
         assert running is not None  # noqa: S101 - it was added just now
         return running
 
-    def _one(self, row: Row, heartbeats: Mapping[tuple[int, int], bytes]) -> Batch:
-        journal, log_end = self._turns.journal, self._turns.log_ends[row.key]
+    def _one(self, row: Row, recorded: list[Event], heartbeats: Mapping[tuple[int, int], bytes]) -> Batch:
+        journal = self._turns.journal
         execution = self.remade(row, journal)
-        execution.log.last_position = log_end
+        execution.log.last_position = recorded[-1].position
         running = self._registry.add(execution)
         running.started.set_result(None)
         left = Batch()
         if row.workflow in self._workflows:
-            left = recover(execution, journal, self._database.events(log_end), heartbeats)
+            left = recover(execution, journal, recorded, heartbeats)
         else:
             execution.log.replaying = True
             execution.block(blocked_by_absence(row.workflow, list(self._workflows)))

@@ -15,6 +15,9 @@ _PLAIN = b"\t"
 """JSON begins with this byte or a later one; what begins with an earlier one stands for a payload."""
 
 
+_as_event = partial(tuple.__new__, Event)  # `Event._make` without its check
+
+
 class _EventWithLargePayload(Event):
     """An event whose payload is put together each time that it is asked for, so that a log needs no memory for it.
 
@@ -43,7 +46,7 @@ class StoredPayloads:
         """The events of rows. They can be read from as long as the connection is open."""
         return [
             event if event.payload is None or event.payload >= _PLAIN else self._event(event)
-            for event in map(Event._make, rows)
+            for event in map(_as_event, rows)
         ]
 
     def read(self, stored: bytes) -> bytes:

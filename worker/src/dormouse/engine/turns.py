@@ -78,7 +78,7 @@ class Turns:
         self._all_counts = all_counts
         self.journal = Journal(database.next_position())
         self.durable_position = 0
-        self.log_ends = database.last_positions()
+        self.log_ends: dict[int, int] = {}
         """Where the log of each open execution ends, as far as it counts."""
         self.recovered = asyncio.Event()
         self.moved = asyncio.Event()
