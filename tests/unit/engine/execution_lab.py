@@ -70,8 +70,7 @@ class Run:
             written = self.journal.take()
             self.log += written.events
             self.batch.add(written)
-            for execution, event in written.heard:
-                hear(execution, event)
+            hear(written.heard)
             if self.journal.batch.empty:
                 return
 

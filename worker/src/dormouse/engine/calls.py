@@ -27,19 +27,20 @@ class ActivityCall(asyncio.Future[Any]):
         value: what it returned, while that does not count yet.
     """
 
+    scheduled_at = 0
+    attempt = 1
+    due: int | None = None
+    position = 0
+    last_failure: Failure | None = None
+    heartbeat: bytes | None = None
+    value: Any = msgspec.UNSET
+
     def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
         super().__init__(loop=execution.loop)
         self.execution = execution
         self.command = command
         self.activity = activity
         self.payload = payload
-        self.scheduled_at = 0
-        self.attempt = 1
-        self.due: int | None = None
-        self.position = 0
-        self.last_failure: Failure | None = None
-        self.heartbeat: bytes | None = None
-        self.value: Any = msgspec.UNSET
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not super().cancel(msg):

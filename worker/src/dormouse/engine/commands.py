@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
-from dormouse.engine.awaiting import Made, NotAwaited
+from dormouse.engine.awaiting import NotAwaited
 from dormouse.engine.calls import ActivityCall, ChildCall, Sleep
 from dormouse.engine.ending import ContinueAsNew
 from dormouse.engine.info import WorkflowInfo
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dormouse.engine.messages import Signal
 
 T = TypeVar("T")
+_SCHEDULED = Kind.ACTIVITY_SCHEDULED  # it is asked for in every step, and an enum is slow to find its members
 
 
 class Commands:
@@ -93,40 +94,43 @@ class Commands:
     def call(self, activity: Activity[..., Any], payload: bytes, source: str | None) -> Coroutine[Any, Any, Any]:
         """Record an activity's call, once it is awaited, and wait for its result."""
         number = self.not_awaited.next_number()
-        return self.not_awaited.add(number, Made(self._call(number, activity, payload, source), activity.name, source))
+        coroutine = self._call(number, activity, payload, source)
+        self.not_awaited[number] = (coroutine, activity.name, source)
+        return coroutine
 
     def call_child(
         self, workflow: Workflow[..., Any], payload: bytes | None, source: str | None
     ) -> Coroutine[Any, Any, Any]:
         """Record that another workflow is started, once it is awaited, and wait for its result."""
         number = self.not_awaited.next_number()
-        return self.not_awaited.add(
-            number, Made(self._call_child(number, workflow, payload, source), workflow.name, source)
-        )
+        coroutine = self._call_child(number, workflow, payload, source)
+        self.not_awaited[number] = (coroutine, workflow.name, source)
+        return coroutine
 
     def receive(self, signal: Signal[Any], source: str | None) -> Coroutine[Any, Any, Any]:
         """Wait for a signal, once it is awaited."""
         number = self.not_awaited.next_number()
-        return self.not_awaited.add(number, Made(self._receive(number, signal), f"{signal.name}.receive", source))
+        coroutine = self._receive(number, signal)
+        self.not_awaited[number] = (coroutine, f"{signal.name}.receive", source)
+        return coroutine
 
     async def _call(self, number: int, activity: Activity[..., Any], payload: bytes, source: str | None) -> Any:
-        self.not_awaited.began(number)
+        del self.not_awaited[number]
         command = self._next_command()
+        log, name = self._log, activity.name
         call = ActivityCall(self._execution, command, activity, payload)
         self._execution.pending[command] = call
-        recorded = self._log.upcoming
-        call.scheduled_at = self.moment if recorded is None else recorded.at
-        if self._is_new(Issued(Kind.ACTIVITY_SCHEDULED, command, activity.name, payload, source)):
-            call.position = self._log.record(
-                Kind.ACTIVITY_SCHEDULED, command, name=activity.name, payload=payload, source=source
-            ).position
+        recorded = log.upcoming
+        call.scheduled_at = log.moment if recorded is None else recorded.at
+        if self._is_new(Issued(_SCHEDULED, command, name, payload, source)):
+            call.position = log.record(_SCHEDULED, command, name=name, payload=payload, source=source).position
             self._journal.batch.begun.append(call)
         return await call
 
     async def _call_child(
         self, number: int, workflow: Workflow[..., Any], payload: bytes | None, source: str | None
     ) -> Any:
-        self.not_awaited.began(number)
+        del self.not_awaited[number]
         command = self._next_command()
         child_id = workflow.child_options.id or f"{self._execution.id}.{command}"
         call = ChildCall(self._execution, command, workflow, payload, child_id)
@@ -139,7 +143,7 @@ class Commands:
         return await call
 
     async def _receive(self, number: int, signal: Signal[Any]) -> Any:
-        self.not_awaited.began(number)
+        del self.not_awaited[number]
         payload = await self.mailbox.take(signal.name)
         try:
             return signal.value.decode(payload)
@@ -193,7 +197,8 @@ class Commands:
     def _next_command(self) -> int:
         if self._execution.loop.is_closed():
             raise GeneratorExit  # a `finally` of code that is let go of: it asks for nothing any more
-        self.refuse_while_reading()
+        if self._reading:
+            self.refuse_while_reading()
         return self._log.next_command()
 
     def refuse_while_reading(self) -> None:

@@ -202,7 +202,8 @@ class Activity(_Definition, Generic[P, R]):
         if isinstance(loop, WorkflowLoop):
             # Written at once: what the workflow changes in a list later is not part of this call.
             payload = self.arguments.encode(args, kwargs)
-            return cast("Called[R]", loop.host.call(self, payload, source_of(sys._getframe(1))))
+            called: Called[R] = loop.host.call(self, payload, source_of(sys._getframe(1)))
+            return called
         return self._run(*args, **kwargs)
 
     async def _run(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -10,20 +10,23 @@ from dormouse.engine.calls import ActivityCall, ChildCall, Sleep
 from dormouse.engine.ending import error_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Kind
+from dormouse.engine.loop import among_workflows
 from dormouse.engine.mismatch import blocked_by_mismatch, blocked_by_unanswered_update
 from dormouse.engine.payload import decode_failure
 from dormouse.errors import ActivityError, ExecutionFailed
 
 
-def hear(execution: Execution, event: Event) -> None:
-    """An event counts now: tell the code, if there still is one that waits for it."""
-    if execution.unheard and execution.unheard[0] is event:
-        del execution.unheard[0]
-        deliver(execution, event)
+def hear(heard: Iterable[tuple[Execution, Event]]) -> None:
+    """These events count now: tell the code of each, if there still is one that waits for it."""
+    with among_workflows():
+        for execution, event in heard:
+            if execution.unheard and execution.unheard[0] is event:
+                del execution.unheard[0]
+                deliver(execution, event)
 
 
 def deliver(execution: Execution, event: Event) -> None:
-    """Tell the code of one event, after all those before it, and let it go on."""
+    """Tell the code of one event, after all those before it, and let it go on; among_workflows."""
     execution.log.length += 1
     _TOLD_HOW.get(event.kind, _tell_end)(execution, event)
 
@@ -86,12 +89,12 @@ def _tell_end(execution: Execution, event: Event) -> None:
     if waiting is None:
         return  # it had been cancelled before its end was delivered
     log.moment = max(log.moment, event.at)
-    if isinstance(waiting, Sleep):
-        execution.loop.ring(waiting.callback)
-    elif isinstance(waiting, ChildCall):
-        _settle_child(waiting, event.name or Kind.EXECUTION_FAILED, event.payload or b"null")
-    else:
+    if isinstance(waiting, ActivityCall):
         _settle_activity(waiting, event)
+    elif isinstance(waiting, Sleep):
+        execution.loop.ring(waiting.callback)
+    else:
+        _settle_child(waiting, event.name or Kind.EXECUTION_FAILED, event.payload or b"null")
     execution.go_on()
 
 

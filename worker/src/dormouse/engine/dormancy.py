@@ -6,7 +6,7 @@ when a timer or a message comes. So memory grows with what goes on at once, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -82,16 +82,18 @@ class Dormancy:
         if dormant is None:
             return self._registry.find_by_number(key)
         running = self._wake(dormant)
-        self.consider(running.execution)  # who only asks it something leaves it as it was
+        self.consider([running.execution])  # who only asks it something leaves it as it was
         return running
 
     # Out of memory.
 
-    def consider(self, execution: Execution) -> None:
-        """It has heard of something: does it rest now?"""
-        self._resting.pop(execution.key, None)
-        if may_rest(execution, self._clock.now()):
-            self._resting[execution.key] = execution
+    def consider(self, executions: Iterable[Execution]) -> None:
+        """They have heard of something: which of them rest now?"""
+        now = self._clock.now()
+        for execution in executions:
+            self._resting.pop(execution.key, None)
+            if may_rest(execution, now):
+                self._resting[execution.key] = execution
 
     def let_go(self) -> None:
         """Something more counts: let those go that are too many."""

@@ -396,6 +396,5 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - it is handed to who waits
             recovered.set_exception(error)
             return
-        for running in self._registry:
-            self._dormancy.consider(running.execution)
+        self._dormancy.consider(running.execution for running in self._registry)
         recovered.set_result(None)

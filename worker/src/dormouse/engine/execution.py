@@ -207,7 +207,7 @@ class Execution:
             return
         forgotten = [] if main.cancelled() or error is not None else self.commands.not_awaited.forgotten()
         if forgotten:
-            self.block(blocked_by_forgotten_await([(made.name, made.source) for made in forgotten]))
+            self.block(blocked_by_forgotten_await(forgotten))
             return
         self.main = None
         self._close(end_of(main, cancel_requested=self.cancel_requested))

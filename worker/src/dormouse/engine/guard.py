@@ -10,7 +10,8 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dormouse.errors import NotInWorkflow
@@ -83,7 +84,7 @@ def _is_pythons_own() -> bool:
 
 
 class Clocks:
-    """`time.time` and `time.time_ns` as workflows see them while `stand_still`: the moment of the last event."""
+    """`time.time` and `time.time_ns` as workflows see them in `standing_still`: the moment of the last event."""
 
     def __init__(self, moment_ns: Callable[[], int | None]) -> None:
         def time_ns() -> int:
@@ -96,8 +97,11 @@ class Clocks:
 
         self._time, self._time_ns = seconds, time_ns
 
-    def stand_still(self) -> None:
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        before = time.time, time.time_ns
         time.time, time.time_ns = self._time, self._time_ns
-
-    def go_on(self) -> None:
-        time.time, time.time_ns = _real_time, _real_time_ns
+        try:
+            yield
+        finally:
+            time.time, time.time_ns = before

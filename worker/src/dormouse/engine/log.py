@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dormouse.engine.folding import LARGE
 from dormouse.engine.journal import CLOSINGS, COMMANDS, Event, Journal, Kind
 
+_PATCHED = Kind.PATCHED  # looked at in every step, and an enum is slow to find its members
+
 
 class Log:
     """One execution's log.
@@ -56,10 +58,13 @@ class Log:
     def upcoming(self) -> Event | None:
         """What the code must ask for next. A patch whose mark the code has lost is everybody's way now."""
         expected = self._expected
-        while expected and expected[0].kind == Kind.PATCHED:
+        while expected:
+            event = expected[0]
+            if event.kind != _PATCHED:
+                return event
             expected.popleft()
             self.length += 1
-        return expected[0] if expected else None
+        return None
 
     def repeated(self) -> None:
         """The code asked for what was upcoming."""

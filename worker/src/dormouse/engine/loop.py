@@ -11,7 +11,8 @@ import contextvars
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
@@ -93,17 +94,13 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._count = key << _BITS_OF_NUMBERS
 
     def drain(self) -> None:
-        """Run until nothing is ready.
+        """Run until nothing is ready; among_workflows.
 
         Raises:
             Restless: when that does not happen.
         """
         outer = asyncio._get_running_loop()
-        # Without this the outer loop would finish the workflow's abandoned async generators.
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(None, None)
         asyncio._set_running_loop(self)
-        _clocks.stand_still()
         ready = self._ready
         try:
             for _ in range(_MOST_CALLBACKS):
@@ -116,9 +113,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                     self.call_exception_handler({"message": "a callback raised", "exception": error})
             raise Restless(f"{_MOST_CALLBACKS} callbacks ran without the workflow waiting for an activity or a timer")
         finally:
-            _clocks.go_on()
             asyncio._set_running_loop(outer)
-            sys.set_asyncgen_hooks(*hooks)
 
     def run_inside(self, function: Callable[[], _T]) -> _T:
         """Run a function as a part of the workflow's code, but none of what is ready."""
@@ -242,3 +237,16 @@ def _moment_ns() -> int | None:
 
 
 _clocks = Clocks(_moment_ns)
+
+
+@contextmanager
+def among_workflows() -> Iterator[None]:
+    """While loops are drained, one or many: time stands still for their code."""
+    # Without this the outer loop would finish the workflows' abandoned async generators.
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        with _clocks.standing_still():
+            yield
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

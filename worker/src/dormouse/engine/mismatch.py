@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from dormouse.engine.journal import Event, Kind
@@ -35,23 +33,21 @@ class Blocked(msgspec.Struct, frozen=True, rename="camel"):
     suggestion: str | None = None
 
 
-class Issued(NamedTuple):
+class Issued(msgspec.Struct, frozen=True, gc=False):
     """What the code asks for."""
 
     kind: Kind
     command: int
-    name: str | None
-    payload: bytes | None
-    source: str | None
+    name: str | None = None
+    payload: bytes | None = None
+    source: str | None = None
 
     def repeats(self, recorded: Event) -> bool:
         """Whether this is what the log says. A timer may have another length: the recorded one counts."""
         if recorded.command != self.command:
             return False
-        if self.kind in _UPDATE_ENDS:
-            return recorded.kind in _UPDATE_ENDS
         if recorded.kind != self.kind:
-            return False
+            return recorded.kind in _UPDATE_ENDS and self.kind in _UPDATE_ENDS
         return self.kind not in _CALLS or (recorded.name == self.name and recorded.payload == self.payload)
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 from pathlib import PurePath
-from types import FrameType
+from types import CodeType, FrameType
 
 _ASYNCIO = str(PurePath(asyncio.__file__).parent)
+_OWN_LOOP = str(PurePath("dormouse", "engine", "loop.py"))
 _DEEPEST = 8
-
-
-@lru_cache(maxsize=4096)
-def _line(filename: str, line: int) -> str:
-    return f"{PurePath(filename).name}:{line}"
+_MOST_REMEMBERED = 4096
+_remembered: dict[tuple[int, int], tuple[CodeType, str]] = {}
+"""The line of each instruction that has called, since Python finds a line only by counting from the function's first.
+The code is kept, so that no other takes its place in memory and with it its number."""
 
 
 def source_of(frame: FrameType | None) -> str | None:
@@ -21,13 +20,19 @@ def source_of(frame: FrameType | None) -> str | None:
     for _ in range(_DEEPEST):
         if frame is None:
             return None
+        known = _remembered.get((id(frame.f_code), frame.f_lasti))
+        if known is not None:
+            return known[1]
         filename = frame.f_code.co_filename
         if not filename.startswith(_ASYNCIO):
-            if filename.endswith(_OWN_LOOP):  # a task's first step: nobody called
-                return None
-            return _line(filename, frame.f_lineno)
+            return None if filename.endswith(_OWN_LOOP) else _line(frame)  # a task's first step: nobody called
         frame = frame.f_back
     return None
 
 
-_OWN_LOOP = str(PurePath("dormouse", "engine", "loop.py"))
+def _line(frame: FrameType) -> str:
+    line = f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    if len(_remembered) >= _MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered[id(frame.f_code), frame.f_lasti] = (frame.f_code, line)
+    return line

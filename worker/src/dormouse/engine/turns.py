@@ -316,9 +316,8 @@ class Turns:
         assert dormancy is not None  # noqa: S101 - it is set before anything arrives
         others, batch.begun = batch.begun, []
         try:
-            for execution, event in unheard:
-                hear(execution, event)
-                dormancy.consider(execution)
+            hear(unheard)
+            dormancy.consider(dict.fromkeys(execution for execution, _ in unheard))
         except Exception as error:  # noqa: BLE001 - not the user's code: the engine itself is wrong
             self._fail(error)
             return
