@@ -216,14 +216,23 @@ def test_changed_values_reach_the_operator_while_workflows_run_on(
     assert one.pod()["metadata"]["uid"] == pod
 
 
-def test_a_new_worker_image_rolls_a_running_workflow_through_a_seal(
+def test_a_new_worker_image_leaves_a_running_workflow_alone_and_is_used_by_its_next_life(
     operator: InstalledOperator, cluster: Cluster, namespace: str
 ) -> None:
     tag = another_worker_tag()
     one = ChainWorkflow(cluster, namespace, steps=200).apply()
     one.wait_for_steps()
+    before = one.pod()
     install(RELEASE, operator.namespace, f"namespaces={{{namespace}}}", f"workerImage.tag={tag}")
+    operator.leader()
+    one.wait_for_steps()
+    assert one.pod()["metadata"]["uid"] == before["metadata"]["uid"]
+    assert one.status()["image"] == before["spec"]["containers"][0]["image"]
+
+    cluster.kubectl("--namespace", namespace, "delete", "pod", before["metadata"]["name"])
     one.wait_for_epoch(2)
+    eventually("it says so", lambda: one.status().get("image", "").endswith(f":{tag}"), seconds=60)
+    assert one.status()["keeperImage"].endswith(f":{tag}")
     assert one.finish() == []
     assert one.stored.current().lineage[0].sealed_txid is not None
 

@@ -139,7 +139,8 @@ def test_the_page_tells_how_to_install_run_mend_and_uninstall(reader: Reader) ->
     reader.play("Rotate the credentials")
     pod = reader.pod()
     reader.play("Upgrade")
-    assert reader.pod() == pod, "the same worker image rolls nothing"
+    assert reader.pod() == pod, "an upgrade leaves pods alone"
+    reader.play("Bring running workflows to the new image")
     reader.play("Delete a workflow, and go on with its data")
 
     # Of a pod that runs, and of a life that was sealed.
@@ -148,7 +149,7 @@ def test_the_page_tells_how_to_install_run_mend_and_uninstall(reader: Reader) ->
     reader.suspend()
     reader.shell.run("rm counter.sqlite")
     reader.play("Get a database out with plain Litestream")
-    assert reader.counted() == list(range(1, len(reader.counted()) + 1)), "each was counted once, over six lives"
+    assert reader.counted() == list(range(1, len(reader.counted()) + 1)), "each was counted once, over seven lives"
     assert len(reader.counted()) >= len(running) > 20
 
     reader.stored.take_away_epochs()

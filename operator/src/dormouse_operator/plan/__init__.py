@@ -36,7 +36,8 @@ from dormouse_operator.plan.observed import (
     Observed,
 )
 from dormouse_operator.plan.planning import plan
-from dormouse_operator.plan.pod import STOCK, Settings, build_pod, build_source, template_hash
+from dormouse_operator.plan.pod import STOCK, Settings, build_pod, build_source
+from dormouse_operator.plan.template_hash import template_hash
 
 __all__ = [
     "plan",

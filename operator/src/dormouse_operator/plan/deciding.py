@@ -19,7 +19,8 @@ from dormouse_operator.plan.lives import ENDED_FOR_GOOD, NEEDS_HELP, Life
 from dormouse_operator.plan.naming import FINALIZER
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
 from dormouse_operator.plan.origins import is_origin_known
-from dormouse_operator.plan.pod import break_glass, build_pod, build_source, template_hash
+from dormouse_operator.plan.pod import build_pod, build_source
+from dormouse_operator.plan.rolling import why_to_roll
 
 _AT_ONCE_SECONDS = 1
 """The grace of a pod that may write nothing any more; 0 would not wait for the kubelet's word."""
@@ -58,13 +59,11 @@ def _with_pod(case: Case, life: Life) -> Step:
     if trouble is not None or store is None:
         return stalled(trouble)
     try:
-        wanted = template_hash(case.dwf, store, case.settings)
+        why = why_to_roll(case, store, life)
     except InvalidManifest as error:
         return stalled(Trouble("InvalidTemplate", str(error)))
-    if life.template_hash != wanted:
-        return _delete(life, "Rolling", f"pod {life.pod} seals and ends because the spec changed")
-    if not life.keeper_ready and _break_glass_changed(case, life):
-        return _delete(life, "Rolling", f"pod {life.pod} ends because break-glass settings changed")
+    if why:
+        return _delete(life, "Rolling", why)
     if (ending := life.ending_in(NEEDS_HELP)) is not None:
         return stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
     return _asking_for_its_origin(case, life, _progress(life))
@@ -263,10 +262,6 @@ def _may_inherit(case: Case) -> bool:
     """The first epoch is above those of whoever had the data before: known at once, it costs no pod to find out."""
     spec = case.dwf.spec
     return spec.adoption_policy == "Released" or bool(spec.storage.take_over_from)
-
-
-def _break_glass_changed(case: Case, life: Life) -> bool:
-    return any(life.environment.get(name, "") != value for name, value in break_glass(case.dwf).items())
 
 
 def _completed_message(case: Case) -> str:

@@ -11,6 +11,7 @@ from dormouse_operator.plan.naming import (
     KEEPER_CONTAINER,
     RUNTIME_CONTAINER,
     TEMPLATE_HASH_ANNOTATION,
+    WORKER_IMAGE_ANNOTATION,
 )
 
 ENDED_FOR_GOOD = frozenset({"StaleEpoch", "VolumeLost", "VolumeUntrusted", "Fenced"})
@@ -37,6 +38,7 @@ NEEDS_HELP = frozenset(
         "EntrypointFailed",
         "UnknownWorkflow",
         "InvalidInput",
+        "NewerFile",
         # either's
         "DiskFull",
         "InvalidSettings",
@@ -64,6 +66,11 @@ class Life(Struct, frozen=True, kw_only=True):
     pod: str
     uid: str
     template_hash: str
+    worker_image: str
+    """That of the installation when the pod was made."""
+    image: str
+    """Of the runtime."""
+    keeper_image: str
     deleting: bool
     ended: bool
     failed: bool
@@ -110,11 +117,15 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
     runtime = _container(status.get("containerStatuses"), RUNTIME_CONTAINER)
     phase = status.get("phase", "")
     ended = phase in ("Succeeded", "Failed")
+    annotations = metadata.get("annotations") or {}
     return Life(
         epoch=_epoch(metadata),
         pod=metadata["name"],
         uid=metadata.get("uid", ""),
-        template_hash=(metadata.get("annotations") or {}).get(TEMPLATE_HASH_ANNOTATION, ""),
+        template_hash=annotations.get(TEMPLATE_HASH_ANNOTATION, ""),
+        worker_image=annotations.get(WORKER_IMAGE_ANNOTATION, ""),
+        image=_container(spec.get("containers"), RUNTIME_CONTAINER).get("image", ""),
+        keeper_image=_container(spec.get("initContainers"), KEEPER_CONTAINER).get("image", ""),
         deleting=bool(metadata.get("deletionTimestamp")),
         ended=ended,
         failed=phase == "Failed",

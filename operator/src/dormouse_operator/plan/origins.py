@@ -1,4 +1,4 @@
-"""Where does the newest life run, since when, and what did it start from?"""
+"""Where does the newest life run, with which images, since when, and what did it start from?"""
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +12,8 @@ class Origin(Struct, frozen=True, kw_only=True):
     """The fields of the status of the same names; what is not known about this very epoch is empty."""
 
     node: str = ""
+    image: str = ""
+    keeper_image: str = ""
     claimed_at: str = ""
     restored_at: str = ""
     restored_from: str = ""
@@ -29,7 +31,8 @@ def origin(case: Case, epoch: int) -> Origin:
     if life is None or not life.live or life.epoch != epoch:
         return made
     now = case.now.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return replace(made, node=life.node, restored_at=made.restored_at or (now if life.keeper_ready else ""))
+    made = replace(made, node=life.node, image=life.image, keeper_image=life.keeper_image)
+    return replace(made, restored_at=made.restored_at or (now if life.keeper_ready else ""))
 
 
 def is_origin_known(case: Case, life: Life) -> bool:

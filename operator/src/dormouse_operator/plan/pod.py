@@ -1,6 +1,5 @@
 """What does the pod of one life look like?"""
 
-import hashlib
 from typing import Any
 
 from msgspec import UNSET, Struct, json
@@ -23,10 +22,12 @@ from dormouse_operator.plan.naming import (
     TEMPLATE_HASH_ANNOTATION,
     TOKEN_DIRECTORY,
     TOKEN_FILE,
+    WORKER_IMAGE_ANNOTATION,
     pod_name,
     source_name,
 )
 from dormouse_operator.plan.template import merge_template
+from dormouse_operator.plan.template_hash import template_hash
 
 GRACE_SECONDS = 60
 _LARGEST_INPUT_BYTES = 65536
@@ -63,11 +64,11 @@ def build_pod(
     `keep_off`: nodes that are lost, which the scheduler learns only later.
     """
     pod = _lasting_part(dwf, store, settings)
-    digest = _digest(dwf, pod)
+    digest = template_hash(dwf, store)
     metadata, spec = pod["metadata"], pod["spec"]
     metadata["name"] = pod_name(dwf.metadata.name, epoch)
     metadata["labels"][EPOCH_LABEL] = str(epoch)
-    metadata["annotations"][TEMPLATE_HASH_ANNOTATION] = digest
+    metadata["annotations"] |= {TEMPLATE_HASH_ANNOTATION: digest, WORKER_IMAGE_ANNOTATION: settings.worker_image}
     life = {"DORMOUSE_EPOCH": str(epoch)}
     keeper = {**life, "DORMOUSE_FIRST_CLAIM": _flag(first_claim), **break_glass(dwf)}
     runtime = {**life, "DORMOUSE_APP_VERSION": digest, "DORMOUSE_WAKE_REASON": wake_reason}
@@ -81,7 +82,6 @@ def build_pod(
 
 
 def _let_report(spec: dict[str, Any], url: str) -> None:
-    """Outside the hash: where the operator listens is no reason to replace a pod that is well."""
     keeper = spec["initContainers"][0]
     keeper["env"] = [*keeper["env"], *_environment({"DORMOUSE_OPERATOR_URL": url})]
     mount = {"name": "report-token", "mountPath": TOKEN_DIRECTORY, "readOnly": True}
@@ -123,24 +123,14 @@ def build_source(dwf: DurableWorkflow) -> dict[str, Any] | None:
     }
 
 
-def template_hash(dwf: DurableWorkflow, store: ObjectStore, settings: Settings = STOCK) -> str:
-    """Changes exactly when a running pod has to be replaced to follow the spec."""
-    return _digest(dwf, _lasting_part(dwf, store, settings))
-
-
 def break_glass(dwf: DurableWorkflow) -> dict[str, str]:
-    """Outside the hash: given to a life that needs it, and no reason to replace one that is well."""
+    """Given to a life that needs it, and no reason to replace one that is well."""
     allowed = dwf.spec.storage.allow_empty_restore
     return {
         "DORMOUSE_ALLOW_EMPTY_RESTORE": "" if allowed is None else str(allowed),
         "DORMOUSE_ADOPT_RELEASED": _flag(dwf.spec.adoption_policy == "Released"),
         "DORMOUSE_TAKE_OVER_FROM": dwf.spec.storage.take_over_from,
     }
-
-
-def _digest(dwf: DurableWorkflow, pod: dict[str, Any]) -> str:
-    source = dwf.spec.source.inline if dwf.spec.source is not None else ""
-    return hashlib.sha256(json.encode([pod, source], order="sorted")).hexdigest()[:16]
 
 
 def _lasting_part(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,29 @@
+"""What did the user ask for, in one word? It changes exactly when a running pod has to be replaced to follow the spec.
+
+Made from the spec and not from the pod: an operator of another release makes other pods from the same spec, and that
+alone is no reason to end one that runs. What is not set does not count, so that a new field changes no hash.
+"""
+
+import hashlib
+
+from msgspec import json
+from msgspec.structs import replace
+
+from dormouse_operator.api import DurableWorkflow, ObjectStore
+from dormouse_operator.api.durableworkflow import Template, Volume
+
+
+def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
+    """Of what a pod sees of the two."""
+    spec, storage = dwf.spec, dwf.spec.storage
+    volume = None if storage.volume == Volume() else storage.volume
+    asked = replace(
+        spec,
+        template=None if spec.template == Template() else spec.template,
+        storage=replace(storage, volume=volume, allow_empty_restore=None, take_over_from=""),
+        operating_mode="Running",
+        failover=None,
+        deletion_policy="Retain",
+        adoption_policy="Never",
+    )
+    return hashlib.sha256(json.encode([asked, store.spec], order="sorted")).hexdigest()[:16]
