@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 import msgspec
-from frame import Baseline, Result
+from frame import Baseline, Measured
 
 from dormouse import Engine, activity, workflow
 
@@ -44,11 +44,11 @@ async def _converse(path: Path) -> None:
         await (await engine.start(agent)).result()
 
 
-def agent_history_ratio(_: bool) -> Result:
+def agent_history_ratio(_: bool) -> Measured:
     """Size of the closed file, its tables and indexes included, over the JSON of the conversation at its end."""
     once = len(msgspec.json.encode([_message(number) for number in range(_TURNS + 1)]))
     with tempfile.TemporaryDirectory(prefix="dormouse-bench-") as name:
         path = Path(name) / "db.sqlite"
         asyncio.run(_converse(path))
         stored = path.stat().st_size
-    return Result("agent_history_ratio", stored / once, "", 2, "lower", Baseline("the conversation once, bytes", once))
+    return Measured((stored / once,), Baseline("the conversation once, bytes", once))

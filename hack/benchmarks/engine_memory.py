@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from frame import Result
+from frame import Measured
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "component"))
 
@@ -85,16 +85,15 @@ def _asleep(quick: bool) -> Pod:
     return measured(_SLEEPING, 2 if quick else 30)
 
 
-def idle_rss_mib(quick: bool) -> Result:
-    return Result("idle_rss_mib", _idle(quick).resident_mib, "MiB", 35, "lower")
+def idle_rss_mib(quick: bool) -> Measured:
+    return Measured((_idle(quick).resident_mib,))
 
 
-def sleeping_10k_rss_mib(quick: bool) -> Result:
+def sleeping_10k_rss_mib(quick: bool) -> Measured:
     """More than an idle one, after a restart on a file in which all of them sleep."""
-    more = _asleep(quick).resident_mib - _idle(quick).resident_mib
-    return Result("sleeping_10k_rss_mib", more, "MiB", 10, "lower")
+    return Measured((_asleep(quick).resident_mib - _idle(quick).resident_mib,))
 
 
-def sleeping_10k_cpu_seconds(quick: bool) -> Result:
+def sleeping_10k_cpu_seconds(quick: bool) -> Measured:
     """What they use while they sleep."""
-    return Result("sleeping_10k_cpu_seconds", _asleep(quick).cpu_seconds, "s", 0, "lower")
+    return Measured((_asleep(quick).cpu_seconds,))

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-from frame import Baseline, Result, median
+from frame import Baseline, Measured, median
 
 from dormouse import Engine, activity, workflow
 
@@ -69,27 +69,26 @@ def _events(path: Path) -> int:
         return int(count)
 
 
-def _in_scratch(take: Callable[[Path], Result]) -> Result:
+def _in_scratch(take: Callable[[Path], Measured]) -> Measured:
     with tempfile.TemporaryDirectory(prefix="dormouse-bench-") as name:
         return take(Path(name))
 
 
-def replay_ratio(quick: bool) -> Result:
-    def take(folder: Path) -> Result:
+def replay_ratio(quick: bool) -> Measured:
+    def take(folder: Path) -> Measured:
         path = folder / "db.sqlite"
         asyncio.run(_make(path, _TYPICAL))
         pairs = [(asyncio.run(_open_seconds(path)), _read_seconds(path)) for _ in range(5 if quick else 25)]
-        value = median([replayed / read for replayed, read in pairs])
         baseline = Baseline("sqlite3 and msgspec alone, seconds", median([read for _, read in pairs]))
-        return Result("replay_ratio", value, "", 6, "lower", baseline)
+        return Measured(tuple(replayed / read for replayed, read in pairs), baseline)
 
     return _in_scratch(take)
 
 
-def replay_scale_ratio(quick: bool) -> Result:
+def replay_scale_ratio(quick: bool) -> Measured:
     """Time an event in a long log over time an event in a short one, less what it takes to open an empty file."""
 
-    def take(folder: Path) -> Result:
+    def take(folder: Path) -> Measured:
         empty, short, long = (folder / name for name in ("empty.sqlite", "short.sqlite", "long.sqlite"))
         asyncio.run(_open_seconds(empty))
         asyncio.run(_make(short, _SMALL))
@@ -100,8 +99,7 @@ def replay_scale_ratio(quick: bool) -> Result:
         for _ in range(rounds):
             of_short = median([asyncio.run(_open_seconds(short)) for _ in range(5)]) - opening
             pairs.append(((asyncio.run(_open_seconds(long)) - opening) / _events(long), of_short / _events(short)))
-        value = median([one / other for one, other in pairs])
         baseline = Baseline("with 1,000 events, seconds an event", median([other for _, other in pairs]))
-        return Result("replay_scale_ratio", value, "", 1.2, "lower", baseline)
+        return Measured(tuple(one / other for one, other in pairs), baseline)
 
     return _in_scratch(take)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rivals
-from frame import Baseline, Result, median
+from frame import Baseline, Measured, median
 
 _EXECUTIONS = 1000
 _WITHIN_SECONDS = 90
@@ -69,18 +69,14 @@ def _resume_seconds(command: Sequence[str], prepared: Path) -> float:
     return seconds
 
 
-def resume_ratio(quick: bool) -> Result:
+def resume_ratio(quick: bool) -> Measured:
     """Ours over theirs, turn by turn, each on copies of one file that its first life was killed over."""
     with tempfile.TemporaryDirectory(prefix="dormouse-bench-") as name:
         ours = _prepared(_dormouse(), Path(name) / "dormouse")
         theirs = _prepared(_dbos(), Path(name) / "dbos")
         rounds = range(1 if quick else 7)
         pairs = [(_resume_seconds(_dormouse(), ours), _resume_seconds(_dbos(), theirs)) for _ in rounds]
-    return Result(
-        "resume_ratio",
-        median([one / other for one, other in pairs]),
-        "",
-        0.1,
-        "lower",
+    return Measured(
+        tuple(one / other for one, other in pairs),
         Baseline("DBOS, async, one connection, WAL, synchronous=FULL, seconds", median([other for _, other in pairs])),
     )

@@ -10,45 +10,18 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import rivals
-from frame import Baseline, Result, median
+from contenders import DBOS, DORMOUSE, RESTATE, TEMPORAL, Contender, Step, process, recorded_by_dormouse, wait_until
+from frame import Baseline, Measured, median
 
 _RECORD = struct.Struct("<iiq")
-_SETTLING_SECONDS = 0.3
 _STARTED_WITHIN_SECONDS = 60
-
-
-class Step(NamedTuple):
-    """The n-th step of a workflow."""
-
-    workflow: int
-    number: int
-
-
-@dataclass(frozen=True)
-class Contender:
-    """An engine that takes part.
-
-    Attributes:
-        command: what runs it; the folder and the number of workflows are added.
-        recorded: reads from its database which steps it knows; None when its store is nothing that we can read.
-        seconds: how long it is watched; more for the slow, so that all are counted well.
-    """
-
-    name: str
-    command: Callable[[], Sequence[str]]
-    recorded: Callable[[Path], set[Step]] | None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -59,54 +32,16 @@ class Run:
     lost: int
 
 
-def recorded_by_dormouse(database: Path) -> set[Step]:
-    with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute(
-            "SELECT execution.id, command FROM event JOIN execution ON execution.key = event.execution "
-            "WHERE kind = 'ActivityCompleted'"
-        )
-        return {Step(int(workflow), command - 1) for workflow, command in rows}
-
-
-def recorded_by_dbos(database: Path) -> set[Step]:
-    with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute("SELECT workflow_uuid, function_id FROM operation_outputs WHERE error IS NULL")
-        return {Step(int(workflow), function - 1) for workflow, function in rows}
-
-
-DORMOUSE = Contender(
-    "dormouse",
-    lambda: [sys.executable, str(rivals.PROGRAMS / "steps_dormouse.py")],
-    recorded_by_dormouse,
-    seconds=1,
-)
-DBOS = Contender(
-    "DBOS, not async, one connection, WAL, synchronous=FULL",
-    lambda: [rivals.python("dbos"), str(rivals.PROGRAMS / "steps_dbos.py")],
-    recorded_by_dbos,
-    seconds=2,
-)
-
-
 @contextmanager
 def running(contender: Contender, workflows: int, folder: Path, *options: str) -> Iterator[None]:
     """The process at work: every workflow has been started and the first steps are made."""
-    command, *arguments = contender.command()
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [command, *arguments, str(folder), str(workflows), *options], stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + _STARTED_WITHIN_SECONDS
-        while not records(folder):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{contender.name} does not start:\n{(folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.02)
-        time.sleep(_SETTLING_SECONDS)
-        yield
-    finally:
-        process.kill()
-        process.wait()
+    log = folder / "log"
+    with contender.server(folder) as addresses:
+        command = [*contender.command(), str(folder), str(workflows), *addresses, *options]
+        with process(command, log) as running:
+            wait_until(lambda: bool(records(folder)), _STARTED_WITHIN_SECONDS, running, log)
+            time.sleep(contender.settling_seconds)
+            yield
 
 
 def records(folder: Path) -> list[tuple[Step, int]]:
@@ -127,7 +62,8 @@ def take(contender: Contender, workflows: int, folder: Path, *options: str) -> R
         ended = time.monotonic_ns()
     seen = records(folder)
     known = contender.recorded(folder / "db.sqlite") if contender.recorded else {step for step, _ in seen}
-    counted = sum(began < at <= ended and step in known for step, at in seen)
+    first = dict(reversed(seen))  # a replay may come by the same line again
+    counted = sum(began < at <= ended and step in known for step, at in first.items())
     return Run(counted / (ended - began) * 1e9, sum(step not in known for step, _ in seen))
 
 
@@ -143,28 +79,32 @@ def speed(contender: Contender, workflows: int) -> float:
         return take(contender, workflows, place).steps_per_second
 
 
-def ratio(name: str, rival: Contender, workflows: int, goal: float, rounds: int) -> Result:
+def ratio(rival: Contender, workflows: int, rounds: int) -> Measured:
     """Ours over theirs: turn by turn, the median of the pairs, so that a slow moment of the machine hits both alike."""
     pairs = []
     for _ in range(rounds):
         ours = speed(DORMOUSE, workflows)
         pairs.append((ours, speed(rival, workflows)))
-    return Result(
-        name,
-        median([ours / theirs for ours, theirs in pairs]),
-        "",
-        goal,
-        "higher",
+    return Measured(
+        tuple(ours / theirs for ours, theirs in pairs),
         Baseline(f"{rival.name}, steps/s", median([theirs for _, theirs in pairs])),
     )
 
 
-def steps_100_ratio(quick: bool) -> Result:
-    return ratio("steps_100_ratio", DBOS, 100, 30, 1 if quick else 5)
+def steps_100_ratio(quick: bool) -> Measured:
+    return ratio(DBOS, 100, 1 if quick else 5)
 
 
-def steps_1_ratio(quick: bool) -> Result:
-    return ratio("steps_1_ratio", DBOS, 1, 3, 1 if quick else 7)
+def steps_1_ratio(quick: bool) -> Measured:
+    return ratio(DBOS, 1, 1 if quick else 7)
+
+
+def steps_100_restate_ratio(quick: bool) -> Measured:
+    return ratio(RESTATE, 100, 1 if quick else 5)
+
+
+def steps_100_temporal_ratio(quick: bool) -> Measured:
+    return ratio(TEMPORAL, 100, 1 if quick else 3)
 
 
 # The floor: what a loop without any engine needs for the same rows in the same commits.
@@ -191,7 +131,7 @@ def floor_seconds(database: Path, scratch: Path) -> float:
         return time.perf_counter() - began
 
 
-def steps_100_floor_ratio(quick: bool) -> Result:
+def steps_100_floor_ratio(quick: bool) -> Measured:
     """Steps of the engine over steps of the loop, which writes two rows a step as the engine does."""
     pairs = []
     for _ in range(2 if quick else 7):
@@ -199,12 +139,8 @@ def steps_100_floor_ratio(quick: bool) -> Result:
             ours = take(DORMOUSE, 100, place).steps_per_second
             steps = len(recorded_by_dormouse(place / "db.sqlite"))
             pairs.append((ours, steps / floor_seconds(place / "db.sqlite", place / "floor.sqlite")))
-    return Result(
-        "steps_100_floor_ratio",
-        median([ours / floor for ours, floor in pairs]),
-        "",
-        0.4,
-        "higher",
+    return Measured(
+        tuple(ours / floor for ours, floor in pairs),
         Baseline("the same rows in the same commits by sqlite3 alone, steps/s", median([floor for _, floor in pairs])),
     )
 
@@ -212,7 +148,7 @@ def steps_100_floor_ratio(quick: bool) -> Result:
 # What a kill costs, and what a step writes.
 
 
-def steps_lost_by_kill(quick: bool) -> Result:
+def steps_lost_by_kill(quick: bool) -> Measured:
     """Steps that the workflow had seen and the file had not, over kills at other moments of the work."""
     lost = 0
     for number in range(3 if quick else 30):
@@ -221,10 +157,10 @@ def steps_lost_by_kill(quick: bool) -> Result:
                 time.sleep(0.01 + 0.0137 * number % 0.3)
             known = recorded_by_dormouse(place / "db.sqlite")
             lost += sum(step not in known for step, _ in records(place))
-    return Result("steps_lost_by_kill", lost, "steps", 0, "lower")
+    return Measured((lost,))
 
 
-def wal_bytes_step(quick: bool) -> Result:
+def wal_bytes_step(quick: bool) -> Measured:
     """Everything that the WAL got, over the steps that it holds."""
     values = []
     for _ in range(1 if quick else 5):
@@ -233,4 +169,4 @@ def wal_bytes_step(quick: bool) -> Result:
                 time.sleep(DORMOUSE.seconds)
             written = (place / "db.sqlite-wal").stat().st_size  # before anyone opens it, and empties it when it leaves
             values.append(written / len(recorded_by_dormouse(place / "db.sqlite")))
-    return Result("wal_bytes_step", median(values), "bytes", 6000, "lower")
+    return Measured(tuple(values))

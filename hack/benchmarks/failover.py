@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 import time
 
-from frame import Result, median, run
+from frame import Figure, Measured, run
 from on_cluster import Bench, bench, first_step_ns, settle
 
 
-def failover_seconds(place: Bench, with_operator: bool, rounds: int) -> float:
-    """The median of some losses of the node that the workflow runs on."""
+def failover_seconds(place: Bench, with_operator: bool, rounds: int) -> Measured:
+    """Some losses of the node that the workflow runs on."""
     taken = []
     with place.working(ballast_bytes=0) as one:
         for _ in range(rounds):
@@ -26,26 +26,31 @@ def failover_seconds(place: Bench, with_operator: bool, rounds: int) -> float:
             with place.cluster.cut(node, "all"):
                 taken.append((first_step_ns(one, epoch + 1) - cut_ns) / 1e9)
             place.operator.wait_until_available()
-    return median(taken)
+    return Measured(tuple(taken))
 
 
-def failover(quick: bool) -> Result:
+def failover(quick: bool) -> Measured:
     with bench() as place:
-        return Result("failover_s", failover_seconds(place, False, 1 if quick else 3), "s", 30, "lower")
+        return failover_seconds(place, False, 1 if quick else 3)
 
 
-def failover_with_operator(quick: bool) -> Result:
+def failover_with_operator(quick: bool) -> Measured:
     with bench() as place:
-        seconds = failover_seconds(place, True, 1 if quick else 3)
-        return Result("failover_with_operator_s", seconds, "s", 45, "lower")
+        return failover_seconds(place, True, 1 if quick else 3)
 
+
+FIGURES = [
+    Figure("failover_s", "a node is lost", 30, "lower", failover, unit="s", quick_seconds=80),
+    Figure(
+        "failover_with_operator_s",
+        "a node is lost, the active operator with it",
+        45,
+        "lower",
+        failover_with_operator,
+        unit="s",
+        quick_seconds=80,
+    ),
+]
 
 if __name__ == "__main__":
-    sys.exit(
-        run(
-            "failover",
-            {"failover_s": failover, "failover_with_operator_s": failover_with_operator},
-            sys.argv[1:],
-            quick_seconds={"failover_s": 80, "failover_with_operator_s": 80},
-        )
-    )
+    sys.exit(run("failover", FIGURES, sys.argv[1:]))

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev_project import DevProject
-from frame import Baseline, Result, median, run
+from frame import Baseline, Figure, Measured, median, run
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
@@ -85,7 +85,7 @@ def import_seconds(project: DevProject) -> float:
     return time.perf_counter() - started
 
 
-def restart_ratio(quick: bool) -> Result:
+def restart_ratio(quick: bool) -> Measured:
     """Interleaved, so that a slow moment of the machine hits all alike."""
     ours, floor = [], []
     with tempfile.TemporaryDirectory(prefix="dormouse-bench-") as name, running(Path(name)) as project:
@@ -95,8 +95,9 @@ def restart_ratio(quick: bool) -> Result:
             floor.append(restore_seconds(project, Path(name)) + import_seconds(project))
             project.start("--quiet")
     baseline = Baseline("litestream restore + python import, seconds", median(floor))
-    return Result("restart_ratio", median(ours) / median(floor), "", 3, "lower", baseline)
+    return Measured((median(ours) / median(floor),), baseline)
 
 
 if __name__ == "__main__":
-    sys.exit(run("local", {"restart_ratio": restart_ratio}, sys.argv[1:]))
+    what = "a restart on the same machine, over a restore by Litestream alone and an import of the module"
+    sys.exit(run("local", [Figure("restart_ratio", what, 3, "lower", restart_ratio)], sys.argv[1:]))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import obstore
-from frame import Baseline, Result, median, run
+from frame import Baseline, Figure, Measured, median, run
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import load_kube_config
 from on_cluster import Bench, bench, first_step_ns, settle
@@ -165,25 +165,24 @@ def taken(ballast_bytes: int, rounds: int) -> tuple[float, float]:
     return median(ours), median(floors)
 
 
-def ratio(name: str, ballast_bytes: int, rounds: int) -> Result:
+def ratio(ballast_bytes: int, rounds: int) -> Measured:
     ours, floor = taken(ballast_bytes, rounds)
-    return Result(name, ours / floor, "", 1.5, "lower", Baseline("a pod that only downloads, seconds", floor))
+    return Measured((ours / floor,), Baseline("a pod that only downloads, seconds", floor))
 
 
-def reschedule(quick: bool) -> Result:
-    return ratio("reschedule_ratio", 1_000_000, 3 if quick else 9)
+def reschedule(quick: bool) -> Measured:
+    return ratio(1_000_000, 3 if quick else 9)
 
 
-def reschedule_50(quick: bool) -> Result:
-    return ratio("reschedule_50_ratio", 50_000_000, 2 if quick else 5)
+def reschedule_50(quick: bool) -> Measured:
+    return ratio(50_000_000, 2 if quick else 5)
 
+
+_WHAT = "a restart on another node, over a pod that only downloads as much, with a database of "
+FIGURES = [
+    Figure("reschedule_ratio", _WHAT + "1 MB", 1.5, "lower", reschedule, quick_seconds=40),
+    Figure("reschedule_50_ratio", _WHAT + "50 MB", 1.5, "lower", reschedule_50, quick_seconds=50),
+]
 
 if __name__ == "__main__":
-    sys.exit(
-        run(
-            "reschedule",
-            {"reschedule_ratio": reschedule, "reschedule_50_ratio": reschedule_50},
-            sys.argv[1:],
-            quick_seconds={"reschedule_ratio": 40, "reschedule_50_ratio": 50},
-        )
-    )
+    sys.exit(run("reschedule", FIGURES, sys.argv[1:]))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import struct
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import engine_steps
-from engine_steps import Contender, Step, records, take
+import pytest
+import rivals
+from contenders import DORMOUSE, Contender, Step, process, recorded_by_dormouse
+from engine_steps import floor_seconds, records, take
+from frame import Unavailable
 
 RECORD = struct.Struct("<iiq")
 # Makes steps without end, of which `recorded` below knows those with even numbers.
@@ -43,8 +50,58 @@ def test_a_record_that_the_kill_cut_in_two_is_none(tmp_path: Path) -> None:
 
 
 def test_our_own_log_and_the_side_file_speak_of_the_same_steps(tmp_path: Path) -> None:
-    run = take(engine_steps.DORMOUSE, 3, tmp_path)
+    run = take(DORMOUSE, 3, tmp_path)
     assert run.steps_per_second > 0
-    known = engine_steps.recorded_by_dormouse(tmp_path / "db.sqlite")
+    known = recorded_by_dormouse(tmp_path / "db.sqlite")
     assert {Step(workflow, 0) for workflow in range(3)} <= known
-    assert engine_steps.floor_seconds(tmp_path / "db.sqlite", tmp_path / "floor.sqlite") > 0
+    assert floor_seconds(tmp_path / "db.sqlite", tmp_path / "floor.sqlite") > 0
+
+
+def test_a_step_that_a_replay_comes_by_again_counts_once(tmp_path: Path) -> None:
+    program = PROGRAM.replace("itertools.count()", "itertools.cycle(range(5))")
+    again = Contender("test", lambda: [sys.executable, "-c", program], None, seconds=0.2, settling_seconds=0.1)
+    assert take(again, 1, tmp_path).steps_per_second == 0
+
+
+def test_a_contender_that_does_not_start_is_told_of_with_the_end_of_its_log(tmp_path: Path) -> None:
+    broken = Contender("test", lambda: [sys.executable, "-c", "raise SystemExit('no such port')"], None, seconds=1)
+    with pytest.raises(RuntimeError, match="no such port"):
+        take(broken, 1, tmp_path)
+
+
+def test_the_server_beside_a_contender_ends_with_it(tmp_path: Path) -> None:
+    sleeping = ["sleep", "600"]
+    servers: list[subprocess.Popen[bytes]] = []
+
+    @contextmanager
+    def server(folder: Path) -> Iterator[list[str]]:
+        with process(sleeping, folder / "server.log") as one:
+            servers.append(one)
+            yield ["address"]
+
+    program = f"import sys; assert sys.argv[3] == 'address'\n{PROGRAM}"
+    take(Contender("test", lambda: [sys.executable, "-c", program], None, seconds=0.1, server=server), 1, tmp_path)
+    assert servers[0].returncode == -signal.SIGKILL
+
+
+def test_a_rival_that_cannot_be_installed_is_unavailable_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    assert rivals.preparing("restate-server")() > 0
+    with pytest.raises(Unavailable, match="restate-server comes by npm, which is not installed"):
+        rivals.restate_server()
+
+
+def test_what_an_installation_says_last_is_why_the_figure_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\necho some >&2\necho 'registry: no route to host' >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(Unavailable, match="no route to host"):
+        rivals.restate_server()
+    assert rivals.preparing("restate-server")() > 0
