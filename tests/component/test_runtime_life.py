@@ -111,6 +111,25 @@ def test_an_outcome_that_is_too_long_for_the_termination_message_is_cut(tmp_path
     live(tmp_path, scenario, MODULE.replace("no luck", "\\x1b" * 3000), DORMOUSE_START_WORKFLOW="failing")
 
 
+def test_an_encrypted_life_goes_on_with_its_keys_alone_and_tells_no_value(tmp_path: Path) -> None:
+    keys = {"DORMOUSE_ENCRYPTION_KEYS": "one:" + "b29v" * 10 + "b28="}
+
+    async def scenario(pod: RuntimePod) -> None:
+        await pod.start(**keys)
+        assert (await pod.ended())[0] == -9
+        assert b"codeword" not in pod.database.read_bytes()
+        await pod.start(DORMOUSE_ENCRYPTION_KEYS="")
+        code, farewell = await pod.ended()
+        assert (code, farewell["reason"]) == (1, "CannotDecode")
+        assert "are encoded, by AES-GCM, key one" in farewell["message"]
+        await pod.start(**keys)
+        code, farewell = await pod.ended()
+        assert (code, farewell["result"], farewell.get("output")) == (0, "succeeded", None)
+        assert notes(pod) == ["codeword", "c"]
+
+    live(tmp_path, scenario, DORMOUSE_START_WORKFLOW="dying", DORMOUSE_START_INPUT='"codeword"')
+
+
 def test_killed_in_an_activity_it_goes_on_and_repeats_only_that_one(tmp_path: Path) -> None:
     async def scenario(pod: RuntimePod) -> None:
         await pod.start()
@@ -313,6 +332,7 @@ def test_main_is_started_only_once(tmp_path: Path) -> None:
         (MODULE, {"DORMOUSE_START_WORKFLOW": "nap"}, "UnknownWorkflow", "there are: short, dying, failing, napping"),
         (MODULE, {**NAPPING, "DORMOUSE_START_INPUT": '"x"'}, "InvalidInput", "Expected `float`, got `str`"),
         (MODULE, {**NAPPING, "DORMOUSE_START_INPUT": "{"}, "InvalidSettings", "DORMOUSE_START_INPUT is not JSON"),
+        (MODULE, {"DORMOUSE_ENCRYPTION_KEYS": "a:b"}, "InvalidSettings", "the key 'a' is not base64"),
         (MODULE, {"DORMOUSE_EPOCH": "three"}, "InvalidSettings", "DORMOUSE_EPOCH must be a whole number"),
         (MODULE, {"DORMOUSE_EPOCH": "4"}, "RuntimeFailed", "the volume's marker"),
     ],

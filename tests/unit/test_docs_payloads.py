@@ -29,6 +29,7 @@ def test_the_commands_of_the_page_work_in_their_order(tmp_path: Path) -> None:
     for block in blocks(PAGE, "bash"):
         printed = run(["bash", "-euo", "pipefail", "-c", block.text], tmp_path)
         assert " passed" in printed or "pytest" not in block.text
+        assert "nothing to be seen" in printed or "grep" not in block.text
 
 
 def test_its_modules_are_typed(tmp_path: Path) -> None:

@@ -96,6 +96,14 @@ def test_the_keeper_may_get_other_resources_and_a_proxy() -> None:
     assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in keeper["env"]
 
 
+def test_the_runtime_gets_the_keys_of_a_secret() -> None:
+    entry = {
+        "name": "DORMOUSE_ENCRYPTION_KEYS",
+        "valueFrom": {"secretKeyRef": {"name": "orders-keys", "key": "keys"}},
+    }
+    assert entry in runtime_of(built(in_runtime(env=[entry])))["env"]
+
+
 def in_runtime(**fields: Any) -> dict[str, Any]:
     return {"spec": {"containers": [{"name": "runtime", **fields}]}}
 
@@ -132,6 +140,7 @@ _RUNTIME, _KEEPER = "spec.template.spec.containers[0]", "spec.template.spec.init
         (in_runtime(readinessProbe=None), f"{_RUNTIME}.readinessProbe"),
         (in_runtime(env=[{"name": "DORMOUSE_EPOCH", "value": "9"}]), f"{_RUNTIME}.env[0].name"),
         (in_keeper(env=[{"name": "DORMOUSE_API_TOKEN_FILE", "value": "/t"}]), f"{_KEEPER}.env[0].name"),
+        (in_keeper(env=[{"name": "DORMOUSE_ENCRYPTION_KEYS", "value": "9"}]), f"{_KEEPER}.env[0].name"),
         (in_runtime(env=[{"value": "9"}]), f"{_RUNTIME}.env[0].name"),
         (in_runtime(env={"A": "b"}), f"{_RUNTIME}.env"),
         (in_runtime(env=["A"]), f"{_RUNTIME}.env[0]"),

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     )
     from dormouse.engine.messages import Query, Signal, Update
     from dormouse.engine.retry import RetryPolicy
+    from dormouse.engine.sealing import Codec
     from dormouse.errors import (
         ActivityError,
         AnswerFailed,
+        CannotDecode,
         DormouseError,
         EngineStopped,
         ExecutionBlocked,
@@ -75,6 +77,7 @@ __all__ = [
     "patched",
     "continue_as_new",
     "Engine",
+    "Codec",
     "Handle",
     "Workflow",
     "Activity",
@@ -83,6 +86,7 @@ __all__ = [
     "DormouseError",
     "ActivityError",
     "AnswerFailed",
+    "CannotDecode",
     "EngineStopped",
     "ExecutionBlocked",
     "ExecutionCancelled",
@@ -112,6 +116,7 @@ _HOMES = {
     ),
     "dormouse.engine.messages": ("Query", "Signal", "Update"),
     "dormouse.engine.retry": ("RetryPolicy",),
+    "dormouse.engine.sealing": ("Codec",),
 }  # fmt: skip
 
 

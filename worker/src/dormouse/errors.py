@@ -113,6 +113,10 @@ class NewerFile(DormouseError):
     """The file was written by a newer version than this one; nothing was changed."""
 
 
+class CannotDecode(DormouseError):
+    """The file's payloads are encoded, by encryption or another codec, and cannot be read; nothing was changed."""
+
+
 class FileInUse(DormouseError):
     """Another engine works on the file; the message names its process."""
 

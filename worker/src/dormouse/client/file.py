@@ -8,29 +8,26 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
-import msgspec
-
-from dormouse.engine.database import Row
+from dormouse.engine.database import Row, row_of
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.log import what_counts
-from dormouse.engine.mismatch import Blocked
 from dormouse.engine.payload import decode_failure
 from dormouse.engine.schema import MIGRATIONS
+from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Waiting
 from dormouse.engine.stored import StoredPayloads
 from dormouse.errors import DormouseError, InvalidInput, NewerFile, UnknownExecution
 from dormouse.runtime.views import EventView, ExecutionsView, ExecutionView, event_view, execution_view
 
 _ENDS_OF_COMMANDS = ("Completed", "Failed", "Cancelled", "Fired")
-_decode_blocked = msgspec.json.Decoder(Blocked).decode
 
 
 class NotReadable(DormouseError):
@@ -38,10 +35,16 @@ class NotReadable(DormouseError):
 
 
 class DatabaseFile:
-    """Reads one file. Open it with `with`."""
+    """Reads one file. Open it with `with`.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        codec: of the file. Without it, what needs no payload of a file that has one can be read all the same.
+    """
+
+    def __init__(self, path: Path, codec: Codec | None = None) -> None:
         self._path = path
+        self._codec = codec
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -92,7 +95,7 @@ class DatabaseFile:
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
         self._select_rows = self._select("execution", Row.__struct_fields__)
         self._select_events = self._select("event", Event._fields)
-        self._payloads = StoredPayloads(self._connection)
+        self._payloads = StoredPayloads(self._connection, self._codec)
 
     def _select(self, table: str, wanted: Sequence[str]) -> str:
         has = {name for _, name, *_ in self._connection.execute(f"PRAGMA table_info({table})")}
@@ -151,13 +154,8 @@ class DatabaseFile:
         return None if found is None else self._payloads.event(found)
 
     def _rows(self, where: str, *values: object) -> list[Row]:
-        return [_row(found) for found in self._connection.execute(self._select_rows + where, values)]
-
-
-def _row(values: Iterable[Any]) -> Row:
-    named = dict(zip(Row.__struct_fields__, values, strict=True))
-    blocked = named["blocked"]
-    return Row(**named | {"status": Status(named["status"]), "blocked": _decode_blocked(blocked) if blocked else None})
+        found = self._connection.execute(self._select_rows + where, values)
+        return [row_of(row, self._payloads) for row in found]
 
 
 def waits_for(events: Sequence[Event]) -> list[Waiting]:

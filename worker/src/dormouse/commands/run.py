@@ -36,6 +36,7 @@ def run(
     import asyncio
 
     from dormouse.commands.standalone import CannotRun, Standalone
+    from dormouse.encryption import AesGcm
 
     if token_file is None and not without_token and not is_loopback(host):
         raise click.UsageError(
@@ -50,6 +51,7 @@ def run(
         port=port,
         token_file=token_file,
         say=click.echo,
+        codec=AesGcm.from_environment(),
     )
     try:
         asyncio.run(standalone.run())

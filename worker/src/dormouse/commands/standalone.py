@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from dormouse.engine.engine import Engine
+from dormouse.engine.sealing import Codec
 from dormouse.runtime.access import TokenFile
 from dormouse.runtime.api import Api
 from dormouse.runtime.entrypoint import EntrypointFailed, load
@@ -38,6 +39,7 @@ class Standalone:
     port: int
     token_file: Path | None
     say: Callable[[str], None]
+    codec: Codec | None = None
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM.
@@ -69,7 +71,7 @@ class Standalone:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with Engine(self.database, module) as engine:
+        async with Engine(self.database, module, codec=self.codec) as engine:
             await engine.recovered()
             api.engine = engine
             names = ", ".join(engine.workflows) or "no workflow: decorate one with @workflow"

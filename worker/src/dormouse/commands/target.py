@@ -89,8 +89,9 @@ def reading(target: Target) -> Iterator[Source]:
     """What a verb reads from."""
     if isinstance(target, FileTarget):
         from dormouse.client.file import DatabaseFile
+        from dormouse.encryption import AesGcm
 
-        with DatabaseFile(target.path) as file:
+        with DatabaseFile(target.path, AesGcm.from_environment()) as file:
             yield file
     else:
         with writing(target) as client:

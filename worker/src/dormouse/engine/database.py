@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from dormouse.engine.mismatch import Blocked
 from dormouse.engine.origin import Origin
 from dormouse.engine.registry import Dormant
 from dormouse.engine.schema import bring_up_to_date
+from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Waiting
 from dormouse.engine.stored import PayloadsWriter, StoredPayloads
 
@@ -109,21 +110,22 @@ class Database:
         path: the file; it is created when it is missing.
         checkpoints: whether this process keeps the WAL short itself. Never when Litestream replicates the file:
             exactly one connection may checkpoint.
+        codec: in whose form payloads are stored.
     """
 
-    def __init__(self, path: Path, *, checkpoints: bool) -> None:
+    def __init__(self, path: Path, *, checkpoints: bool, codec: Codec | None = None) -> None:
         self._path = path
         self._checkpoints = checkpoints
         self._writer = self._connect(checkpoints=checkpoints)
         try:
             bring_up_to_date(self._writer, path)
+            self._payloads_writer = PayloadsWriter(self._writer, codec, self.next_position())
         except BaseException:
             self._writer.close()
             raise
         self._reader = self._connect(checkpoints=False)
         self._reader.execute("PRAGMA query_only = ON")
-        self._payloads = StoredPayloads(self._reader)
-        self._payloads_writer = PayloadsWriter(self._writer)
+        self._payloads = StoredPayloads(self._reader, codec)
 
     def _connect(self, *, checkpoints: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -140,6 +142,11 @@ class Database:
         self._writer.close()
 
     # The writer's side.
+
+    @property
+    def digest_key(self) -> bytes:
+        """What digests of values are keyed with; empty when payloads are stored as they are."""
+        return self._payloads_writer.digest_key
 
     def identity(self) -> str:
         """What this database is called in idempotency keys: it stays through every restore."""
@@ -160,7 +167,8 @@ class Database:
         write.execute("BEGIN IMMEDIATE")
         if batch.opened:
             write.executemany(_INSERT_EXECUTION, map(_opened, batch.opened))
-        events = self._payloads_writer.events(batch.events, batch.large) if batch.large else batch.events
+        payloads = self._payloads_writer
+        events = payloads.events(batch.events, batch.large) if batch.large or payloads.seals else batch.events
         write.executemany(_INSERT_EVENT, map(tuple, events))  # sqlite3 takes a plain tuple much faster
         if batch.sleeping or batch.delayed:
             write.executemany(
@@ -172,14 +180,14 @@ class Database:
         if batch.beaten:
             write.executemany(
                 "INSERT OR REPLACE INTO heartbeat (execution, command, details) VALUES (?, ?, ?)",
-                [(one.execution.key, one.command, one.heartbeat) for one in batch.beaten],
+                map(self._beaten, batch.beaten),
             )
         if batch.silenced:
             write.executemany("DELETE FROM heartbeat WHERE execution = ? AND command = ?", map(_call, batch.silenced))
         if batch.changed:
             write.executemany(
                 "UPDATE execution SET status = ?, blocked = ?, closed_at = NULL, closed_position = NULL WHERE key = ?",
-                map(_changed, batch.changed),
+                map(self._changed, batch.changed),
             )
         if batch.closed:
             write.executemany(
@@ -260,7 +268,10 @@ class Database:
     def heartbeats(self) -> dict[tuple[int, int], bytes]:
         """What the attempts have last said, by execution and number of the call."""
         rows = self._reader.execute("SELECT execution, command, details FROM heartbeat")
-        return {(execution, command): details for execution, command, details in rows}
+        return {
+            (execution, command): self._payloads.heartbeat(details, execution, command)
+            for execution, command, details in rows
+        }
 
     def _by_key(self, *values: object) -> Event | None:
         row = self._reader.execute(_SELECT_BY_KEY, values).fetchone()
@@ -268,15 +279,24 @@ class Database:
 
     def _rows(self, where: str, *values: object) -> list[Row]:
         found = self._reader.execute(_SELECT_EXECUTIONS + where, values)
-        return [Row(**dict(zip(Row.__struct_fields__, _typed(row), strict=True))) for row in found]
+        return [row_of(values, self._payloads) for values in found]
+
+    def _beaten(self, call: ActivityCall) -> tuple[int, int, bytes | None]:
+        key, command = _call(call)
+        return key, command, self._payloads_writer.heartbeat(call.heartbeat, key, command)
+
+    def _changed(self, execution: Execution) -> tuple[str, bytes | None, int]:
+        return execution.status, self._payloads_writer.blocked(execution.blocked, execution.key), execution.key
 
 
-_decode_blocked = msgspec.json.Decoder(Blocked).decode
 _decode_waiting = msgspec.json.Decoder(list[Waiting]).decode
 
 
-def _typed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*row[:3], Status(row[3]), *row[4:10], _decode_blocked(row[10]) if row[10] else None, *row[11:])
+def row_of(values: Sequence[Any], payloads: StoredPayloads) -> Row:
+    """The execution of a row with all of a row's columns."""
+    named = dict(zip(Row.__struct_fields__, values, strict=True))
+    changed = {"status": Status(named["status"]), "blocked": payloads.blocked(named["blocked"], named["key"])}
+    return Row(**named | changed)
 
 
 def _opened(one: Execution) -> tuple[Any, ...]:
@@ -304,8 +324,3 @@ def _asleep(key: int, asleep: tuple[Dormant, bytes] | None) -> tuple[int | None,
 
 def _call(one: ActivityCall | Sleep) -> tuple[int, int]:
     return one.execution.key, one.command
-
-
-def _changed(execution: Execution) -> tuple[str, bytes | None, int]:
-    blocked = msgspec.json.encode(execution.blocked) if execution.blocked else None
-    return execution.status, blocked, execution.key

@@ -33,6 +33,7 @@ from dormouse.engine.reading import Reading
 from dormouse.engine.recovery import Recovery
 from dormouse.engine.registry import Registry, Running
 from dormouse.engine.requests import by_name, check_id, check_input, fingerprint
+from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Doing, Standing, doing, dormant_does, standing_of
 from dormouse.engine.turns import Turns
 from dormouse.errors import (
@@ -68,6 +69,8 @@ class Engine:
         all_counts: what the file holds counts already, so work goes on from it without waiting for `durability`.
         resting_in_memory: how many executions that wait for long stay in memory; the others are only in the file,
             and replayed when a timer or a message comes.
+        codec: in whose form payloads are stored, such as `dormouse.encryption.AesGcm`. The file can only be opened
+            with it from then on.
         around_attempts: wraps the running of each attempt's function: a place for faults of tests.
     """
 
@@ -85,6 +88,7 @@ class Engine:
         blocked_loop_seconds: float = 1.0,
         all_counts: bool = False,
         resting_in_memory: int = 256,
+        codec: Codec | None = None,
         around_attempts: Callable[[Run], Run] | None = None,
     ) -> None:
         self.workflows = by_name(workflows)
@@ -100,6 +104,7 @@ class Engine:
         self._blocked_loop_seconds = blocked_loop_seconds
         self._all_counts = all_counts
         self._resting_in_memory = resting_in_memory
+        self._codec = codec
         self._around_attempts = around_attempts
         self._draining = False
         self._closed = False
@@ -110,7 +115,7 @@ class Engine:
         self._registry = Registry()
         self._lock.take()
         try:
-            self._database = Database(self._path, checkpoints=not self._replicated)
+            self._database = Database(self._path, checkpoints=not self._replicated, codec=self._codec)
         except BaseException:
             self._lock.release()
             raise
@@ -212,10 +217,12 @@ class Engine:
             raise UnknownWorkflow(f"there is no workflow {name!r}; there are: {', '.join(self.workflows) or 'none'}")
         check_input(definition, payload)
         check_id(execution_id)
-        origin = Origin(fingerprint(name, payload), idempotency_key, self._app_version)
+        request = fingerprint(name, payload, self._database.digest_key)
+        origin = Origin(request, idempotency_key, self._app_version)
         existing = self._find(execution_id, idempotency_key)
         if existing is not None:
-            return await self._existing(*existing, origin, execution_id)
+            same = existing[1] in (request, fingerprint(name, payload))  # or it is older than the codec
+            return await self._existing(existing[0], execution_id, same_request=same)
         journal = self._turns.journal
         new_id, seed = execution_id or secrets.token_hex(8), secrets.token_bytes(16)
         execution = Execution(journal, journal.reserve(), new_id, definition, seed, origin)
@@ -239,10 +246,8 @@ class Engine:
             return running.execution.id, running.execution.origin.fingerprint
         return None if row is None else (row.id, row.request)
 
-    async def _existing(
-        self, found_id: str, found_fingerprint: bytes, origin: Origin, asked_id: str | None
-    ) -> Handle[Any]:
-        if found_fingerprint != origin.fingerprint or asked_id not in (None, found_id):
+    async def _existing(self, found_id: str, asked_id: str | None, *, same_request: bool) -> Handle[Any]:
+        if not same_request or asked_id not in (None, found_id):
             raise RequestConflict(
                 f"this id or idempotency key belongs to the execution {found_id!r}, which was started with "
                 "another workflow, input or id; use a new one for a new request"

@@ -64,7 +64,8 @@ class Family:
                 call.command, End(Kind.EXECUTION_FAILED, encode(failure_of(error)), failure_of(error)), at
             )
             return
-        origin = Origin(fingerprint(workflow.name, payload), None, self._app_version, parent.key, call.command)
+        request = fingerprint(workflow.name, payload, self._database.digest_key)
+        origin = Origin(request, None, self._app_version, parent.key, call.command)
         child = Execution(
             self._journal,
             self._journal.reserve(),

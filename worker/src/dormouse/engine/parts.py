@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 from hashlib import blake2b
 
+from dormouse.engine.sealing import Sealing
+
 _DIGEST_BYTES = 20
 _CHUNK = 496
 _ORDINAL_BITS = 16
@@ -16,7 +18,7 @@ LARGEST_PART = _CHUNK << _ORDINAL_BITS
 
 
 class Parts:
-    """Reads parts, by a connection."""
+    """Reads parts as they are stored, by a connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -35,20 +37,23 @@ class Parts:
 class PartsWriter:
     """Writes parts, inside of the writer's transaction."""
 
-    def __init__(self, writer: sqlite3.Connection) -> None:
+    def __init__(self, writer: sqlite3.Connection, sealing: Sealing | None) -> None:
         self._writer = writer
-        (last,) = writer.execute("SELECT max(key) FROM dormouse_chunk").fetchone()
-        self._next = 1 if last is None else (last >> _ORDINAL_BITS) + 1
+        self._sealing = sealing
+        self._digest_key = b"" if sealing is None else sealing.digest_key
+        self._next = next_part(writer)
 
     def keep(self, run: int, content: bytes) -> int:
         """The number of the part with this content; it is written when it is new to this run."""
-        digest = blake2b(content, digest_size=_DIGEST_BYTES).digest()
+        digest = blake2b(content, digest_size=_DIGEST_BYTES, key=self._digest_key).digest()
         query = "SELECT number FROM dormouse_part WHERE run = ? AND digest = ?"
         found = self._writer.execute(query, (run, digest)).fetchone()
         if found is not None:
             return int(found[0])
         number, self._next = self._next, self._next + 1
         self._writer.execute("INSERT INTO dormouse_part (run, digest, number) VALUES (?, ?, ?)", (run, digest, number))
+        if self._sealing is not None:
+            content = self._sealing.seal(content, place_of_part(number))
         first, _ = _keys(number)
         self._writer.executemany(
             "INSERT INTO dormouse_chunk (key, content) VALUES (?, ?)",
@@ -58,6 +63,16 @@ class PartsWriter:
             ],
         )
         return number
+
+
+def next_part(connection: sqlite3.Connection) -> int:
+    """The number of the part that is written next."""
+    (last,) = connection.execute("SELECT max(key) FROM dormouse_chunk").fetchone()
+    return 1 if last is None else (int(last) >> _ORDINAL_BITS) + 1
+
+
+def place_of_part(number: int) -> str:
+    return f"part {number}"
 
 
 def _keys(number: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Iterable
 from hashlib import sha256
@@ -62,6 +63,7 @@ def check_id(execution_id: str | None) -> None:
         )
 
 
-def fingerprint(workflow: str, payload: bytes | None) -> bytes:
-    """The same for the same request."""
-    return sha256(b"\0".join((workflow.encode(), payload or b""))).digest()
+def fingerprint(workflow: str, payload: bytes | None, key: bytes = b"") -> bytes:
+    """The same for the same request. With a key, nobody without it can try out what the request was."""
+    request = b"\0".join((workflow.encode(), payload or b""))
+    return hmac.digest(key, request, "sha256") if key else sha256(request).digest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
-from dormouse.errors import FileInUse, InvalidInput, NewerFile, UnknownWorkflow
+from dormouse.errors import CannotDecode, FileInUse, InvalidInput, NewerFile, UnknownWorkflow
 from dormouse.keeper.client import Fenced, KeeperGone, SealFailed
 from dormouse.runtime.entrypoint import EntrypointFailed
 
@@ -25,6 +25,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (UnknownWorkflow, "UnknownWorkflow"),
     (InvalidInput, "InvalidInput"),
     (NewerFile, "NewerFile"),
+    (CannotDecode, "CannotDecode"),
     (FileInUse, "FileInUse"),
     (Fenced, "Fenced"),
     (KeeperGone, "KeeperGone"),

@@ -124,6 +124,7 @@ class RuntimeLife:
                 identity=life.identity,
                 app_version=self._settings.app_version or None,
                 all_counts=life.all_in_store,
+                codec=self._settings.codec,
             )
         except InvalidDefinition as error:
             raise EntrypointFailed(str(error)) from error
@@ -177,7 +178,8 @@ class RuntimeLife:
         main = engine.recorded(MAIN)
         if reason == "Completed" and main is not None:
             facts["result"] = "succeeded" if main.status == Status.COMPLETED else "failed"
-            facts |= _outcome_of((await engine.outcome(MAIN))[1])
+            if self._settings.codec is None:  # what is encrypted is not for the status of a pod
+                facts |= _outcome_of((await engine.outcome(MAIN))[1])
         sealing = asyncio.create_task(_close_and_seal(engine, keeper, reason))
         # A store that is down is waited for as long as nobody says stop, and then for most of the grace.
         ends: set[asyncio.Future[Any]] = {sealing, keeper.ended}

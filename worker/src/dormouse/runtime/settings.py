@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from dormouse.engine.payload import encode
+from dormouse.engine.sealing import Codec
 from dormouse.pod import InvalidSettings, PodSettings, Variables
 
 
@@ -34,6 +35,7 @@ class Settings:
     app_version: str
     wake_reason: str
     grace_seconds: int
+    codec: Codec | None = None
 
 
 def parse(environment: Mapping[str, str]) -> Settings:
@@ -54,7 +56,17 @@ def parse(environment: Mapping[str, str]) -> Settings:
         app_version=variables.text("DORMOUSE_APP_VERSION", ""),
         wake_reason=variables.text("DORMOUSE_WAKE_REASON", ""),
         grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
+        codec=_codec(environment),
     )
+
+
+def _codec(environment: Mapping[str, str]) -> Codec | None:
+    from dormouse.encryption import AesGcm, InvalidKeys, NotInstalled
+
+    try:
+        return AesGcm.from_environment(environment)
+    except (InvalidKeys, NotInstalled) as error:
+        raise InvalidSettings(str(error)) from error
 
 
 def _start(variables: Variables) -> Start | None:

@@ -18,6 +18,7 @@ from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.mismatch import Blocked, blocked_by_absence
 from dormouse.engine.replay import replay as replay_log
 from dormouse.engine.requests import by_name
+from dormouse.engine.sealing import Codec
 from dormouse.errors import DormouseError
 
 
@@ -34,10 +35,13 @@ class NotReplayed(DormouseError):
         super().__init__(f"{recorded}: {len(lines)} cannot go on with this code\n" + "\n".join(lines))
 
 
-def replay(recorded: Path | str, workflows: ModuleType | Iterable[Workflow[..., Any]]) -> list[str]:
+def replay(
+    recorded: Path | str, workflows: ModuleType | Iterable[Workflow[..., Any]], *, codec: Codec | None = None
+) -> list[str]:
     """Run the code over the logs of all executions of a database file, or of all files `*.sqlite` of a folder.
 
     The files are only read. Gives the executions' ids; of a folder each with its file, as `file.sqlite/id`.
+    `codec` is that of the files, if they have one.
 
     Raises:
         NotReplayed: when the code asks for something else than a log holds.
@@ -48,7 +52,7 @@ def replay(recorded: Path | str, workflows: ModuleType | Iterable[Workflow[..., 
     # Elsewhere, because the loop of a test that is async cannot run a workflow's as well.
     with ThreadPoolExecutor(1) as elsewhere:
         for file, prefix in _files(path):
-            with DatabaseFile(file) as database:
+            with DatabaseFile(file, codec) as database:
                 for row in database.rows():
                     ends[prefix + row.id] = elsewhere.submit(_replay, row, database.events(row), known).result()
     blocked = {execution: why for execution, why in ends.items() if why is not None}
