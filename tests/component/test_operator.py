@@ -143,3 +143,20 @@ def test_a_secret_that_appears_later_is_found(tell: Tell, monkeypatch: pytest.Mo
             await made.phase("Running")
 
     tell(story)
+
+
+def test_an_object_that_is_older_than_a_rule_is_told_so_and_can_be_deleted(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await made.apply_store()
+            await made.apply(template={"spec": {"hostNetwork": True}})
+            await made.phase("Stalled")
+            assert made.condition("Ready")["reason"] == "InvalidTemplate"
+            assert "spec.template.spec.hostNetwork" in made.condition("Ready")["message"]
+            await made.server.change(
+                "durableworkflows", "report", lambda one: one["metadata"].update(finalizers=["dormouse.dev/data"])
+            )
+            await made.server.delete("durableworkflows", "report")
+            await made.gone()
+
+    tell(story)

@@ -30,12 +30,13 @@ from dormouse_operator.api.objectstore import (
     ObjectStoreStatus,
     SecretReference,
 )
-from dormouse_operator.api.parsing import API_VERSION, parse, to_document
+from dormouse_operator.api.parsing import API_VERSION, parse, read, to_document
 from dormouse_operator.api.updates import validate_update
 
 __all__ = [
     "API_VERSION",
     "parse",
+    "read",
     "to_document",
     "validate_update",
     "InvalidManifest",

@@ -1,6 +1,7 @@
 """Is this document one of ours, and if not, what is wrong with it?"""
 
 import re
+from collections.abc import Callable
 from datetime import date
 from math import isfinite
 from typing import Any, cast, get_args
@@ -18,20 +19,30 @@ _KINDS: dict[str, type[DurableWorkflow | ObjectStore]] = {
     "ObjectStore": ObjectStore,
 }
 _DEEPEST = 64
+Thing = DurableWorkflow | ObjectStore
 
 
-def parse(document: object) -> DurableWorkflow | ObjectStore:
+def parse(document: object) -> Thing:
     """The typed object of a YAML or JSON document, with defaults; InvalidManifest names path and remedy."""
+    return _named(document, lambda plain, kind: _obeying(_typed(plain, kind), kind))
+
+
+def read(document: object) -> Thing:
+    """One that the API server holds: it obeyed the rules of its day, and a rule that came later must not orphan it."""
+    return _named(document, _typed)
+
+
+def _named(document: object, made: Callable[[dict[Any, Any], str], Thing]) -> Thing:
     if not isinstance(document, dict):
         raise InvalidManifest("", f"a manifest is a mapping, not {_say(document)}")
     kind, name = _identity(document)
     try:
-        return _parse(document, kind)
+        return made(document, kind)
     except InvalidManifest as error:
         raise error.of(kind, name) from None
 
 
-def to_document(thing: DurableWorkflow | ObjectStore) -> dict[str, Any]:
+def to_document(thing: Thing) -> dict[str, Any]:
     """The document again, defaults left out."""
     return cast("dict[str, Any]", msgspec.to_builtins(thing))
 
@@ -42,7 +53,7 @@ def _identity(document: dict[Any, Any]) -> tuple[str, str]:
     return str(document.get("kind") or ""), str(name or "")
 
 
-def _parse(document: dict[Any, Any], kind: str) -> DurableWorkflow | ObjectStore:
+def _typed(document: dict[Any, Any], kind: str) -> Thing:
     version = document.get("apiVersion")
     if version != API_VERSION:
         raise InvalidManifest("apiVersion", f"is {version!r}", f"write `{API_VERSION}`")
@@ -51,9 +62,12 @@ def _parse(document: dict[Any, Any], kind: str) -> DurableWorkflow | ObjectStore
     wanted = _KINDS[kind]
     plain = _without_nulls(_as_json(document, ""), wanted, "")
     try:
-        thing = msgspec.convert(plain, wanted)
+        return msgspec.convert(plain, wanted)
     except msgspec.ValidationError as error:
         raise _explain(str(error), wanted) from None
+
+
+def _obeying(thing: Thing, kind: str) -> Thing:
     for rule in RULES[kind]:
         value = value_at(thing, rule.path)
         if value not in (None, "") and not rule.holds(value):

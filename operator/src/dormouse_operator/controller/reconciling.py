@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from dormouse.replica.layout import Layout
 from dormouse.replica.store import StoreError
-from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, parse
+from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, read
 from dormouse_operator.controller.acting import Actor
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NamespaceEnds, NotFound, Refused
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
@@ -25,6 +25,7 @@ from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Key, key_of
 from dormouse_operator.controller.saving import StatusWriter
 from dormouse_operator.controller.store_lanes import StoreLanes
+from dormouse_operator.controller.store_status import read_store
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import (
     MANAGED_BY_LABEL,
@@ -124,7 +125,7 @@ class Reconciler:
             self._inbox.forget(key)
             return None
         try:
-            workflow = parse(document)
+            workflow = read(document)
         except InvalidManifest as invalid:
             # The CRD refuses it; only one of another version lets it through.
             await self._events.tell(document, EmitEvent("Warning", "InvalidManifest", str(invalid)))
@@ -163,12 +164,10 @@ class Reconciler:
         if document is None:
             return None
         try:
-            store = parse(document)
+            return read_store(document)
         except InvalidManifest as invalid:
             log.warning("%s", invalid)
             return None
-        assert isinstance(store, ObjectStore)  # noqa: S101 - the cache holds nothing else
-        return store
 
     async def _list_pods(self, key: Key) -> None:
         namespace, name = key

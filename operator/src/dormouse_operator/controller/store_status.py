@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from dormouse_operator.api import Condition, ObjectStore, ObjectStoreStatus, Verdict, parse
+from dormouse_operator.api import Condition, ObjectStore, ObjectStoreStatus, Verdict, read
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound
 from dormouse_operator.controller.resources import STORES, Document, key_of
 from dormouse_operator.controller.saving import StatusWriter
@@ -17,7 +17,7 @@ _MESSAGE_LENGTH = 1024
 
 def read_store(document: Document) -> ObjectStore:
     """The document with its types. Raises InvalidManifest."""
-    store = parse(document)
+    store = read(document)
     assert isinstance(store, ObjectStore)  # noqa: S101 - the cache of stores holds nothing else
     return store
 
