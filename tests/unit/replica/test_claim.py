@@ -149,11 +149,33 @@ def test_a_take_over_names_whom_it_replaces_and_keeps_the_identity() -> None:
 
 
 def test_a_tombstone_is_claimed_above_its_epoch_with_a_new_identity() -> None:
-    claimant = replace(ME, workflow_uid="new")
+    claimant = replace(ME, workflow_uid="new", first_claim=True)
     decision = decide(TOMBSTONE, claimant, Volume.UNMARKED, None)
     assert isinstance(decision, Write)
     assert (decision.record.identity, decision.record.revision) == ("new", TOMBSTONE.revision + 1)
     assert refused(TOMBSTONE, replace(claimant, epoch=2), Volume.UNMARKED, None) is Reason.STALE_EPOCH
+
+
+def test_a_workflow_that_was_claimed_before_does_not_start_empty_at_the_tombstone_of_another() -> None:
+    claimed = replace(ME, workflow_uid="mine")
+    assert refused(TOMBSTONE, claimed, Volume.UNMARKED, None) is Reason.CURRENT_MISSING
+    assert refused(TOMBSTONE, replace(claimed, allow_empty_restore=1), Volume.UNMARKED, None) is Reason.CURRENT_MISSING
+    given_up = decide(TOMBSTONE, replace(claimed, allow_empty_restore=TOMBSTONE.epoch), Volume.UNMARKED, None)
+    assert isinstance(given_up, Write)
+
+
+@pytest.mark.parametrize("volume", [Volume.MARKED, Volume.OTHER_BOOT])
+@pytest.mark.parametrize(
+    "seen",
+    [TOMBSTONE, replace(BEFORE, state=State.RELEASED), replace(BEFORE, state=State.DELETING), BEFORE],
+    ids=["tombstone", "released", "deleting", "active"],
+)
+def test_a_life_with_a_marker_takes_nothing_of_another(seen: Current, volume: Volume) -> None:
+    greedy = Claimant(
+        "mine", "pod-3", 3, ME.prefix, "nonce",
+        first_claim=True, allow_empty_restore=2, adopts_released=True, take_over_from=seen.workflow_uid,
+    )  # fmt: skip
+    assert refused(seen, greedy, volume, None) is Reason.CURRENT_WENT_BACK
 
 
 def test_a_released_workflow_never_claims_again() -> None:
@@ -215,6 +237,7 @@ def test_whatever_is_seen_no_claim_reuses_an_epoch_or_forgets_a_lineage(
         if isinstance(seen, Current):
             assert seen.epoch < claimant.epoch
             assert seen.state is State.DELETING or decision.record.lineage[:-1] == seen.lineage
+            assert volume is Volume.UNMARKED
         else:
             assert prefix.newest_epoch < claimant.epoch
     else:

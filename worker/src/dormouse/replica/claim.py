@@ -96,7 +96,7 @@ def decide(seen: Current | Malformed | None, claimant: Claimant, volume: Volume,
         assert prefix is not None  # noqa: S101 - the caller asked needs_prefix
         return _without_record(seen, claimant, volume, prefix)
     if seen.workflow_uid != claimant.workflow_uid:
-        return _of_another(seen, claimant)
+        return _of_another(seen, claimant, volume)
     if seen.state is State.DELETING:
         raise Refused(Reason.DELETING, "the data of this workflow is being deleted; nobody may claim it")
     if seen.state is State.RELEASED:
@@ -113,12 +113,16 @@ def decide(seen: Current | Malformed | None, claimant: Claimant, volume: Volume,
             seen=seen.epoch,
         )
     if volume is not Volume.UNMARKED:
-        raise Refused(
-            Reason.CURRENT_WENT_BACK,
-            f"this pod lives as epoch {claimant.epoch}, but CURRENT says {seen.epoch}: the store lost writes. "
-            "Check that it is not restored from a backup and has no active-active replication",
-        )
+        raise _went_back(claimant, f"says {seen.epoch}")
     return Write(_appended(seen, claimant))
+
+
+def _went_back(claimant: Claimant, said: str) -> Refused:
+    return Refused(
+        Reason.CURRENT_WENT_BACK,
+        f"this pod lives as epoch {claimant.epoch}, but CURRENT {said}: the store lost writes. "
+        "Check that it is not restored from a backup and has no active-active replication",
+    )
 
 
 def _mine(seen: Current, claimant: Claimant) -> bool:
@@ -173,21 +177,17 @@ def _without_record(seen: Malformed | None, claimant: Claimant, volume: Volume, 
     return Write(_first(claimant, prefix.newest_epoch))
 
 
-def _of_another(seen: Current, claimant: Claimant) -> Decision:
+def _of_another(seen: Current, claimant: Claimant, volume: Volume) -> Decision:
     if any(former.workflow_uid == claimant.workflow_uid for former in seen.adopted_from):
         raise Refused(
             Reason.RELEASED,
             f"the data of this workflow went over to workflow {seen.workflow_uid}, and whoever gave data up never "
             "claims it again; create a new DurableWorkflow",
         )
+    if volume is not Volume.UNMARKED:
+        raise _went_back(claimant, f"belongs to workflow {seen.workflow_uid}")
     if seen.state is State.RELEASED and not seen.lineage:
-        if seen.epoch >= claimant.epoch:
-            raise Refused(
-                Reason.STALE_EPOCH,
-                f"a deleted workflow of this name used the epochs up to {seen.epoch}",
-                seen=seen.epoch,
-            )
-        return Write(_first(claimant, seen.epoch, revision=seen.revision + 1))
+        return _at_a_tombstone(seen, claimant)
     takes_over = claimant.take_over_from == seen.workflow_uid
     if seen.state is State.DELETING:
         if takes_over:
@@ -213,6 +213,23 @@ def _of_another(seen: Current, claimant: Claimant) -> Decision:
         "another name, prefix or bucket; if that workflow's cluster is gone for good, take over with "
         f"storage.takeOverFrom: {seen.workflow_uid}",
     )
+
+
+def _at_a_tombstone(seen: Current, claimant: Claimant) -> Decision:
+    if seen.epoch >= claimant.epoch:
+        raise Refused(
+            Reason.STALE_EPOCH,
+            f"a deleted workflow of this name used the epochs up to {seen.epoch}",
+            seen=seen.epoch,
+        )
+    if not (claimant.first_claim or claimant.allow_empty_restore == seen.epoch):
+        raise Refused(
+            Reason.CURRENT_MISSING,
+            f"this workflow was claimed before, but CURRENT is what workflow {seen.workflow_uid} left when its data "
+            "was deleted. Restore that object and the data, or give the data up with "
+            f"storage.allowEmptyRestore: {seen.epoch}",
+        )
+    return Write(_first(claimant, seen.epoch, revision=seen.revision + 1))
 
 
 def _first(claimant: Claimant, newest_epoch: int, revision: int = 1) -> Current:
