@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
+import msgspec
+
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.clock import SECOND
+from dormouse.engine.info import ActivityInfo
 from dormouse.engine.options import ActivityOptions
 from dormouse.engine.payload import encode
 
@@ -43,41 +45,56 @@ class TookTooLong(Exception):
 
 
 class RunningAttempt:
-    """One attempt while it runs. `beat` may be called from any thread."""
+    """One attempt while it runs. What its code asks and says may come from any thread.
 
-    def __init__(self, call: ActivityCall, limit: Limit | None, keep: Callable[[ActivityCall, bytes], None]) -> None:
+    Attributes:
+        over: whether nobody listens to it any more.
+    """
+
+    __slots__ = ("_began", "_call", "_earlier", "_keep", "_key", "_last_beat", "_limit", "_loop", "_timeout", "over")
+
+    def __init__(
+        self,
+        call: ActivityCall,
+        key: Callable[[ActivityCall], str],
+        loop: asyncio.AbstractEventLoop,
+        keep: Callable[[ActivityCall, bytes], None],
+    ) -> None:
         self._call = call
-        self._limit = limit
+        self._key = key
+        self._loop = loop
         self._keep = keep
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self._earlier = call.heartbeat
+        self._limit: Limit | None = None
         self._timeout: asyncio.Timeout | None = None
-        self._over = False
-        self._began = self._last_beat = self._loop.time()
+        self.over = False
+
+    @property
+    def info(self) -> ActivityInfo:
+        call = self._call
+        details = None if self._earlier is None else msgspec.json.decode(self._earlier)
+        return ActivityInfo(call.execution.id, call.activity.name, call.attempt, self._key(call), details)
 
     def beat(self, details: Any) -> None:
         """Raises CancelledError when the attempt is over, which a thread cannot know in another way."""
-        if self._over:
+        if self.over:
             raise asyncio.CancelledError("nobody waits for this attempt any more")
         payload = None if details is None else encode(details)
-        if threading.get_ident() == self._thread:
+        if asyncio._get_running_loop() is self._loop:
             self._hear(payload)
         else:
             self._loop.call_soon_threadsafe(self._hear, payload)
 
-    async def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run it within its limits.
+    async def in_time(self, work: Coroutine[Any, Any, Any], limit: Limit | None) -> Any:
+        """Run it within its limit, and as long as its heart beats.
 
         Raises:
             TookTooLong: naming the option.
         """
-        try:
-            if self._limit is None and self._call.activity.options.heartbeat_seconds is None:
-                return await work
-            self._timeout = asyncio.timeout_at(self._ends_at())
-            return await self._in_time(work, self._timeout)
-        finally:
-            self._over = True
+        self._limit = limit
+        self._began = self._last_beat = self._loop.time()
+        self._timeout = asyncio.timeout_at(self._ends_at())
+        return await self._in_time(work, self._timeout)
 
     async def _in_time(self, work: Coroutine[Any, Any, Any], limit: asyncio.Timeout) -> Any:
         try:
@@ -99,7 +116,7 @@ class RunningAttempt:
         return min([*ends, *([] if self._limit is None else [self._began + self._limit.seconds])])
 
     def _hear(self, payload: bytes | None) -> None:
-        if self._over:
+        if self.over:
             return
         self._last_beat = self._loop.time()
         if self._timeout is not None and not self._timeout.expired():

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from dormouse.engine.attempt import RunningAttempt, TookTooLong, limit_of
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.clock import SECOND, Clock
-from dormouse.engine.info import ActivityInfo, activity_context, beating
+from dormouse.engine.info import attempt_context
 from dormouse.engine.payload import Failure, encode, failure_of, on_one_line
 from dormouse.engine.retry import chance_of, seconds_until_retry
 from dormouse.engine.watch import LoopWatch
@@ -27,14 +27,12 @@ _CANCELLED_WITHIN_SECONDS = 10.0
 _HEARTBEAT_KEPT_EVERY_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(msgspec.Struct, frozen=True):
     payload: bytes
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(msgspec.Struct, frozen=True):
     failure: Failure
     retry_seconds: float | None
 
@@ -78,6 +76,7 @@ class Attempts:
         self._identity = identity
         self._clock = clock
         self._at_once = at_once
+        self._loop = asyncio.get_running_loop()
         self._running: dict[ActivityCall, asyncio.Task[None]] = {}
         self._queued: deque[ActivityCall] = deque()
         self._unkept: dict[ActivityCall, asyncio.TimerHandle] = {}
@@ -97,7 +96,7 @@ class Attempts:
         if len(self._running) >= self._at_once:
             self._queued.append(call)
             return
-        self._running[call] = asyncio.get_running_loop().create_task(self._run(call))
+        self._running[call] = self._loop.create_task(self._run(call))
         self._watch.go_on()
 
     def cancel(self, call: ActivityCall) -> None:
@@ -133,7 +132,8 @@ class Attempts:
             del self._running[call]
             if call in self._unkept:
                 self._unkept.pop(call).cancel()
-            self._begin_queued()
+            if self._queued:
+                self._begin_queued()
             if self.idle:
                 self._rested()
         self._report(call, outcome)
@@ -153,35 +153,38 @@ class Attempts:
             return self._raised(call, error, final=True)
         except msgspec.ValidationError as error:
             return self._raised(call, TypeError(f"the arguments of {activity.name} do not fit: {error}"), final=True)
-        limit = limit_of(activity.options, call.scheduled_at, self._clock.now())
+        unlimited = activity.options.unlimited
+        limit = None if unlimited else limit_of(activity.options, call.scheduled_at, self._clock.now())
         if limit is not None and limit.seconds <= 0:
             return self._raised(call, TimeoutError(limit.message), final=True)
-        details = None if call.heartbeat is None else msgspec.json.decode(call.heartbeat)
-        activity_context.set(ActivityInfo(call.execution.id, activity.name, call.attempt, self._key_of(call), details))
-        attempt = RunningAttempt(call, limit, self._heard)
-        beating.set(attempt.beat)
+        attempt = RunningAttempt(call, self._key_of, self._loop, self._heard)
+        attempt_context.set(attempt)
         try:
-            returned = await attempt.run(self._call(call, args, kwargs))
+            work = self._call(call, args, kwargs)
+            returned = await (work if unlimited else attempt.in_time(work, limit))
         except TookTooLong as error:
             return self._raised(call, TimeoutError(str(error)), final=error.final)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is recorded
             return self._raised(call, error)
+        finally:
+            attempt.over = True
         try:
             payload = encode(returned)
             return Succeeded(payload, activity.result.decode(payload))
         except (TypeError, msgspec.ValidationError) as error:
             return self._raised(call, TypeError(f"the result of {activity.name} does not fit: {error}"), final=True)
 
-    async def _run_function(self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        function: Callable[..., Any] = call.activity.function
-        if call.activity.is_async:
-            return await function(*args, **kwargs)
+    def _run_function(
+        self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Coroutine[Any, Any, Any]:
+        function: Callable[..., Any] = partial(call.activity.function, *args, **kwargs)
+        coroutine: Coroutine[Any, Any, Any] = function() if call.activity.is_async else self._in_thread(function)
+        return coroutine
+
+    async def _in_thread(self, function: Callable[[], Any]) -> Any:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="dormouse-activity")
-        context = copy_context()
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, lambda: context.run(function, *args, **kwargs)
-        )
+        return await self._loop.run_in_executor(self._pool, copy_context().run, function)
 
     def _key_of(self, call: ActivityCall) -> str:
         return f"{self._identity}/{call.execution.id}/{call.command}"
@@ -193,8 +196,7 @@ class Attempts:
         if first:
             self._keep_heartbeat(call)
         elif call not in self._unkept:
-            loop = asyncio.get_running_loop()
-            self._unkept[call] = loop.call_later(_HEARTBEAT_KEPT_EVERY_SECONDS, self._keep_later, call)
+            self._unkept[call] = self._loop.call_later(_HEARTBEAT_KEPT_EVERY_SECONDS, self._keep_later, call)
 
     def _keep_later(self, call: ActivityCall) -> None:
         del self._unkept[call]

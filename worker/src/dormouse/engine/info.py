@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from dormouse.engine.clock import to_datetime
 from dormouse.engine.loop import WorkflowLoop
@@ -60,14 +60,24 @@ class WorkflowInfo:
 
 
 _LONG_HISTORY = 10_000
-beating: contextvars.ContextVar[Callable[[Any], None]] = contextvars.ContextVar("dormouse_heartbeat")
-activity_context: contextvars.ContextVar[ActivityInfo] = contextvars.ContextVar("dormouse_activity")
+
+
+class Attempt(Protocol):
+    """What an activity's code can reach while it runs."""
+
+    @property
+    def info(self) -> ActivityInfo: ...
+
+    def beat(self, details: Any) -> None: ...
+
+
+attempt_context: contextvars.ContextVar[Attempt] = contextvars.ContextVar("dormouse_attempt")
 
 
 def activity_info() -> ActivityInfo:
     """Which attempt of which call this is."""
     try:
-        return activity_context.get()
+        return attempt_context.get().info
     except LookupError:
         raise DormouseError("activity_info() is only known inside a running activity") from None
 
@@ -79,11 +89,20 @@ def heartbeat(details: Any = None) -> None:
         asyncio.CancelledError: when nobody waits for this attempt any more; an activity that is not async is told
             so here.
     """
-    beat = beating.get(None)
-    if beat is not None:
-        beat(details)
-    else:
-        activity_info()  # or this is no activity
+    try:
+        attempt = attempt_context.get()
+    except LookupError:
+        raise DormouseError("heartbeat() is only known inside a running activity") from None
+    attempt.beat(details)
+
+
+@dataclass(frozen=True, slots=True)
+class _DirectAttempt:
+    """Nobody listens to its heartbeats."""
+
+    info: ActivityInfo
+
+    def beat(self, details: Any) -> None: ...
 
 
 @contextmanager
@@ -91,11 +110,12 @@ def running_directly(activity: str) -> Iterator[None]:
     """An activity that a test, or another activity, calls without an engine."""
     from secrets import token_hex
 
-    token = activity_context.set(ActivityInfo("direct", activity, 1, f"direct/{activity}/{token_hex(8)}"))
+    info = ActivityInfo("direct", activity, 1, f"direct/{activity}/{token_hex(8)}")
+    token = attempt_context.set(_DirectAttempt(info))
     try:
         yield
     finally:
-        activity_context.reset(token)
+        attempt_context.reset(token)
 
 
 def _workflow_loop() -> WorkflowLoop | None:

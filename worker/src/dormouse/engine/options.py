@@ -36,6 +36,12 @@ class ActivityOptions:
     schedule_to_close_seconds: float | None = None
     heartbeat_seconds: float | None = None
 
+    @property
+    def unlimited(self) -> bool:
+        """Whether an attempt may take as long as it likes."""
+        limits = (self.start_to_close_seconds, self.schedule_to_close_seconds, self.heartbeat_seconds)
+        return limits == (None, None, None)
+
     def __post_init__(self) -> None:
         for name in ("start_to_close_seconds", "schedule_to_close_seconds", "heartbeat_seconds"):
             seconds = getattr(self, name)
