@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +71,13 @@ def recorded_by_dbos(database: Path) -> set[Step]:
 
 
 @contextmanager
-def process(command: Sequence[str], log: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: Sequence[str], log: Path, environment: Mapping[str, str] = os.environ
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is killed at the end, whatever it does then."""
     with log.open("wb") as output:
         running = subprocess.Popen(
-            command, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         yield running
@@ -112,16 +114,17 @@ def restate_server(folder: Path) -> Iterator[Sequence[str]]:
     node, admin, ingress, deployment = free_ports(4)
     log = folder / "server.log"
     command = [rivals.restate_server(), "--no-logo", "--node-name", "bench", "--base-dir", str(folder / "restate")]
-    addresses = {
+    environment = {
+        **os.environ,
+        "RESTATE_DISABLE_TELEMETRY": "true",
+        "RUST_LOG": "warn",
         "RESTATE_DEFAULT_NUM_PARTITIONS": str(os.cpu_count() or 1),
         "RESTATE_BIND_ADDRESS": f"{LOOPBACK}:{node}",
         "RESTATE_ADVERTISED_ADDRESS": f"http://{LOOPBACK}:{node}",
         "RESTATE_ADMIN__BIND_ADDRESS": f"{LOOPBACK}:{admin}",
         "RESTATE_INGRESS__BIND_ADDRESS": f"{LOOPBACK}:{ingress}",
     }
-    with process(
-        [*command, "--listen-mode", "tcp"], log, **addresses, RESTATE_DISABLE_TELEMETRY="true", RUST_LOG="warn"
-    ) as running:
+    with process([*command, "--listen-mode", "tcp"], log, environment) as running:
         for port, path in ((admin, "health"), (ingress, "restate/health")):
             url = f"http://{LOOPBACK}:{port}/{path}"
             wait_until(lambda: _answers(url), _SERVER_WITHIN_SECONDS, running, log)  # noqa: B023 - called in the loop

@@ -12,6 +12,7 @@ import engine_memory
 import engine_replay
 import engine_resume
 import engine_steps
+import engine_sync
 import rivals
 from frame import Figure, run
 
@@ -129,6 +130,15 @@ FIGURES = [  # what takes long stands last, where a quick run leaves it out
         engine_steps.steps_100_temporal_ratio,
         quick_seconds=18,
         preparing=rivals.preparing("temporal"),
+    ),
+    Figure(
+        "sync_steps_100_ratio",
+        "steps a second when each waits until it is in the store, 100 concurrent workflows, ours / DBOS",
+        25,
+        "higher",
+        engine_sync.sync_steps_100_ratio,
+        quick_seconds=20,
+        preparing=rivals.preparing("dbos"),
     ),
     Figure(
         "replay_scale_ratio",

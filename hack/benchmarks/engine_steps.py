@@ -79,11 +79,11 @@ def speed(contender: Contender, workflows: int) -> float:
         return take(contender, workflows, place).steps_per_second
 
 
-def ratio(rival: Contender, workflows: int, rounds: int) -> Measured:
+def ratio(contender: Contender, rival: Contender, workflows: int, rounds: int) -> Measured:
     """Ours over theirs: turn by turn, the median of the pairs, so that a slow moment of the machine hits both alike."""
     pairs = []
     for _ in range(rounds):
-        ours = speed(DORMOUSE, workflows)
+        ours = speed(contender, workflows)
         pairs.append((ours, speed(rival, workflows)))
     return Measured(
         tuple(ours / theirs for ours, theirs in pairs),
@@ -92,19 +92,19 @@ def ratio(rival: Contender, workflows: int, rounds: int) -> Measured:
 
 
 def steps_100_ratio(quick: bool) -> Measured:
-    return ratio(DBOS, 100, 1 if quick else 5)
+    return ratio(DORMOUSE, DBOS, 100, 1 if quick else 5)
 
 
 def steps_1_ratio(quick: bool) -> Measured:
-    return ratio(DBOS, 1, 1 if quick else 7)
+    return ratio(DORMOUSE, DBOS, 1, 1 if quick else 7)
 
 
 def steps_100_restate_ratio(quick: bool) -> Measured:
-    return ratio(RESTATE, 100, 1 if quick else 5)
+    return ratio(DORMOUSE, RESTATE, 100, 1 if quick else 5)
 
 
 def steps_100_temporal_ratio(quick: bool) -> Measured:
-    return ratio(TEMPORAL, 100, 1 if quick else 3)
+    return ratio(DORMOUSE, TEMPORAL, 100, 1 if quick else 3)
 
 
 # The floor: what a loop without any engine needs for the same rows in the same commits.

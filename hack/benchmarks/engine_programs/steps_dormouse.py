@@ -1,6 +1,6 @@
 """How does Dormouse run the bench's workflows? Standalone, as it is by default, steps without end.
 
-steps_dormouse.py FOLDER WORKFLOWS [--nobody-checkpoints]
+steps_dormouse.py FOLDER WORKFLOWS [--nobody-checkpoints | KEEPER_SOCKET]
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 from dormouse import Engine, activity, workflow
-from dormouse.engine.durability import LocalOnly
+from dormouse.engine.durability import Durability, LocalOnly, SyncDurability
+from dormouse.keeper.client import KeeperClient
 
 folder, workflows = Path(sys.argv[1]), int(sys.argv[2])
 side_file = os.open(folder / "side", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -33,9 +34,23 @@ async def chain(workflow: int) -> None:
         os.write(side_file, record.pack(workflow, number, time.monotonic_ns()))
 
 
+async def durability_of(options: list[str]) -> Durability | None:
+    match options:
+        case []:
+            return None
+        case ["--nobody-checkpoints"]:
+            # To name a durability says that another process checkpoints: here none does, so the WAL keeps everything.
+            return LocalOnly()
+        case [socket]:
+            keeper = await KeeperClient.connect(Path(socket))
+            await keeper.gate()
+            return SyncDurability(keeper)
+        case _:
+            raise SystemExit(f"too many options: {options}")
+
+
 async def main() -> None:
-    # To name a durability says that another process checkpoints: here none does, so the WAL keeps all that was written.
-    durability = LocalOnly() if "--nobody-checkpoints" in sys.argv else None
+    durability = await durability_of(sys.argv[3:])
     async with Engine(folder / "db.sqlite", [chain], durability=durability) as engine:
         await asyncio.gather(*(engine.start(chain, number, id=str(number)) for number in range(workflows)))
         await asyncio.Event().wait()
