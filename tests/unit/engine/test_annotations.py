@@ -63,7 +63,7 @@ def test_what_json_can_say_is_accepted(function: Any) -> None:
             "the activity bad_parameter: its parameter 'order' is annotated with Ordinary, but Ordinary has ",
         ),
         (bad_result, "the activity bad_result: its result is annotated with list.*Ordinary has no JSON form; annotate"),
-        (bad_inside, "parameter 'box' is annotated with .*Box.*, but Ordinary has no JSON form"),
+        (bad_inside, r"parameter 'box' is annotated with .*Box.*, but Ordinary has no JSON form - at `\$.content`"),
         (bad_union, "parameter 'either' is annotated with .*JSON cannot tell"),
         (bad_key, "Ordinary has no JSON form"),
     ],

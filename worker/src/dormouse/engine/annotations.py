@@ -49,25 +49,26 @@ def _problem(hint: Any) -> str | None:
         kinds = described.type_info(hint)
     except (TypeError, ValueError) as error:
         return f"JSON cannot tell what that is: {error}"
-    for one in _custom(kinds, set()):
+    for one, path in _custom(kinds, "", set()):
         if not takes_plain(one):
-            return f"{_shown(one)} has no JSON form"
+            return f"{_shown(one)} has no JSON form" + (f" - at `${path}`" if path else "")
     return None
 
 
-def _custom(node: Any, seen: set[int]) -> Iterator[Any]:
-    """The classes inside of a type that msgspec does not know."""
+def _custom(node: Any, path: str, seen: set[int]) -> Iterator[tuple[Any, str]]:
+    """The classes inside of a type that msgspec does not know, each with the fields that lead to it."""
     if isinstance(node, described.CustomType):
-        yield node.cls
+        yield node.cls, path
     elif isinstance(node, tuple):
         for part in node:
-            yield from _custom(part, seen)
+            yield from _custom(part, path, seen)
     elif isinstance(node, described.Type | described.Field) and id(node) not in seen:
         seen.add(id(node))
+        here = f"{path}.{node.name}" if isinstance(node, described.Field) else path
         for name in node.__struct_fields__:
             value = getattr(node, name)
             if isinstance(value, described.Type | described.Field | tuple):
-                yield from _custom(value, seen)
+                yield from _custom(value, here, seen)
 
 
 def _shown(kind: Any) -> str:

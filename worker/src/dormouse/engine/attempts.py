@@ -171,7 +171,7 @@ class Attempts:
         try:
             payload = encode(returned)
             return Succeeded(payload, activity.result.decode(payload))
-        except (TypeError, msgspec.ValidationError) as error:
+        except Exception as error:  # noqa: BLE001 - validators of the user's types run here
             return self._raised(call, TypeError(f"the result of {activity.name} does not fit: {error}"), final=True)
 
     def _run_function(

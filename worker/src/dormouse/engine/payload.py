@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+from collections.abc import Callable
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, get_origin
 
 import msgspec
 
+from dormouse.engine.unwritable import REFUSALS, refusal
 from dormouse.errors import PayloadTooLarge
 
 
@@ -27,12 +29,24 @@ def _to_plain(value: Any) -> Any:
 def _from_plain(kind: Any, value: Any) -> Any:
     validate = getattr(kind, "model_validate", None)
     if validate is not None:
-        return validate(value)
+        return _validated(validate, value)
     if takes_plain(kind):
         if isinstance(value, get_origin(kind) or kind):
             return value
         raise TypeError(f"Expected `{kind}`, got `{type(value).__name__}`")
     raise TypeError(f"JSON does not say how to make a {kind!r}; annotate with a dataclass or a msgspec Struct")
+
+
+def _validated(validate: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return validate(value)
+    except ValueError as error:
+        problems = getattr(error, "errors", None)
+        if problems is None:
+            raise
+        # Pydantic's own text has many lines, and shows the value.
+        fields = [(".".join(map(str, one["loc"])), one["msg"]) for one in problems()]
+        raise ValueError("; ".join(f"`{at}`: {what}" if at else what for at, what in fields)) from error
 
 
 def takes_plain(kind: Any) -> bool:
@@ -57,18 +71,25 @@ LARGEST_PAYLOAD = 16 * _MIB
 _encoder = msgspec.json.Encoder(enc_hook=_to_plain, order="deterministic")
 
 
+def _encode(value: Any) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except TypeError:
+        # Either it has none, which is said again here, or some keys are no text: those can only be ordered as text.
+        return _encoder.encode(msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic"))
+
+
 def encode(value: Any) -> bytes:
     """Write a value as JSON: the same bytes for the same value, in every process.
 
     Raises:
-        TypeError: when it has no JSON form.
+        TypeError: when it has no JSON form, with the path of what has none.
         PayloadTooLarge: when that is larger than a payload may be.
     """
     try:
-        payload = _encoder.encode(value)
-    except TypeError:
-        # Either it has none, which is said again here, or some keys are no text: those can only be ordered as text.
-        payload = _encoder.encode(msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic"))
+        payload = _encode(value)
+    except REFUSALS as refused:
+        raise refusal(value, refused, _encode) from refused
     if len(payload) > LARGEST_PAYLOAD:
         raise PayloadTooLarge(
             f"a value has {len(payload) / _MIB:.1f} MiB as JSON, and at most {LARGEST_PAYLOAD / _MIB:g} MiB are kept; "
