@@ -10,7 +10,7 @@ from test_docs_commands import WITHIN_SECONDS, run
 
 from markdown_blocks import Example, fits
 
-_ONLY_LOOKING = ("dormouse show ", "dormouse history ", "dormouse list ")
+_ONLY_LOOKING = ("dormouse show ", "dormouse history ", "dormouse list ", "dormouse approvals ")
 
 
 def read_along(shown: Sequence[Example], folder: Path, replaced: tuple[str, str]) -> None:

@@ -19,7 +19,7 @@ from dormouse.runtime.routes import ROUTES
 MODULE = """
 import asyncio
 from dataclasses import dataclass
-from dormouse import Query, RetryPolicy, Signal, Update, activity, workflow
+from dormouse import Approval, Query, RetryPolicy, Signal, Update, activity, workflow
 
 note = Signal("note", str)
 ping = Signal("ping")
@@ -52,6 +52,12 @@ async def try_hard() -> None:
 async def fail() -> None:
     raise ValueError("no luck")
 
+pay = Approval("pay", Order)
+
+@workflow
+async def buy() -> str:
+    return (await pay.request(Order("tea"), within_seconds=86400)).outcome
+
 def check(number: int) -> None:
     if number < 0:
         raise ValueError("not below 0")
@@ -76,6 +82,7 @@ STARTS: tuple[dict[str, Any], ...] = (
     {"workflow": "try_hard", "id": "trying"},
     {"workflow": "fail", "id": "failed"},
     {"workflow": "talk", "id": "talking"},
+    {"workflow": "buy", "id": "buying"},
 )
 # Half of the requests are about names that mean something here. Which values fit is the workflow's business, so also
 # what the document allows may be refused as unfit.
@@ -88,10 +95,10 @@ max-examples = 25
 database = "none"
 
 [dictionaries]
-executions.values = ["shipped", "trying", "failed", "talking"]
-messages.values = ["note", "ping", "count", "broken", "add"]
+executions.values = ["shipped", "trying", "failed", "talking", "buying"]
+messages.values = ["note", "ping", "count", "broken", "add", "pay"]
 moments.values = [0, 0.01]
-workflows.values = ["ship", "try_hard", "fail", "talk"]
+workflows.values = ["ship", "try_hard", "fail", "talk", "buy"]
 
 [parameters]
 "path.execution" = {dictionary = "executions", probability = 0.5}

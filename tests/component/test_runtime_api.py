@@ -14,7 +14,7 @@ from runtime_pod import EPOCH, RuntimePod
 MODULE = """
 import asyncio
 from dataclasses import dataclass
-from dormouse import RetryPolicy, activity, workflow
+from dormouse import Approval, RetryPolicy, activity, workflow
 
 @dataclass
 class Order:
@@ -45,7 +45,15 @@ async def shaky() -> None:
 @workflow
 async def try_hard() -> None:
     await shaky()
+
+pay = Approval("pay", Order)
+
+@workflow
+async def buy() -> str:
+    decision = await pay.request(Order("tea"), within_seconds=3600)
+    return f"{decision.outcome} by {decision.by}, {decision.reason}"
 """
+BUY = "/v1/executions/buying/approvals/pay"
 TEA = {"workflow": "ship", "input": {"item": "tea", "count": 2}}
 
 
@@ -212,7 +220,7 @@ def test_the_same_key_with_another_body_is_a_conflict(ask: Ask) -> None:
         (b"{}", 422, "missing required field `workflow`"),
         (b'{"workflow":"nap","inputs":3}', 422, "unknown field `inputs`"),
         (b'{"workflow":3}', 422, "$.workflow"),
-        (b'{"workflow":"walk"}', 404, "there are: ship, nap, fail, try_hard"),
+        (b'{"workflow":"walk"}', 404, "there are: ship, nap, fail, try_hard, buy"),
         (b'{"workflow":"ship"}', 422, "ship needs an input"),
         (b'{"workflow":"fail","input":1}', 422, "fail takes no input"),
         (b'{"workflow":"ship","input":{"item":"tea","count":"two"}}', 422, "`$.count`"),
@@ -316,5 +324,65 @@ def test_who_hangs_up_while_waiting_disturbs_nobody(ask: Ask) -> None:
             await writer.drain()
         result: Any = (await pod.get("/v1/executions/n/result?wait=20"))[1]
         assert result["status"] == "Completed"
+
+    ask(scenario)
+
+
+async def pending(pod: RuntimePod) -> dict[str, Any]:
+    async def is_listed() -> bool:
+        return bool((await pod.get("/v1/approvals"))[1]["approvals"])
+
+    await pod.until(is_listed)
+    (one,) = (await pod.get("/v1/approvals"))[1]["approvals"]
+    found: dict[str, Any] = one
+    return found
+
+
+def decision(**parts: str) -> bytes:
+    return json.dumps({"decision": "approve", "by": "ada", **parts}).encode()
+
+
+def test_what_waits_for_approval_is_listed_and_decided_on_once(ask: Ask) -> None:
+    async def scenario(pod: RuntimePod) -> None:
+        await pod.post({"workflow": "buy", "id": "buying"})
+        one = await pending(pod)
+        assert (one["execution"], one["workflow"], one["name"]) == ("buying", "buy", "pay")
+        assert one["value"] == {"item": "tea", "count": 1}
+        assert one["expiresAt"] > one["requestedAt"]
+        assert (await pod.get("/v1/executions/buying/approvals"))[1]["approvals"] == [one]
+        (waiting,) = (await pod.get("/v1/executions/buying"))[1]["waitsFor"]
+        assert waiting == {"kind": "approval", "name": "pay", "id": one["digest"], "dueAt": one["expiresAt"]}
+
+        body = decision(digest=one["digest"], reason="we are thirsty")
+        assert (await pod.request("POST", BUY, body))[0] == 200
+        ended = (await pod.get("/v1/executions/buying/result?wait=20"))[1]
+        assert ended["result"] == "approved by ada, we are thirsty"
+        assert (await pod.request("POST", BUY, body))[0] == 200
+        status, answer = await pod.request("POST", BUY, decision(decision="reject", digest=one["digest"]))
+        assert (status, answer["error"]["reason"]) == (409, "AlreadyDecided")
+        assert (await pod.get("/v1/approvals"))[1] == {"approvals": []}
+
+    ask(scenario)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "reason"),
+    [
+        (BUY, decision(digest="0" * 32), 409, "DigestMismatch"),
+        (BUY, decision(), 422, "InvalidRequest"),
+        (BUY, decision(digest="0" * 32, decision="maybe"), 422, "InvalidRequest"),
+        (BUY, decision(digest="0" * 32, by=""), 422, "InvalidInput"),
+        (BUY, b"{", 400, "NotJSON"),
+        (BUY.replace("pay", "fly"), decision(digest="0" * 32), 404, "UnknownMessage"),
+        (BUY.replace("buying", "nobody"), decision(digest="0" * 32), 404, "UnknownExecution"),
+    ],
+)
+def test_a_decision_that_fits_nothing_is_refused(ask: Ask, path: str, body: bytes, status: int, reason: str) -> None:
+    async def scenario(pod: RuntimePod) -> None:
+        await pod.post({"workflow": "buy", "id": "buying"})
+        one = await pending(pod)
+        answered, answer = await pod.request("POST", path, body)
+        assert (answered, answer["error"]["reason"]) == (status, reason)
+        assert await pending(pod) == one
 
     ask(scenario)

@@ -55,7 +55,7 @@ def examples() -> list[tuple[str, Any]]:
 
 
 def test_the_examples_answer_what_the_page_shows(tmp_path: Path) -> None:
-    pages = (AUTHORS_PAGE, "orders.py"), (LIVING_PAGE, "tickets.py")
+    pages = (AUTHORS_PAGE, "orders.py"), (LIVING_PAGE, "tickets.py"), (LIVING_PAGE, "refunds.py")
     module = "\n".join(
         next(block.text for block in blocks(page, "python") if block.title == title) for page, title in pages
     )

@@ -21,6 +21,11 @@ def shown(**more: object) -> str:
         (Waiting("timer", due_at=DUE), f"waits for  a timer, until {DUE}"),
         (Waiting("signal", "reply"), "waits for  signal reply"),
         (Waiting("child", "order", id="a.3"), "waits for  the execution a.3 of order"),
+        (Waiting("approval", "pay", id="0af3"), "waits for  the approval pay with the digest 0af3"),
+        (
+            Waiting("approval", "pay", due_at=DUE, id="0af3"),
+            f"waits for  the approval pay with the digest 0af3, until {DUE}",
+        ),
         (Waiting("activity", "charge", 1), "waits for  activity charge"),
         (
             Waiting("activity", "charge", 2, Error("ConnectionError", "no answer"), DUE),

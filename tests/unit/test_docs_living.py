@@ -62,5 +62,21 @@ def test_trips_are_made_of_others(folder: Path, workflow: str, value: Any, expec
     assert result(importlib.import_module("trips"), workflow, value, folder) == expected
 
 
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+def test_a_refund_is_decided_on(folder: Path, decision: str) -> None:
+    refunds = importlib.import_module("refunds")
+
+    async def run() -> Any:
+        async with Engine(folder / "db.sqlite", workflows=refunds) as engine:
+            handle = await engine.start("give_back", {"order": "a", "cents": 1})
+            await engine.settled()
+            (asked,) = await handle.approvals()
+            await getattr(handle, decision)(refunds.pay_out, asked.digest, by="ada", reason="why")
+            return await handle.result()
+
+    expected = {"approve": "paid, as ada has approved", "reject": "ada says no: why"}
+    assert asyncio.run(run()) == expected[decision]
+
+
 def test_a_new_report_is_proofread(folder: Path) -> None:
     assert result(importlib.import_module("reports"), "report", "tea", folder) == "on tea, proofread"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dormouse import (
+    Approval,
     Engine,
     ExecutionFailed,
     NewerFile,
@@ -232,3 +233,48 @@ def test_a_file_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
         connection.execute("INSERT OR REPLACE INTO dormouse_meta VALUES ('engine_schema', '999')")
     with pytest.raises(NewerFile), DatabaseFile(path):
         pass
+
+
+sign = Approval("sign", str)
+
+
+@workflow
+async def signs(letter: str) -> str:
+    return (await sign.request(letter, within_seconds=3600)).outcome
+
+
+def test_what_waits_for_approval_is_read_from_the_file(tmp_path: Path) -> None:
+    async def write() -> None:
+        async with Engine(path, [signs]) as engine:
+            for letter in ("a", "b", "c"):
+                await engine.start(signs, letter, id=letter)
+            async with asyncio.timeout(10):
+                while len(engine.read.approvals()) < 3:
+                    await asyncio.sleep(0.001)
+            digest = engine.read.approvals(execution_id="b")[0].digest
+            await engine.handle("b", signs).approve(sign, digest, by="ada")
+            await engine.handle("b", signs).result()
+
+    path = tmp_path / "db.sqlite"
+    asyncio.run(write())
+    with DatabaseFile(path) as file:
+        first = file.approvals(limit=1)
+        second = file.approvals(after=first.next)
+        assert [(one.execution, one.name, bytes(one.value)) for one in first.approvals] == [("a", "sign", b'"a"')]
+        assert [one.execution for one in second.approvals] == ["c"]
+        assert second.next is None
+        assert file.approvals(execution_id="c").approvals == second.approvals
+        (waiting,) = file.show("a").waits_for or []
+        assert (waiting.kind, waiting.name, waiting.id) == ("approval", "sign", first.approvals[0].digest)
+        assert file.show("b").waits_for is None
+        with pytest.raises(UnknownExecution):
+            file.approvals(execution_id="nobody")
+
+
+def test_a_file_from_before_approvals_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+    asyncio.run(_write(path))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE dormouse_approval")
+    with DatabaseFile(path) as file:
+        assert file.approvals().approvals == []

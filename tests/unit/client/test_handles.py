@@ -12,13 +12,14 @@ import httpx
 import pytest
 
 import dormouse.client
-from dormouse import Query, Signal, Update, workflow
+from dormouse import Approval, Query, Signal, Update, workflow
 from dormouse.client import AsyncClient, AsyncHandle, Client, Handle, Unreachable
 from dormouse.client.refusals import refusal
 
 VIEW = {"id": "a", "workflow": "numbers", "status": "Completed", "startedAt": "2030-01-01T00:00:00.000Z"}
 add = Signal("add", int)
 sums = Query("sums", tuple[int, ...])
+pay = Approval("pay", int)
 double = Update("double", int, tuple[int, ...])
 Asked = list[tuple[str, str, dict[str, str], bytes, str | None]]
 
@@ -34,7 +35,7 @@ def answering(asked: Asked) -> httpx.MockTransport:
     def answer(request: httpx.Request) -> httpx.Response:
         key = request.headers.get("idempotency-key")
         asked.append((request.method, request.url.path, dict(request.url.params), request.content, key))
-        return httpx.Response(200, text=json.dumps({**VIEW, "result": [1, 2], "events": []}))
+        return httpx.Response(200, text=json.dumps({**VIEW, "result": [1, 2], "events": [], "approvals": []}))
 
     return httpx.MockTransport(answer)
 
@@ -47,6 +48,9 @@ ASKING: dict[str, Callable[[Any], Any]] = {
     "signal by name": lambda handle: handle.signal("add"),
     "query": lambda handle: handle.query(sums),
     "update": lambda handle: handle.update(double, 3, idempotency_key="key", timeout=0),
+    "approvals": lambda handle: handle.approvals(),
+    "approve": lambda handle: handle.approve(pay, "digest", by="ada", reason="fair"),
+    "reject": lambda handle: handle.reject("pay", "digest", by="ada"),
     "cancel": lambda handle: handle.cancel("enough"),
     "terminate": lambda handle: handle.terminate(),
     "retry": lambda handle: handle.retry(),

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from engine_lab import EveryCommit, until
 
 from dormouse import (
     ActivityError,
+    Approval,
+    DigestMismatch,
     Engine,
     ExecutionCancelled,
     Query,
@@ -30,9 +33,11 @@ from dormouse import (
     workflow,
     workflow_info,
 )
+from dormouse.engine.decision import digest_of
 
 ran: list[str] = []
 note = Signal("note", str)
+sign = Approval("sign", str)
 count = Query("count", int)
 add = Update("add", int, int)
 
@@ -165,6 +170,15 @@ async def naps() -> str:
     return "-".join(both)
 
 
+@workflow
+async def asks() -> str:
+    first = await sign.request("a letter", within_seconds=86400)
+    word = await fetch(first.by)
+    second = await sign.request("a letter")
+    late = await sign.request("a cheque", within_seconds=0.01)
+    return f"{first.outcome}-{word}-{second.outcome}-{late.outcome}"
+
+
 Drive = Callable[[Engine], Awaitable[Any]]
 
 
@@ -206,7 +220,27 @@ async def tell_rounds(engine: Engine) -> Any:
     return await handle.result()
 
 
-ALL: list[Workflow[..., Any]] = [gathers, beats, listens, adds, cleans_up, child, parent, rounds, saga, changed, naps]
+async def decide_twice(engine: Engine) -> Any:
+    handle = await engine.start(asks, id="main")
+    for command, decide in ((1, handle.approve), (3, handle.reject)):
+        digest = digest_of("main", command, "sign", b'"a letter"')
+        for _ in range(2):  # sent again
+            await until_asked(partial(decide, sign, digest, by="ada"))
+    return await handle.result()
+
+
+async def until_asked(decide: Callable[[], Awaitable[None]]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await decide()
+            except DigestMismatch:
+                await asyncio.sleep(0.001)
+
+
+ALL: list[Workflow[..., Any]] = [
+    gathers, beats, listens, adds, cleans_up, child, parent, rounds, saga, changed, naps, asks,
+]  # fmt: skip
 PROGRAMS: dict[str, Drive] = {
     "gather": just(gathers),
     "heartbeats": just(beats),
@@ -218,6 +252,7 @@ PROGRAMS: dict[str, Drive] = {
     "compensation": just(saga, Booking(["rome", "oslo"])),
     "patches": just(changed),
     "timers": just(naps),
+    "approvals": decide_twice,
 }
 
 
@@ -301,4 +336,5 @@ def test_what_the_programs_come_to(tmp_path: Path) -> None:
         "compensation": "undone",
         "patches": "NEW",
         "timers": "A-B",
+        "approvals": "approved-ADA-rejected-expired",
     }

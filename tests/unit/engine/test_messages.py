@@ -221,7 +221,7 @@ def test_an_update_that_the_workflow_does_not_live_to_do_is_told_so(tmp_path: Pa
 
 
 def test_messages_are_only_taken_in_a_workflow() -> None:
-    with pytest.raises(NotInWorkflow, match="only a workflow takes the signal 'word'"):
+    with pytest.raises(NotInWorkflow, match="only a workflow can use the signal 'word'"):
         word.receive()  # type: ignore[unused-coroutine]
 
 

@@ -35,6 +35,8 @@ REFUSED = Failure("ConnectionError", "refused\nby \x1b[31mhost", None)
         ("waiting", [Waiting("signal", "approve")], "main waits for signal approve"),
         ("sleeping", [Waiting("signal", "approve"), Waiting("timer", due=NOON)],
          "main waits for signal approve until 2026-03-01T12:00:00Z"),
+        ("sleeping", [Waiting("approval", "pay", due=NOON, id="0af3")],
+         "main waits for approval pay until 2026-03-01T12:00:00Z"),
         ("waiting", [Waiting("child", "ship", id="main/ship-1")], "main waits for child main/ship-1"),
     ],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dormouse.engine.decision import Decision
     from dormouse.engine.definitions import Activity, Workflow, activity, workflow
     from dormouse.engine.engine import Engine
     from dormouse.engine.handle import Handle
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
         uuid4,
         workflow_info,
     )
-    from dormouse.engine.messages import Query, Signal, Update
+    from dormouse.engine.messages import Approval, Query, Signal, Update
     from dormouse.engine.retry import RetryPolicy
     from dormouse.engine.sealing import Codec
     from dormouse.errors import (
         ActivityError,
+        AlreadyDecided,
         AnswerFailed,
         CannotDecode,
+        DigestMismatch,
         DormouseError,
         EngineStopped,
         ExecutionBlocked,
@@ -70,6 +73,8 @@ __all__ = [
     "Signal",
     "Query",
     "Update",
+    "Approval",
+    "Decision",
     "workflow_info",
     "now",
     "random",
@@ -85,8 +90,10 @@ __all__ = [
     "WorkflowInfo",
     "DormouseError",
     "ActivityError",
+    "AlreadyDecided",
     "AnswerFailed",
     "CannotDecode",
+    "DigestMismatch",
     "EngineStopped",
     "ExecutionBlocked",
     "ExecutionCancelled",
@@ -107,6 +114,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "dormouse.engine.decision": ("Decision",),
     "dormouse.engine.definitions": ("Activity", "Workflow", "activity", "workflow"),
     "dormouse.engine.engine": ("Engine",),
     "dormouse.engine.handle": ("Handle",),
@@ -114,7 +122,7 @@ _HOMES = {
         "ActivityInfo", "WorkflowInfo", "activity_info", "continue_as_new", "heartbeat", "now", "patched", "random",
         "uuid4", "workflow_info",
     ),
-    "dormouse.engine.messages": ("Query", "Signal", "Update"),
+    "dormouse.engine.messages": ("Approval", "Query", "Signal", "Update"),
     "dormouse.engine.retry": ("RetryPolicy",),
     "dormouse.engine.sealing": ("Codec",),
 }  # fmt: skip

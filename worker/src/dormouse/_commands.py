@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Looking for entry points costs as much as starting Python, so what this distribution brings is simply known.
 _OWN = {
+    "approvals": ("dormouse.commands.approvals", "approvals"),
+    "approve": ("dormouse.commands.approvals", "approve"),
     "cancel": ("dormouse.commands.ending", "cancel"),
     "dev": ("dormouse_operator.dev.command", "dev"),
     "history": ("dormouse.commands.reading", "history"),
@@ -19,6 +21,7 @@ _OWN = {
     "list": ("dormouse.commands.reading", "list_executions"),
     "operator": ("dormouse_operator.controller.command", "operator"),
     "query": ("dormouse.commands.messages", "query"),
+    "reject": ("dormouse.commands.approvals", "reject"),
     "result": ("dormouse.commands.reading", "result"),
     "retry": ("dormouse.commands.ending", "retry"),
     "run": ("dormouse.commands.run", "run"),

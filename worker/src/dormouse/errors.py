@@ -93,6 +93,14 @@ class AnswerFailed(DormouseError):
         super().__init__(f"the answer to {message!r} failed: {cause_type}: {cause_message}")
 
 
+class DigestMismatch(DormouseError):
+    """A decision names a request for approval that is not pending: the workflow asks for something else now."""
+
+
+class AlreadyDecided(DormouseError):
+    """The request for approval has been decided otherwise, has expired, or nobody waits for it any more."""
+
+
 class UnknownWorkflow(DormouseError):
     """No workflow has this name."""
 

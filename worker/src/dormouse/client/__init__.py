@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dormouse.client.http import AsyncClient, Client
     from dormouse.client.refusals import Refused, Unreachable
     from dormouse.engine.mismatch import Blocked
+    from dormouse.runtime.views import ApprovalsView as Approvals
+    from dormouse.runtime.views import ApprovalView as PendingApproval
     from dormouse.runtime.views import ErrorView as Error
     from dormouse.runtime.views import EventView as Event
     from dormouse.runtime.views import ExecutionsView as Executions
@@ -35,6 +37,8 @@ __all__ = [
     "Executions",
     "Event",
     "Waiting",
+    "PendingApproval",
+    "Approvals",
     "Blocked",
     "Error",
     "Refused",
@@ -50,6 +54,8 @@ _HOMES = {
     "Executions": ("dormouse.runtime.views", "ExecutionsView"),
     "Event": ("dormouse.runtime.views", "EventView"),
     "Waiting": ("dormouse.runtime.views", "WaitingView"),
+    "PendingApproval": ("dormouse.runtime.views", "ApprovalView"),
+    "Approvals": ("dormouse.runtime.views", "ApprovalsView"),
     "Blocked": ("dormouse.engine.mismatch", "Blocked"),
     "Error": ("dormouse.runtime.views", "ErrorView"),
     "Refused": ("dormouse.client.refusals", "Refused"),

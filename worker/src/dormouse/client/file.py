@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,19 +16,28 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from dormouse.engine.database import Row, row_of
+from dormouse.engine.database import SELECT_PENDING_APPROVALS, Row, row_of
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.log import what_counts
 from dormouse.engine.payload import decode_failure
+from dormouse.engine.reading import pending_approval
 from dormouse.engine.schema import MIGRATIONS
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Waiting
 from dormouse.engine.stored import StoredPayloads
 from dormouse.errors import DormouseError, InvalidInput, NewerFile, UnknownExecution
-from dormouse.runtime.views import EventView, ExecutionsView, ExecutionView, event_view, execution_view
+from dormouse.runtime.views import (
+    ApprovalsView,
+    EventView,
+    ExecutionsView,
+    ExecutionView,
+    approvals_view,
+    event_view,
+    execution_view,
+)
 
-_ENDS_OF_COMMANDS = ("Completed", "Failed", "Cancelled", "Fired")
+_ENDS_OF_COMMANDS = ("Completed", "Failed", "Cancelled", "Fired", "Decided", "Expired", "Withdrawn")
 
 
 class NotReadable(DormouseError):
@@ -93,6 +103,7 @@ class DatabaseFile:
         found = self._connection.execute("SELECT value FROM dormouse_meta WHERE key = 'engine_schema'").fetchone()
         if found is not None and int(found[0]) > len(MIGRATIONS):
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
+        self._has_approvals = "dormouse_approval" in tables
         self._select_rows = self._select("execution", Row.__struct_fields__)
         self._select_events = self._select("event", Event._fields)
         self._payloads = StoredPayloads(self._connection, self._codec)
@@ -106,9 +117,7 @@ class DatabaseFile:
 
     def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
         """The newest executions; `after` is the `next` of the last page."""
-        if after is not None and not after.isdigit():
-            raise InvalidInput(f"after must be the `next` of a page, not {after!r}")
-        where, values = ("", []) if after is None else ("WHERE key < ? ", [int(after)])
+        where, values = ("", []) if after is None else ("WHERE key < ? ", [_cursor(after)])
         rows = self._rows(f"{where}ORDER BY key DESC LIMIT ?", *values, limit + 1)
         following = str(rows[limit - 1].key) if len(rows) > limit else None
         return ExecutionsView([execution_view(row) for row in rows[:limit]], following)
@@ -127,6 +136,18 @@ class DatabaseFile:
         """One execution with its result or error, if it has one. Nobody waits for a file."""
         row = self.row(execution_id)
         return execution_view(row, self._ending(row), with_result=True)
+
+    def approvals(
+        self, *, limit: int = 100, after: str | None = None, execution_id: str | None = None
+    ) -> ApprovalsView:
+        """What workflows wait to be approved of; `after` is the `next` of the last page."""
+        key = None if execution_id is None else self.row(execution_id).key
+        if not self._has_approvals:
+            return ApprovalsView([])
+        values = (0 if after is None else _cursor(after), sys.maxsize, key, key, limit + 1)
+        found = self._connection.execute(SELECT_PENDING_APPROVALS, values).fetchall()
+        pending = [pending_approval(one, workflow, self._event(position)) for position, one, workflow in found]
+        return approvals_view(pending, limit)
 
     # As the engine knows them.
 
@@ -149,13 +170,21 @@ class DatabaseFile:
         return events[max(begins, default=0) :]
 
     def _ending(self, row: Row) -> Event | None:
+        return None if row.closed_position is None else self._event(row.closed_position)
+
+    def _event(self, position: int) -> Event:
         query = f"{self._select_events}WHERE position = ?"
-        found = self._connection.execute(query, (row.closed_position,)).fetchone()
-        return None if found is None else self._payloads.event(found)
+        return self._payloads.event(self._connection.execute(query, (position,)).fetchone())
 
     def _rows(self, where: str, *values: object) -> list[Row]:
         found = self._connection.execute(self._select_rows + where, values)
         return [row_of(row, self._payloads) for row in found]
+
+
+def _cursor(after: str) -> int:
+    if not after.isdigit():
+        raise InvalidInput(f"after must be the `next` of a page, not {after!r}")
+    return int(after)
 
 
 def waits_for(events: Sequence[Event]) -> list[Waiting]:
@@ -170,6 +199,8 @@ def waits_for(events: Sequence[Event]) -> list[Waiting]:
             waiting[event.command] = Waiting("timer", due=event.due)
         elif event.kind == Kind.CHILD_STARTED:
             waiting[event.command] = Waiting("child", event.name, id=event.key)
+        elif event.kind == Kind.APPROVAL_REQUESTED:
+            waiting[event.command] = Waiting("approval", event.name, due=event.due, id=event.key)
         elif event.kind == Kind.ATTEMPT_FAILED and event.command in waiting:
             waiting[event.command] = Waiting(
                 "activity",

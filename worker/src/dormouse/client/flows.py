@@ -17,7 +17,7 @@ import msgspec
 from dormouse.client.refusals import refusal
 from dormouse.engine.payload import encode
 from dormouse.errors import AnswerFailed, ExecutionBlocked, ExecutionCancelled, ExecutionFailed, ExecutionTerminated
-from dormouse.runtime.views import AnswerView, EventView, ExecutionsView, ExecutionView
+from dormouse.runtime.views import AnswerView, ApprovalsView, EventView, ExecutionsView, ExecutionView
 
 T = TypeVar("T")
 NO_INPUT: Any = object()
@@ -63,6 +63,7 @@ class _Events(msgspec.Struct):
 
 _decode_answer = msgspec.json.Decoder(AnswerView).decode
 _decode_execution = msgspec.json.Decoder(ExecutionView).decode
+_decode_approvals = msgspec.json.Decoder(ApprovalsView).decode
 _decode_executions = msgspec.json.Decoder(ExecutionsView).decode
 _decode_events = msgspec.json.Decoder(_Events).decode
 
@@ -196,6 +197,22 @@ def _answered(name: str, answer: AnswerView) -> bytes:
     if answer.error is not None:
         raise AnswerFailed(name, answer.error.type, answer.error.message)
     return b"null" if answer.result is msgspec.UNSET else bytes(answer.result)
+
+
+def approvals(limit: int, after: str | None, execution_id: str | None = None) -> Flow[ApprovalsView]:
+    """A page of the requests for approval that wait for a decision, of one execution or of all."""
+    path = "/v1/approvals" if execution_id is None else _path(execution_id, "approvals")
+    query = {"limit": str(limit)} | ({} if after is None else {"after": after})
+    return _decode_approvals((yield from _ask(Request("GET", path, query=query))).body)
+
+
+def decide(
+    execution_id: str, approval: Any, digest: str, decision: Literal["approve", "reject"], by: str, reason: str
+) -> Flow[ExecutionView]:
+    """Approve or reject the request for approval that the digest stands for."""
+    path = _path(execution_id, "approvals", _name(approval))
+    body = msgspec.json.encode({"decision": decision, "digest": digest, "by": by, "reason": reason})
+    return _decode_execution((yield from _ask(Request("POST", path, body=body))).body)
 
 
 def end(execution_id: str, how: Literal["cancel", "terminate"], reason: str) -> Flow[ExecutionView]:

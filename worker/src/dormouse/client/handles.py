@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from dormouse.client import flows
-from dormouse.engine.messages import Query, Signal, Update
-from dormouse.runtime.views import EventView, ExecutionView
+from dormouse.engine.messages import Approval, Query, Signal, Update
+from dormouse.runtime.views import ApprovalView, EventView, ExecutionView
 
 if TYPE_CHECKING:
     from dormouse.client.http import AsyncClient, Client
@@ -98,6 +98,23 @@ class Handle(Generic[R]):
         flow = flows.update(self.id, update, value, idempotency_key, timeout)
         return flows.decoder_of(update)(self._client.run(flow))
 
+    def approvals(self) -> list[ApprovalView]:
+        """What it waits to be approved of."""
+        return (self._client.run(flows.approvals(1000, None, self.id))).approvals
+
+    def approve(self, approval: Approval[Any] | str, digest: str, *, by: str, reason: str = "") -> ExecutionView:
+        """Approve of the request for approval that the digest stands for, once; `by` says who does.
+
+        Raises:
+            DigestMismatch: when the workflow asks for something else.
+            AlreadyDecided: when it has been rejected, has expired, or nobody waits for it any more.
+        """
+        return self._client.run(flows.decide(self.id, approval, digest, "approve", by, reason))
+
+    def reject(self, approval: Approval[Any] | str, digest: str, *, by: str, reason: str = "") -> ExecutionView:
+        """Reject the request that the digest stands for; raises as `approve`."""
+        return self._client.run(flows.decide(self.id, approval, digest, "reject", by, reason))
+
     def cancel(self, reason: str = "") -> ExecutionView:
         """Ask it to cancel itself; it may clean up first."""
         return self._client.run(flows.end(self.id, "cancel", reason))
@@ -186,6 +203,18 @@ class AsyncHandle(Generic[R]):
         """Have it do something and give the result; raises as `Handle.update`."""
         flow = flows.update(self.id, update, value, idempotency_key, timeout)
         return flows.decoder_of(update)(await self._client.run(flow))
+
+    async def approvals(self) -> list[ApprovalView]:
+        """What it waits to be approved of."""
+        return (await self._client.run(flows.approvals(1000, None, self.id))).approvals
+
+    async def approve(self, approval: Approval[Any] | str, digest: str, *, by: str, reason: str = "") -> ExecutionView:
+        """Approve of the request that the digest stands for; raises as `Handle.approve`."""
+        return await self._client.run(flows.decide(self.id, approval, digest, "approve", by, reason))
+
+    async def reject(self, approval: Approval[Any] | str, digest: str, *, by: str, reason: str = "") -> ExecutionView:
+        """Reject the request that the digest stands for; raises as `approve`."""
+        return await self._client.run(flows.decide(self.id, approval, digest, "reject", by, reason))
 
     async def cancel(self, reason: str = "") -> ExecutionView:
         """Ask it to cancel itself; it may clean up first."""

@@ -13,7 +13,7 @@ from dormouse.client.flows import NO_INPUT, Answer, Flow, Request
 from dormouse.client.handles import AsyncHandle, Handle
 from dormouse.client.refusals import Unreachable
 from dormouse.engine.definitions import Workflow
-from dormouse.runtime.views import ExecutionsView
+from dormouse.runtime.views import ApprovalsView, ExecutionsView
 from dormouse.token_file import check_token
 
 Input = TypeVar("Input")
@@ -116,6 +116,10 @@ class Client:
         """The newest executions; `after` is the `next` of the last page."""
         return self.run(flows.executions(limit, after))
 
+    def approvals(self, *, limit: int = 100, after: str | None = None) -> ApprovalsView:
+        """What workflows wait to be approved of, the oldest first; `after` is the `next` of the last page."""
+        return self.run(flows.approvals(limit, after))
+
     def run(self, flow: Flow[T]) -> T:
         """Send what a flow asks for until it is done."""
         try:
@@ -199,6 +203,10 @@ class AsyncClient:
     async def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
         """The newest executions; `after` is the `next` of the last page."""
         return await self.run(flows.executions(limit, after))
+
+    async def approvals(self, *, limit: int = 100, after: str | None = None) -> ApprovalsView:
+        """What workflows wait to be approved of, the oldest first; `after` is the `next` of the last page."""
+        return await self.run(flows.approvals(limit, after))
 
     async def run(self, flow: Flow[T]) -> T:
         """Send what a flow asks for until it is done."""

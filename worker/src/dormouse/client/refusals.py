@@ -43,6 +43,8 @@ _SHARED = (
     errors.UnknownMessage,
     errors.InvalidInput,
     errors.RequestConflict,
+    errors.DigestMismatch,
+    errors.AlreadyDecided,
     errors.ExecutionClosed,
     errors.ExecutionBlocked,
     errors.NotRetryable,

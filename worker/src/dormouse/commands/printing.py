@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from dormouse.client import Blocked, Event, Execution, Executions, Waiting
+from dormouse.client import Approvals, Blocked, Event, Execution, Executions, Waiting
 
 _COLOURS = {
     "Completed": "green",
@@ -90,6 +90,21 @@ def history_text(events: Sequence[Event], output: str | None) -> str:
     return table(rows, cut=not wide)
 
 
+def approvals_text(page: Approvals, output: str | None) -> str:
+    if output in ("json", "yaml"):
+        return document(page, output)
+    if output == "name":
+        return "\n".join(one.digest for one in page.approvals)
+    wide = output == "wide"
+    more = ["WORKFLOW", "REQUESTED", "SOURCE"] if wide else []
+    rows = [["EXECUTION", "APPROVAL", "DIGEST", "EXPIRES", "VALUE", *more]]
+    for one in page.approvals:
+        more = [one.workflow, _moment(one.requested_at), one.source or ""] if wide else []
+        rows.append([one.execution, one.name, one.digest, _moment(one.expires_at), bytes(one.value).decode(), *more])
+    lines = table(rows, cut=not wide)
+    return f"{lines}\nmore with: --after {page.next}" if page.next else lines
+
+
 def table(rows: Sequence[Sequence[str]], *, cut: bool = True) -> str:
     """Columns as wide as their widest cell."""
     cells = [[_cut(cell) if cut else cell for cell in row] for row in rows]
@@ -130,6 +145,9 @@ def _blocked(blocked: Blocked) -> list[list[str]]:
 def _waiting(waiting: Waiting) -> str:
     if waiting.kind == "timer":
         return f"a timer, until {waiting.due_at}"
+    if waiting.kind == "approval":
+        until = f", until {waiting.due_at}" if waiting.due_at else ""
+        return f"the approval {waiting.name} with the digest {waiting.id}{until}"
     if waiting.kind == "child":
         return f"the execution {waiting.id} of {waiting.name}"
     parts = [f"{waiting.kind} {waiting.name}" if waiting.name else waiting.kind]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from dormouse.errors import DormouseError
 
 if TYPE_CHECKING:
-    from dormouse.client import Client, Event, Execution, Executions
+    from dormouse.client import Approvals, Client, Event, Execution, Executions
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Source(Protocol):
     def show(self, execution_id: str) -> Execution: ...
     def history(self, execution_id: str) -> list[Event]: ...
     def outcome(self, execution_id: str, timeout: float | None) -> Execution: ...
+    def approvals(self, *, limit: int, after: str | None, execution_id: str | None) -> Approvals: ...
 
 
 class _Remote:
@@ -77,6 +78,11 @@ class _Remote:
 
     def history(self, execution_id: str) -> list[Event]:
         return self._client.handle(execution_id).history()
+
+    def approvals(self, *, limit: int, after: str | None, execution_id: str | None) -> Approvals:
+        from dormouse.client import flows
+
+        return self._client.run(flows.approvals(limit, after, execution_id))
 
     def outcome(self, execution_id: str, timeout: float | None) -> Execution:
         from dormouse.client import flows

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from dormouse.engine.calls import ActivityCall, Sleep
+from dormouse.engine.calls import Timed
 from dormouse.engine.clock import Clock, Ringing
 from dormouse.engine.registry import Dormant
 
-Alarmed = Sleep | ActivityCall | Dormant
+Alarmed = Timed | Dormant
 
 
 class Alarms:

@@ -1,4 +1,4 @@
-"""What can an execution wait for, outside of its own code? An activity, a timer, a child."""
+"""What can an execution wait for, outside of its own code? An activity, a timer, a child, somebody's approval."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dormouse.engine.clock import SECOND
+from dormouse.engine.decision import Decision
 from dormouse.engine.loop import Callback
 
 if TYPE_CHECKING:
     from dormouse.engine.definitions import Activity, Workflow
     from dormouse.engine.execution import Execution
+    from dormouse.engine.journal import Event
+    from dormouse.engine.messages import Approval
     from dormouse.engine.payload import Failure
 
 
@@ -75,6 +78,36 @@ class ChildCall(asyncio.Future[Any]):
         return True
 
 
+class ApprovalCall(asyncio.Future[Decision]):
+    """A request for approval that the workflow waits for. It ends once: by a decision, by its time, or withdrawn.
+
+    Attributes:
+        digest: what a decision has to name.
+        due: when it expires.
+        position: of the event that says so.
+        settled: the event with which it ended, while the code has not heard of it.
+    """
+
+    position = 0
+    settled: Event | None = None
+
+    def __init__(
+        self, execution: Execution, command: int, approval: Approval[Any], digest: str, due: int | None
+    ) -> None:
+        super().__init__(loop=execution.loop)
+        self.execution = execution
+        self.command = command
+        self.approval = approval
+        self.due = due
+        self.digest = digest
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if not super().cancel(msg):
+            return False
+        self.execution.commands.approval_withdrawn(self)
+        return True
+
+
 class Sleep:
     """A timer that the workflow has set."""
 
@@ -99,4 +132,5 @@ class Sleep:
         return self.due / SECOND
 
 
-Pending = ActivityCall | ChildCall | Sleep
+Pending = ActivityCall | ChildCall | ApprovalCall | Sleep
+Timed = ActivityCall | ApprovalCall | Sleep

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import msgspec
 
 from dormouse.engine.awaiting import NotAwaited
-from dormouse.engine.calls import ActivityCall, ChildCall, Sleep
+from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Sleep
+from dormouse.engine.decision import Decision, digest_of
 from dormouse.engine.ending import ContinueAsNew
 from dormouse.engine.info import WorkflowInfo
 from dormouse.engine.journal import Begins, Journal, Kind, Unwanted
@@ -22,14 +23,14 @@ from dormouse.engine.mailbox import Mailbox, Outcome, UpdateRun
 from dormouse.engine.mismatch import Issued, blocked_by_code, blocked_by_mismatch
 from dormouse.engine.requests import check_input
 from dormouse.engine.source import source_of
-from dormouse.errors import NotInWorkflow
+from dormouse.errors import AlreadyDecided, NotInWorkflow
 
 if TYPE_CHECKING:
     from random import Random
 
     from dormouse.engine.definitions import Activity, Workflow
     from dormouse.engine.execution import Execution
-    from dormouse.engine.messages import Signal
+    from dormouse.engine.messages import Approval, Signal
 
 T = TypeVar("T")
 _SCHEDULED = Kind.ACTIVITY_SCHEDULED  # it is asked for in every step, and an enum is slow to find its members
@@ -142,6 +143,40 @@ class Commands:
             self._journal.consequences.append(Begins(call))
         return await call
 
+    def request(
+        self, approval: Approval[Any], payload: bytes, within: int | None, source: str | None
+    ) -> Coroutine[Any, Any, Decision]:
+        """Record a request for approval, once it is awaited, and wait for the decision."""
+        number = self.not_awaited.next_number()
+        coroutine = self._request(number, approval, payload, within, source)
+        self.not_awaited[number] = (coroutine, f"{approval.name}.request", source)
+        return coroutine
+
+    async def _request(
+        self, number: int, approval: Approval[Any], payload: bytes, within: int | None, source: str | None
+    ) -> Decision:
+        del self.not_awaited[number]
+        command = self._next_command()
+        recorded, batch = self._log.upcoming, self._journal.batch
+        kind, name = Kind.APPROVAL_REQUESTED, approval.name
+        if recorded is not None:
+            due, digest = recorded.due, recorded.key or ""
+        else:
+            due = None if within is None else self.moment + within
+            digest = digest_of(self._execution.id, command, name, payload, self._journal.digest_key)
+        call = ApprovalCall(self._execution, command, approval, digest, due)
+        self._execution.pending[command] = call
+        if self._is_new(Issued(kind, command, name, payload, source)):
+            call.position = self._log.record(
+                kind, command, name=name, due=due, payload=payload, source=source, key=call.digest
+            ).position
+            batch.requested.append(call)
+            if due is not None:
+                batch.sleeping.append(call)
+        elif recorded is not None:
+            call.position = recorded.position
+        return await call
+
     async def _receive(self, number: int, signal: Signal[Any]) -> Any:
         del self.not_awaited[number]
         payload = await self.mailbox.take(signal.name)
@@ -180,6 +215,13 @@ class Commands:
         if self._is_given_up(Kind.TIMER_CANCELLED, sleep.command):
             self._log.record(Kind.TIMER_CANCELLED, sleep.command)
             self._journal.batch.woken.append(sleep)
+
+    def approval_withdrawn(self, call: ApprovalCall) -> None:
+        if self._is_given_up(Kind.APPROVAL_WITHDRAWN, call.command):
+            self._log.record(Kind.APPROVAL_WITHDRAWN, call.command, name=call.approval.name, key=call.digest)
+            self._execution.ask_no_more(call)
+            refusal = AlreadyDecided(f"the workflow has just stopped waiting for the approval {call.approval.name!r}")
+            self._execution.tell_deciders(call.digest, refusal)
 
     def end_update(self, command: int, run: UpdateRun, key: str, outcome: Outcome) -> None:
         """The code has answered an update. In a replay what it answered then is what counts."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from dormouse.engine.calls import ChildCall
+from dormouse.engine.approvals import Approvals
+from dormouse.engine.calls import ApprovalCall, ChildCall
 from dormouse.engine.database import Database, Row
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.dormancy import Dormancy
@@ -59,6 +60,7 @@ class Control:
         self._database = database
         self._workflows = workflows
         self._remake = remake
+        self.approvals = Approvals(self._message, self._find, turns, database)
 
     # Messages. Their values are canonical JSON.
 
@@ -180,6 +182,7 @@ class Control:
         self._registry.add(execution).started.set_result(None)
         journal.batch.changed.append(execution)
         journal.batch.add(recover(execution, journal, [*events, journal.batch.events[-1]], {}))
+        journal.batch.requested += [one for one in execution.pending.values() if isinstance(one, ApprovalCall)]
         for child in [one for one in execution.pending.values() if isinstance(one, ChildCall)]:
             self._reopen_child(execution, child, at)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from dormouse.engine.calls import ActivityCall, Sleep
+from dormouse.engine.calls import ActivityCall, Timed
 from dormouse.engine.ending import Status
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Batch, Event, Kind
@@ -53,6 +53,15 @@ _INSERT_EVENT = f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?,
 _SELECT_BY_KEY = (
     f"SELECT {_COLUMNS} FROM event "  # noqa: S608 - as above
     "WHERE execution = ? AND key = ? AND kind IN (?, ?) ORDER BY position LIMIT 1"
+)
+_SELECT_APPROVAL_ENDS = (
+    "SELECT position, execution, kind, at, previous, command, name, attempt, due, payload, source, key FROM event "
+    "WHERE execution = ? AND key = ? AND kind IN (?, ?, ?) ORDER BY position"
+)
+SELECT_PENDING_APPROVALS = (
+    "SELECT position, id, workflow FROM dormouse_approval JOIN execution ON key = execution "
+    "WHERE closed_position IS NULL AND position > ? AND position <= ? AND (execution = ? OR ? IS NULL) "
+    "ORDER BY position LIMIT ?"
 )
 _INSERT_EXECUTION = (
     "INSERT INTO execution (key, id, workflow, status, seed, request, idempotency_key, started_at, app_version, "
@@ -177,6 +186,15 @@ class Database:
             )
         if batch.woken or batch.ended:
             write.executemany("DELETE FROM timer WHERE execution = ? AND command = ?", map(_call, batch.timers_gone))
+        if batch.requested:
+            write.executemany(
+                "INSERT OR REPLACE INTO dormouse_approval (position, execution) VALUES (?, ?)",
+                [(one.position, one.execution.key) for one in batch.requested],
+            )
+        if batch.decided:
+            write.executemany(
+                "DELETE FROM dormouse_approval WHERE position = ?", [(one.position,) for one in batch.decided]
+            )
         if batch.beaten:
             write.executemany(
                 "INSERT OR REPLACE INTO heartbeat (execution, command, details) VALUES (?, ?, ?)",
@@ -265,6 +283,18 @@ class Database:
         """How the update ended that this idempotency key stands for."""
         return self._by_key(execution, key, Kind.UPDATE_COMPLETED, Kind.UPDATE_FAILED)
 
+    def approval_ends(self, execution: int, digest: str) -> list[Event]:
+        """The events with which the request for approval ended that this digest stands for."""
+        kinds = (Kind.APPROVAL_DECIDED, Kind.APPROVAL_EXPIRED, Kind.APPROVAL_WITHDRAWN)
+        return self._payloads.events(self._reader.execute(_SELECT_APPROVAL_ENDS, (execution, digest, *kinds)))
+
+    def pending_approvals(
+        self, limit: int, *, after: int = 0, up_to: int = sys.maxsize, execution: int | None = None
+    ) -> list[tuple[int, str, str]]:
+        """Position, execution's id and workflow of the pending requests for approval, the oldest first."""
+        values = (after, up_to, execution, execution, limit)
+        return self._reader.execute(SELECT_PENDING_APPROVALS, values).fetchall()
+
     def heartbeats(self) -> dict[tuple[int, int], bytes]:
         """What the attempts have last said, by execution and number of the call."""
         rows = self._reader.execute("SELECT execution, command, details FROM heartbeat")
@@ -322,5 +352,5 @@ def _asleep(key: int, asleep: tuple[Dormant, bytes] | None) -> tuple[int | None,
     return dormant.position, dormant.due, waiting, key
 
 
-def _call(one: ActivityCall | Sleep) -> tuple[int, int]:
+def _call(one: Timed) -> tuple[int, int]:
     return one.execution.key, one.command

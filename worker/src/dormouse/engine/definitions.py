@@ -18,7 +18,7 @@ from dormouse.engine.annotations import hints_of, refuse_unwritable
 from dormouse.engine.arguments import Arguments
 from dormouse.engine.info import running_directly
 from dormouse.engine.loop import WorkflowLoop
-from dormouse.engine.messages import Message, Query, Signal, Update, messages_of
+from dormouse.engine.messages import Approval, Message, Query, Signal, Update, messages_of
 from dormouse.engine.options import (
     ActivityOptions,
     ChildOptions,
@@ -33,7 +33,7 @@ from dormouse.errors import InvalidDefinition
 
 P = ParamSpec("P")
 R = TypeVar("R")
-M = TypeVar("M", Signal[Any], Query[Any], Update[Any, Any])
+M = TypeVar("M", Signal[Any], Query[Any], Update[Any, Any], Approval[Any])
 Called: TypeAlias = Coroutine[object, None, R]  # with Any, mypy would lose the types of gather(one(), other())
 
 

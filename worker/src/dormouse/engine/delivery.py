@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from dormouse.engine.calls import ActivityCall, ChildCall, Sleep
+from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Sleep
+from dormouse.engine.decision import decision_of
 from dormouse.engine.ending import error_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Kind
@@ -80,7 +81,7 @@ def _tell_attempt_failed(execution: Execution, event: Event) -> None:
 
 
 def _tell_end(execution: Execution, event: Event) -> None:
-    """Of a call, a timer or a child."""
+    """Of a call, a timer, a child or a request for approval."""
     log, command = execution.log, event.command or 0
     if command > log.commands:
         execution.block(blocked_by_mismatch(log.upcoming or event, None))
@@ -93,6 +94,9 @@ def _tell_end(execution: Execution, event: Event) -> None:
         _settle_activity(waiting, event)
     elif isinstance(waiting, Sleep):
         execution.loop.ring(waiting.callback)
+    elif isinstance(waiting, ApprovalCall):
+        waiting.set_result(decision_of(event))
+        execution.tell_deciders(waiting.digest, None)
     else:
         _settle_child(waiting, event.name or Kind.EXECUTION_FAILED, event.payload or b"null")
     execution.go_on()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dormouse.engine.calls import ActivityCall, Sleep
+from dormouse.engine.calls import ActivityCall, ApprovalCall, Sleep
 from dormouse.engine.clock import SECOND, Clock
 from dormouse.engine.database import Database
 from dormouse.engine.ending import Status
@@ -31,8 +31,9 @@ def may_rest(execution: Execution, now: int) -> bool:
     """Whether nothing can happen to it for long, unless somebody comes. Pure."""
     if execution.status != Status.OPEN or execution.main is None or execution.unheard:
         return False
+    soon = now + _LONG_SECONDS * SECOND
     for one in execution.pending.values():
-        if isinstance(one, ActivityCall) or (isinstance(one, Sleep) and one.due < now + _LONG_SECONDS * SECOND):
+        if isinstance(one, ActivityCall) or (isinstance(one, Sleep | ApprovalCall) and (one.due or soon) < soon):
             return False
     return not any(update.waiting for update in execution.mailbox.updates.values())
 
@@ -112,10 +113,10 @@ class Dormancy:
         pending = [one for one in execution.pending.values() if not isinstance(one, ActivityCall)]
         waiting = [waiting_of(one, alarms.holds) for one in pending]
         waiting += [Waiting("signal", name) for name in execution.mailbox.receiving]
-        sleeps = [one for one in pending if isinstance(one, Sleep)]
-        for one in sleeps:
+        timers = [one for one in pending if isinstance(one, Sleep | ApprovalCall)]
+        for one in timers:
             alarms.clear(one)
-        due = min((one.due for one in sleeps), default=None)
+        due = min((one.due for one in timers if one.due is not None), default=None)
         dormant = Dormant(execution.key, execution.log.last_position or 0, due)
         execution.dispose()
         self._registry.let_go(execution, dormant)

@@ -10,8 +10,9 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
+from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep
 from dormouse.engine.commands import Commands
+from dormouse.engine.decision import Verdict
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.ending import STATUS_AFTER, ContinueAsNew, End, Status, end_of, terminated
 from dormouse.engine.journal import Ends, Event, Journal, Kind, Orphaned
@@ -22,6 +23,7 @@ from dormouse.engine.messages import Update
 from dormouse.engine.mismatch import Blocked, blocked_by_code, blocked_by_forgotten_await
 from dormouse.engine.origin import Origin
 from dormouse.engine.payload import Failure, encode, failure_of
+from dormouse.errors import DormouseError
 
 _NOBODY = Origin()
 
@@ -123,6 +125,20 @@ class Execution:
         """An execution that it called has ended."""
         kind = Kind.CHILD_COMPLETED if end.failure is None else Kind.CHILD_FAILED
         self._will_hear(self.log.record(kind, command, name=end.kind, payload=end.payload, at=at))
+
+    def decided(self, call: ApprovalCall, verdict: Verdict, at: int) -> None:
+        """Somebody has approved or rejected a request."""
+        self._settle(call, Kind.APPROVAL_DECIDED, verdict.encode(), at)
+
+    def expired(self, call: ApprovalCall, at: int) -> None:
+        """Nobody has decided on a request in time."""
+        self._settle(call, Kind.APPROVAL_EXPIRED, None, at)
+
+    def _settle(self, call: ApprovalCall, kind: Kind, payload: bytes | None, at: int) -> None:
+        name, key = call.approval.name, call.digest
+        call.settled = self.log.record(kind, call.command, name=name, payload=payload, key=key, at=at)
+        self.ask_no_more(call)
+        self._will_hear(call.settled)
 
     def signalled(self, name: str, payload: bytes, key: str | None, at: int) -> None:
         """A signal has arrived."""
@@ -235,6 +251,16 @@ class Execution:
             outcome = Outcome(Kind.UPDATE_FAILED, encode(failure_of(error)))
         self.commands.end_update(command, run, key, outcome)
 
+    def ask_no_more(self, call: ApprovalCall) -> None:
+        """Nobody can decide on this any more."""
+        self._journal.batch.decided.append(call)
+        if call.due is not None:
+            self._journal.batch.woken.append(call)
+
+    def tell_deciders(self, digest: str, answer: DormouseError | None) -> None:
+        """Whether what they have decided was heard."""
+        self._journal.batch.answers += [(one, answer) for one in self.mailbox.deciders.pop(digest, ())]
+
     def _will_hear(self, event: Event) -> None:
         if self.blocked is None:
             self.unheard.append(event)
@@ -257,6 +283,8 @@ class Execution:
                 self._journal.consequences.append(Orphaned(one))
             elif isinstance(one, Sleep):
                 self._journal.batch.woken.append(one)
+            elif isinstance(one, ApprovalCall):
+                self.ask_no_more(one)
             else:
                 self._journal.batch.ended.append(one)
                 if one.heartbeat is not None:
@@ -280,7 +308,7 @@ class Execution:
         signals += [(one.name or "", one.payload or b"null") for one in unheard if one.kind == Kind.SIGNAL_RECEIVED]
         self._let_go_of_pending()
         self.dispose()
-        self.mailbox.close(f"execution {self.id!r} continued as new before the update was done; send it again")
+        self.mailbox.close(f"execution {self.id!r} continued as new")
         self.main, self.cancel_requested = None, False
         self.commands = Commands(self, self.log, self._journal)
         self.loop = WorkflowLoop(self.commands, self.key)  # type: ignore[abstract] # as above

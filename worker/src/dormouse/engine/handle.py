@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from dormouse.engine.messages import Query, Signal, Update
+from dormouse.engine.decision import Verdict
+from dormouse.engine.messages import Approval, Query, Signal, Update
 from dormouse.engine.payload import encode
 
 if TYPE_CHECKING:
     from dormouse.engine.engine import Engine
+    from dormouse.runtime.views import ApprovalView
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 A = TypeVar("A")
+_MOST = 1000
 
 
 class Handle(Generic[R_co]):
@@ -67,6 +70,30 @@ class Handle(Generic[R_co]):
         control = await self._engine.control()
         result = await control.update(self.id, update.name, encode(value), idempotency_key)
         return cast("A", update.result.decode(result))
+
+    async def approvals(self) -> list[ApprovalView]:
+        """What it waits to be approved of."""
+        from dormouse.runtime.views import approval_view
+
+        await self._engine.recovered()
+        return [approval_view(one) for one in self._engine.read.approvals(_MOST, execution_id=self.id)]
+
+    async def approve(self, approval: Approval[Any], digest: str, *, by: str, reason: str = "") -> None:
+        """Approve of the request that the digest stands for; `by` says who does.
+
+        Raises:
+            DigestMismatch: when the workflow asks for something else.
+            AlreadyDecided: when it has been rejected, has expired, or nobody waits for it any more.
+        """
+        await self._decide(approval, digest, Verdict("approved", by, reason))
+
+    async def reject(self, approval: Approval[Any], digest: str, *, by: str, reason: str = "") -> None:
+        """Reject the request that the digest stands for; raises as `approve`."""
+        await self._decide(approval, digest, Verdict("rejected", by, reason))
+
+    async def _decide(self, approval: Approval[Any], digest: str, verdict: Verdict) -> None:
+        control = await self._engine.control()
+        await control.approvals.decide(self.id, approval.name, digest, verdict)
 
     async def cancel(self, reason: str = "") -> None:
         """Ask it to cancel itself: `asyncio.CancelledError` is raised where it waits, and it may clean up."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
+    from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep
     from dormouse.engine.ending import End
     from dormouse.engine.execution import Execution
     from dormouse.engine.registry import Dormant
@@ -31,6 +31,10 @@ class Kind(StrEnum):
     CHILD_COMPLETED = "ChildCompleted"
     CHILD_FAILED = "ChildFailed"
     CHILD_CANCELLED = "ChildCancelled"
+    APPROVAL_REQUESTED = "ApprovalRequested"
+    APPROVAL_DECIDED = "ApprovalDecided"
+    APPROVAL_EXPIRED = "ApprovalExpired"
+    APPROVAL_WITHDRAWN = "ApprovalWithdrawn"
     SIGNAL_RECEIVED = "SignalReceived"
     UPDATE_ACCEPTED = "UpdateAccepted"
     UPDATE_COMPLETED = "UpdateCompleted"
@@ -53,6 +57,8 @@ COMMANDS = frozenset(
         Kind.TIMER_CANCELLED,
         Kind.CHILD_STARTED,
         Kind.CHILD_CANCELLED,
+        Kind.APPROVAL_REQUESTED,
+        Kind.APPROVAL_WITHDRAWN,
         Kind.UPDATE_COMPLETED,
         Kind.UPDATE_FAILED,
         Kind.PATCHED,
@@ -71,7 +77,7 @@ class Event(NamedTuple):
     `command` numbers what an execution's code asks for, and its answers to updates, in their order.
     `previous` is the position of the execution's event before this one: walking back along it takes the place of an
     index, which would double what each commit writes and Litestream uploads. `key` is the idempotency key of a
-    message and of its answer, or the id of a child.
+    message and of its answer, the id of a child, or the digest of a request for approval.
     """
 
     position: int
@@ -97,6 +103,7 @@ class Batch:
         begun, delayed, ended: calls to run, to run again later, and that nobody waits for any more.
         beaten, silenced: calls whose heartbeat has new details, and whose details are not needed any more.
         sleeping, woken: timers that were set, and that fired or were cancelled.
+        requested, decided: requests for approval, and those that wait for no decision any more.
         resumed: what a replay found still to be waited for.
         asleep: executions that have left memory, with what they wait for as JSON, or that are back in it, by key.
         heard: what came from outside, for the code to hear of once it counts.
@@ -115,8 +122,10 @@ class Batch:
     ended: list[ActivityCall] = field(default_factory=list)
     beaten: list[ActivityCall] = field(default_factory=list)
     silenced: list[ActivityCall] = field(default_factory=list)
-    sleeping: list[Sleep] = field(default_factory=list)
-    woken: list[Sleep] = field(default_factory=list)
+    sleeping: list[Sleep | ApprovalCall] = field(default_factory=list)
+    woken: list[Sleep | ApprovalCall] = field(default_factory=list)
+    requested: list[ApprovalCall] = field(default_factory=list)
+    decided: list[ApprovalCall] = field(default_factory=list)
     resumed: list[Pending | Dormant] = field(default_factory=list)
     asleep: dict[int, tuple[Dormant, bytes] | None] = field(default_factory=dict)
     heard: list[tuple[Execution, Event]] = field(default_factory=list)
@@ -134,11 +143,11 @@ class Batch:
         return not (self.writes or self.recovered or self.answers)
 
     @property
-    def timers_set(self) -> list[ActivityCall | Sleep]:
+    def timers_set(self) -> list[ActivityCall | Sleep | ApprovalCall]:
         return [*self.sleeping, *self.delayed]
 
     @property
-    def timers_gone(self) -> list[ActivityCall | Sleep]:
+    def timers_gone(self) -> list[ActivityCall | Sleep | ApprovalCall]:
         return [*self.woken, *self.ended]
 
     def add(self, other: Batch) -> None:
@@ -151,6 +160,8 @@ class Batch:
         self.ended += other.ended
         self.silenced += other.silenced
         self.woken += other.woken
+        self.requested += other.requested
+        self.decided += other.decided
         self.resumed += other.resumed
         self.asleep |= other.asleep
         self.heard += other.heard
@@ -193,10 +204,11 @@ Consequence = Begins | Ends | Orphaned | Unwanted
 
 
 class Journal:
-    """Numbers the events and gathers the present turn's batch."""
+    """Numbers the events and gathers the present turn's batch; the file's digests are made with the key."""
 
-    def __init__(self, next_position: int) -> None:
+    def __init__(self, next_position: int, digest_key: bytes = b"") -> None:
         self._next = next_position
+        self.digest_key = digest_key
         self.batch = Batch()
         self.consequences: deque[Consequence] = deque()
 

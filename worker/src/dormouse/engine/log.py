@@ -162,7 +162,12 @@ def _take_back(kept: list[Event]) -> None:
     if culprit is None:
         return
     cut = kept.index(culprit)
-    messages = [event for event in kept[cut:] if event.kind in _MESSAGES]
+    requested = {event.command for event in kept[:cut] if event.kind == Kind.APPROVAL_REQUESTED}
+    messages = [
+        event
+        for event in kept[cut:]
+        if event.kind in _MESSAGES or (event.kind == Kind.APPROVAL_DECIDED and event.command in requested)
+    ]
     del kept[cut:]
     kept[:] = [event for event in kept if not (event.kind == Kind.ATTEMPT_FAILED and event.command == end.command)]
     kept += messages

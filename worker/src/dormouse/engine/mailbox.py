@@ -33,11 +33,13 @@ class Mailbox:
     Attributes:
         signals: what each signal's idempotency key stood for: name and payload.
         updates: the updates by their idempotency key.
+        deciders: who waits for the code to hear of a decision, by its digest.
     """
 
     def __init__(self) -> None:
         self.signals: dict[str, tuple[str, bytes]] = {}
         self.updates: dict[str, UpdateRun] = {}
+        self.deciders: dict[str, list[asyncio.Future[None]]] = {}
         self.update_answers: dict[str, tuple[Callable[[Any], Any], Callable[[Any], object] | None]] = {}
         self.query_answers: dict[str, Callable[[], Any]] = {}
         self._queues: dict[str, asyncio.Queue[bytes]] = {}
@@ -75,15 +77,22 @@ class Mailbox:
         self._queues.clear()
         self._receiving.clear()
 
-    def close(self, message: str) -> None:
+    def close(self, why: str) -> None:
         """Nothing will be answered any more."""
         for update in self.updates.values():
-            for waiting in update.waiting:
-                if not waiting.done():
-                    waiting.set_exception(ExecutionClosed(message))
-            update.waiting.clear()
+            _refuse(update.waiting, f"{why}, so the update is not done")
+        for waiting in self.deciders.values():
+            _refuse(waiting, f"{why}, so nobody has heard of the decision")
+        self.deciders.clear()
         self.updates = {key: update for key, update in self.updates.items() if update.outcome is not None}
         self.forget_answers()
 
     def _queue(self, name: str) -> asyncio.Queue[bytes]:
         return self._queues.setdefault(name, asyncio.Queue())
+
+
+def _refuse(waiting: list[asyncio.Future[Any]], message: str) -> None:
+    for one in waiting:
+        if not one.done():
+            one.set_exception(ExecutionClosed(message))
+    waiting.clear()

@@ -1,16 +1,19 @@
-"""What can be said to a running workflow? Signals, queries and updates: their names and types."""
+"""What can be said to a running workflow? Signals, queries, updates and approvals: their names and types."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from math import inf
 from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import msgspec
 
+from dormouse.engine.clock import SECOND
+from dormouse.engine.decision import Decision
 from dormouse.engine.loop import WorkflowLoop
-from dormouse.engine.payload import decoder
+from dormouse.engine.payload import decoder, encode
 from dormouse.engine.source import source_of
 from dormouse.errors import InvalidDefinition, NotInWorkflow
 
@@ -34,7 +37,7 @@ class _Message:
         loop = asyncio._get_running_loop()
         if not isinstance(loop, WorkflowLoop):
             raise NotInWorkflow(
-                f"only a workflow takes the {self.kind} {self.name!r}; from outside, send it by the execution's handle"
+                f"only a workflow can use the {self.kind} {self.name!r} itself; from outside, use its handle"
             )
         return loop.host
 
@@ -123,7 +126,40 @@ class Update(_Message, Generic[T, R]):
         return function
 
 
-Message = Signal[Any] | Query[Any] | Update[Any, Any]
+class Approval(_Message, Generic[T]):
+    """Something that a workflow does only once somebody has approved of it.
+
+    Args:
+        name: as those who decide call it.
+        kind: the type of what they decide on.
+    """
+
+    kind = "approval"
+
+    def __init__(self, name: str, kind: type[T]) -> None:
+        self.name = name
+        self.value_type = kind
+        self.value = self._decoder(kind)
+
+    def request(self, value: T, *, within_seconds: float | None = None) -> Coroutine[object, None, Decision]:
+        """Ask for approval of this very value, and wait for the decision.
+
+        Whoever decides names the digest of the request, so nobody approves of what they have not seen, and nothing is
+        approved twice.
+
+        Args:
+            value: what is to be decided on.
+            within_seconds: how long it may take; then the outcome is `expired`. Without it there is no end.
+        """
+        if within_seconds is not None and not 0 < within_seconds < inf:
+            raise InvalidDefinition(f"within_seconds must be a number above 0, not {within_seconds}")
+        within = None if within_seconds is None else round(within_seconds * SECOND)
+        requested = self._host().request(self, encode(value), within, source_of(sys._getframe(1)))
+        return cast("Coroutine[object, None, Decision]", requested)
+
+
+_KINDS = (Signal, Query, Update, Approval)
+Message = Signal[Any] | Query[Any] | Update[Any, Any] | Approval[Any]
 
 
 def messages_of(function: Callable[..., Any]) -> dict[tuple[str, str], Message]:
@@ -135,7 +171,7 @@ def messages_of(function: Callable[..., Any]) -> dict[tuple[str, str], Message]:
     cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     found: dict[tuple[str, str], Message] = {}
     for one in (*function.__globals__.values(), *cells):
-        if isinstance(one, Signal | Query | Update) and found.setdefault((one.kind, one.name), one) is not one:
+        if isinstance(one, _KINDS) and found.setdefault((one.kind, one.name), one) is not one:
             raise InvalidDefinition(f"two {one.kind}s of {function.__module__} are named {one.name!r}; rename one")
     return found
 

@@ -13,6 +13,35 @@ from dormouse.engine.turns import Turns
 from dormouse.errors import UnknownExecution
 
 
+class PendingApproval(msgspec.Struct, frozen=True):
+    """A request for approval that waits for a decision.
+
+    Attributes:
+        position: of the event that asks.
+        digest: what a decision has to name.
+        payload: what is to be decided on, as JSON.
+        due: when it expires.
+    """
+
+    position: int
+    execution: str
+    workflow: str
+    name: str
+    digest: str
+    payload: bytes
+    requested_at: int
+    due: int | None
+    source: str | None
+
+
+def pending_approval(execution: str, workflow: str, event: Event) -> PendingApproval:
+    """What the event that asks for it says."""
+    name, digest, payload = event.name or "", event.key or "", event.payload or b"null"
+    return PendingApproval(
+        event.position, execution, workflow, name, digest, payload, event.at, event.due, event.source
+    )
+
+
 class Reading:
     """Reads the file beside its writer."""
 
@@ -51,6 +80,13 @@ class Reading:
         ]
         signals = [Waiting("signal", name) for name in running.execution.mailbox.receiving]
         return [*(waiting_of(one, turns.alarms.holds) for one in pending), *signals]
+
+    def approvals(self, limit: int = 100, *, after: int = 0, execution_id: str | None = None) -> list[PendingApproval]:
+        """The requests for approval that wait for a decision, the oldest first, as far as they count."""
+        key = None if execution_id is None else self.describe(execution_id).key
+        up_to = self._turns.durable_position
+        found = self._database.pending_approvals(limit, after=after, up_to=up_to, execution=key)
+        return [pending_approval(one, workflow, self._database.event(position)) for position, one, workflow in found]
 
     def history(self, execution_id: str, *, after: int = 0, limit: int = -1) -> list[Event]:
         """An execution's events, as far as they count."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Iterable
-from hashlib import sha256
 from types import ModuleType
 from typing import Any
 
 import msgspec
 
 from dormouse.engine.definitions import Workflow, check_what_was_unknown
+from dormouse.engine.sealing import keyed_digest
 from dormouse.engine.unknown_fields import refuse_unknown_fields
 from dormouse.errors import InvalidDefinition, InvalidInput
 
@@ -64,6 +63,5 @@ def check_id(execution_id: str | None) -> None:
 
 
 def fingerprint(workflow: str, payload: bytes | None, key: bytes = b"") -> bytes:
-    """The same for the same request. With a key, nobody without it can try out what the request was."""
-    request = b"\0".join((workflow.encode(), payload or b""))
-    return hmac.digest(key, request, "sha256") if key else sha256(request).digest()
+    """The same for the same request."""
+    return keyed_digest(b"\0".join((workflow.encode(), payload or b"")), key)

@@ -81,7 +81,9 @@ CREATE TABLE dormouse_part (
 ) WITHOUT ROWID""",
     "CREATE TABLE dormouse_chunk (key INTEGER PRIMARY KEY, content BLOB NOT NULL)",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS)
+# The requests for approval that wait for a decision; the event at the position says what is asked.
+_APPROVALS = ("CREATE TABLE dormouse_approval (position INTEGER PRIMARY KEY, execution INTEGER NOT NULL)",)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS, _APPROVALS)
 """The step from each version to the next; a file without tables has version 0. Steps are added, never changed."""
 
 

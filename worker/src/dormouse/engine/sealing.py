@@ -8,13 +8,21 @@ be in the codec's form, so that nobody puts in a plain value from outside.
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import sqlite3
+from hashlib import sha256
 from typing import Protocol
 
 import msgspec
 
 from dormouse.errors import CannotDecode
+
+
+def keyed_digest(content: bytes, key: bytes) -> bytes:
+    """The same for the same content. With a key, nobody without it can try out what the content was."""
+    return hmac.digest(key, content, "sha256") if key else sha256(content).digest()
+
 
 SEALED = b"\x03"
 """What begins with this byte is in the codec's form; JSON never does."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from dormouse.engine.calls import ActivityCall, ChildCall, Pending, Sleep
+from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep
 from dormouse.engine.execution import Execution
 from dormouse.engine.payload import Failure
 from dormouse.engine.registry import Dormant
@@ -33,7 +33,7 @@ class Standing(msgspec.Struct, frozen=True, rename="camel"):
 class Waiting(msgspec.Struct, frozen=True):
     """One thing that an open execution waits for."""
 
-    kind: Literal["activity", "timer", "child", "signal"]
+    kind: Literal["activity", "timer", "child", "signal", "approval"]
     name: str | None = None
     attempt: int | None = None
     last_failure: Failure | None = None
@@ -47,6 +47,8 @@ def waiting_of(waiting: Pending, backs_off: Callable[[ActivityCall], bool]) -> W
         return Waiting("timer", due=waiting.due)
     if isinstance(waiting, ChildCall):
         return Waiting("child", waiting.workflow.name, id=waiting.child_id)
+    if isinstance(waiting, ApprovalCall):
+        return Waiting("approval", waiting.approval.name, due=waiting.due, id=waiting.digest)
     due = waiting.due if backs_off(waiting) else None
     return Waiting("activity", waiting.activity.name, waiting.attempt, waiting.last_failure, due)
 
@@ -60,7 +62,8 @@ def doing(execution: Execution, backs_off: Callable[[ActivityCall], bool]) -> Do
         return "running"
     if calls:
         return "retrying"
-    return "sleeping" if any(isinstance(one, Sleep) for one in execution.pending.values()) else "waiting"
+    timers = (one for one in execution.pending.values() if isinstance(one, Sleep | ApprovalCall))
+    return "sleeping" if any(one.due is not None for one in timers) else "waiting"
 
 
 def dormant_does(dormant: Dormant) -> Doing:

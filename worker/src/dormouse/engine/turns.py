@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dormouse.engine.alarms import Alarmed, Alarms
 from dormouse.engine.attempts import Attempts, Outcome, Run, Succeeded
-from dormouse.engine.calls import ActivityCall, Pending, Sleep
+from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep, Timed
 from dormouse.engine.clock import SECOND, Clock
 from dormouse.engine.database import Database
 from dormouse.engine.delivery import hear
@@ -76,7 +76,7 @@ class Turns:
         self._clock = clock
         self._counts = counts
         self._all_counts = all_counts
-        self.journal = Journal(database.next_position())
+        self.journal = Journal(database.next_position(), database.digest_key)
         self.durable_position = 0
         self.log_ends: dict[int, int] = {}
         """Where the log of each open execution ends, as far as it counts."""
@@ -169,6 +169,8 @@ class Turns:
     def _alarm_rang(self, waiting: Alarmed) -> None:
         if isinstance(waiting, Sleep):
             self._arrive(lambda at: self._wake(waiting, at))
+        elif isinstance(waiting, ApprovalCall):
+            self._arrive(lambda at: self._expire(waiting, at))
         elif isinstance(waiting, Dormant):
             self._arrive(lambda _: self._find(waiting))
         elif not waiting.done() and not self._draining:
@@ -205,6 +207,11 @@ class Turns:
         execution = sleep.execution
         if execution.pending.get(sleep.command) is sleep and execution.blocked is None:
             execution.woken(sleep, max(at, sleep.due))
+
+    def _expire(self, call: ApprovalCall, at: int) -> None:
+        execution = call.execution
+        if execution.pending.get(call.command) is call and call.settled is None and execution.blocked is None:
+            execution.expired(call, max(at, call.due or 0))
 
     # Commit, wait, release.
 
@@ -364,19 +371,19 @@ class Turns:
             return
         if waiting.execution.pending.get(waiting.command) is not waiting:
             return
-        if isinstance(waiting, Sleep) or (isinstance(waiting, ActivityCall) and waiting.due is not None):
-            self.alarms.set(waiting)
-        elif isinstance(waiting, ActivityCall):
+        if isinstance(waiting, ActivityCall) and waiting.due is None:
             self.attempts.begin(waiting)
+        elif not isinstance(waiting, ChildCall) and waiting.due is not None:
+            self.alarms.set(waiting)
 
     def _end(self, execution: Execution) -> None:
         for waiting in list(execution.pending.values()):
             if isinstance(waiting, ActivityCall):
                 self.attempts.cancel(waiting)
-            if isinstance(waiting, ActivityCall | Sleep):
+            if isinstance(waiting, Timed):
                 self.alarms.clear(waiting)
         execution.dispose()
-        execution.mailbox.close(f"execution {execution.id!r} is {execution.status}, so the update is not done")
+        execution.mailbox.close(f"execution {execution.id!r} is {execution.status}")
 
     def _fail(self, error: BaseException) -> None:
         if not self.failure.done():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -20,6 +20,15 @@ class StartBody(msgspec.Struct, forbid_unknown_fields=True):
     workflow: str
     input: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     id: Annotated[str, msgspec.Meta(extra_json_schema={"pattern": f"^{ID_PATTERN}$"})] | None = None
+
+
+class DecisionBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether the request with this digest is approved of, who says so, and why."""
+
+    decision: Literal["approve", "reject"]
+    digest: str
+    by: str
+    reason: str = ""
 
 
 class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):

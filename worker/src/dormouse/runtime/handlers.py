@@ -7,9 +7,10 @@ from secrets import token_hex
 
 import msgspec
 
+from dormouse.engine.decision import Verdict
 from dormouse.engine.ending import Status
 from dormouse.errors import AnswerFailed, ExecutionBlocked, InvalidInput
-from dormouse.runtime.bodies import ReasonBody, StartBody, canonical, read_body, read_value
+from dormouse.runtime.bodies import DecisionBody, ReasonBody, StartBody, canonical, read_body, read_value
 from dormouse.runtime.parameters import Cursor, Number, WholeNumber, idempotency_key
 from dormouse.runtime.route import Call, json_response
 from dormouse.runtime.server import Response
@@ -19,6 +20,7 @@ from dormouse.runtime.views import (
     EventsView,
     ExecutionsView,
     HealthView,
+    approvals_view,
     event_view,
     execution_view,
     status_view,
@@ -132,6 +134,27 @@ async def send_update(call: Call) -> Response:
 
 def _failed(failed: AnswerFailed) -> Response:
     return json_response(200, AnswerView(error=ErrorView(failed.cause_type, failed.cause_message)))
+
+
+# Approvals.
+
+
+async def list_approvals(call: Call) -> Response:
+    limit, after = LIMIT.read(call.request), PAGE.read(call.request) or 0
+    found = call.engine.read.approvals(limit + 1, after=after, execution_id=call.names.get("execution"))
+    return json_response(200, approvals_view(found, limit))
+
+
+async def list_approvals_of_execution(call: Call) -> Response:
+    return await list_approvals(call)
+
+
+async def decide(call: Call) -> Response:
+    body = read_body(DecisionBody, call.request.body)
+    verdict = Verdict("approved" if body.decision == "approve" else "rejected", body.by, body.reason)
+    control = await call.engine.control()
+    await control.approvals.decide(call.execution_id, call.name, body.digest, verdict)
+    return _as_it_stands(call)
 
 
 # Ends, and the way back.

@@ -22,7 +22,7 @@ _EVERYWHERE = [reason for reason, refusal in REFUSALS.items() if refusal.everywh
 _SCHEMAS = "#/components/schemas/"
 _NAMED_IN_PATHS = {
     "execution": "the execution's id",
-    "name": "of the signal, query or update, as the workflow declares it",
+    "name": "of the signal, query, update or approval, as the workflow declares it",
 }
 
 

@@ -34,6 +34,8 @@ REFUSALS: dict[str, Refusal] = {
     "ExecutionClosed": Refusal(409, "the execution has ended"),
     "ExecutionBlocked": Refusal(409, "the execution cannot go on with the present code"),
     "NotRetryable": Refusal(409, "the execution has not ended, or has completed"),
+    "DigestMismatch": Refusal(409, "no pending request for approval has this digest"),
+    "AlreadyDecided": Refusal(409, "the request has been decided on otherwise, or waits for no decision any more"),
     "TooLarge": Refusal(413, f"the body has more than {LARGEST_BODY} bytes", everywhere=True),
     "PathTooLong": Refusal(414, f"path and query have more than {LONGEST_TARGET} bytes", everywhere=True),
     "InvalidRequest": Refusal(422, "the body is not of the shape that this path takes"),

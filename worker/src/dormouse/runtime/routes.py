@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dormouse.runtime import handlers
-from dormouse.runtime.bodies import ReasonBody, StartBody
+from dormouse.runtime.bodies import DecisionBody, ReasonBody, StartBody
 from dormouse.runtime.route import Answer, Body, Route
-from dormouse.runtime.views import AnswerView, EventsView, ExecutionsView, ExecutionView, HealthView, StatusView
+from dormouse.runtime.views import (
+    AnswerView,
+    ApprovalsView,
+    EventsView,
+    ExecutionsView,
+    ExecutionView,
+    HealthView,
+    StatusView,
+)
 
 _EXECUTIONS = "/v1/executions"
 _EXECUTION = "/v1/executions/{execution}"
@@ -119,6 +127,33 @@ ROUTES: tuple[Route, ...] = (
         (handlers.UPDATE_WAIT,),
         body=Body(),
         takes_key=True,
+    ),
+    Route(
+        "GET",
+        "/v1/approvals",
+        handlers.list_approvals,
+        "List the requests for approval that wait for a decision, the oldest first",
+        {200: Answer("a page", ApprovalsView)},
+        ("InvalidInput",),
+        (handlers.LIMIT, handlers.PAGE),
+    ),
+    Route(
+        "GET",
+        f"{_EXECUTION}/approvals",
+        handlers.list_approvals_of_execution,
+        "List an execution's requests for approval",
+        {200: Answer("a page", ApprovalsView)},
+        ("UnknownExecution", "InvalidInput"),
+        (handlers.LIMIT, handlers.PAGE),
+    ),
+    Route(
+        "POST",
+        f"{_EXECUTION}/approvals/{{name}}",
+        handlers.decide,
+        "Approve or reject what an execution asks for",
+        {200: Answer("the workflow has heard of it", ExecutionView)},
+        ("NotJSON", *_TAKES_MESSAGES, "DigestMismatch", "AlreadyDecided", "InvalidRequest", "InvalidInput"),
+        body=Body(DecisionBody, required=True),
     ),
     Route(
         "POST",

@@ -93,11 +93,11 @@ def _verb(does: Doing, waits: Sequence[Waiting], blocked_reason: str) -> str:
 
 def _rest(waits: Sequence[Waiting]) -> str:
     """Nothing runs: somebody else, or a timer, has to do something first."""
-    due = [one.due for one in waits if one.kind == "timer" and one.due is not None]
+    due = [one.due for one in waits if one.kind in ("timer", "approval") and one.due is not None]
     until = f" until {_moment(min(due))}" if due else ""
     for one in waits:
-        if one.kind in ("signal", "child"):
-            return f"waits for {one.kind} {one.id or one.name}{until}"
+        if one.kind in ("signal", "child", "approval"):
+            return f"waits for {one.kind} {(one.kind == 'child' and one.id) or one.name}{until}"
     return f"sleeps{until}" if due else "runs its code"
 
 

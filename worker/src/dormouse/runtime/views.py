@@ -13,12 +13,13 @@ from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.mismatch import Blocked
 from dormouse.engine.payload import Failure, decode_failure
+from dormouse.engine.reading import PendingApproval
 from dormouse.engine.standing import Standing, Waiting
 
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 _status = msgspec.Meta(extra_json_schema={"enum": [one.value for one in Status]})
 _kind = msgspec.Meta(extra_json_schema={"enum": [one.value for one in Kind]})
-_waited_for = msgspec.Meta(extra_json_schema={"enum": ["activity", "timer", "child", "signal"]})
+_waited_for = msgspec.Meta(extra_json_schema={"enum": ["activity", "timer", "child", "signal", "approval"]})
 
 
 class ErrorView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -106,6 +107,26 @@ class StatusView(msgspec.Struct, frozen=True, rename="camel"):
     can_hibernate: bool
 
 
+class ApprovalView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A request for approval that waits for a decision, which has to name its digest."""
+
+    execution: str
+    workflow: str
+    name: str
+    digest: str
+    value: msgspec.Raw
+    requested_at: Moment
+    expires_at: Moment | None = None
+    source: str | None = None
+
+
+class ApprovalsView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One page of requests for approval, the oldest first, and where the next begins."""
+
+    approvals: list[ApprovalView]
+    next: str | None = None
+
+
 class HealthView(msgspec.Struct, frozen=True):
     """Who answers at all is well."""
 
@@ -165,6 +186,25 @@ def execution_view(
         result,
         error,
         row.app_version,
+    )
+
+
+def approvals_view(found: Sequence[PendingApproval], limit: int) -> ApprovalsView:
+    """A page of at most `limit`; that more than these are given says that there is another one."""
+    following = str(found[limit - 1].position) if len(found) > limit else None
+    return ApprovalsView([approval_view(one) for one in found[:limit]], following)
+
+
+def approval_view(one: PendingApproval) -> ApprovalView:
+    return ApprovalView(
+        one.execution,
+        one.workflow,
+        one.name,
+        one.digest,
+        msgspec.Raw(one.payload),
+        to_text(one.requested_at),
+        moment(one.due),
+        one.source,
     )
 
 

@@ -1,0 +1,62 @@
+"""`dormouse approvals`, `approve`, `reject`: what do workflows ask for, and what is decided?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from getpass import getuser
+
+import click
+
+from dormouse.commands import printing
+from dormouse.commands.target import Target, reading, writing
+from dormouse.commands.verb import Verb, on_target, with_output
+
+
+@click.command(cls=Verb)
+@on_target
+@click.argument("execution", required=False)
+@with_output
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+@click.option("--after", help="Go on where the last page ended; it says with which value.")
+def approvals(target: Target, execution: str | None, output: str | None, limit: int, after: str | None) -> None:
+    """List what waits to be approved of, of one execution or of all, the oldest first."""
+    with reading(target) as source:
+        page = source.approvals(limit=limit, after=after, execution_id=execution)
+        printing.say(printing.approvals_text(page, output))
+
+
+def _deciding(function: Callable[..., None]) -> Callable[..., None]:
+    """Add what both verbs take."""
+    for add in (
+        with_output,
+        click.option("--reason", default="", help="Why; it is kept in the history."),
+        click.option("--by", default=getuser, show_default="who you are here", help="Who decides; kept as well."),
+        click.option("--digest", required=True, help="Of what you decide on, as `dormouse approvals` shows it."),
+        click.argument("approval"),
+        click.argument("execution"),
+        on_target,
+    ):
+        function = add(function)
+    return function
+
+
+@click.command(cls=Verb)
+@_deciding
+def approve(
+    target: Target, execution: str, approval: str, digest: str, by: str, reason: str, output: str | None
+) -> None:
+    """Approve of what EXECUTION asks for as APPROVAL. It is refused when it asks for something else now."""
+    with writing(target) as client:
+        told = client.handle(execution).approve(approval, digest, by=by, reason=reason)
+        printing.say(printing.told_text(told, output))
+
+
+@click.command(cls=Verb)
+@_deciding
+def reject(
+    target: Target, execution: str, approval: str, digest: str, by: str, reason: str, output: str | None
+) -> None:
+    """Reject what EXECUTION asks for as APPROVAL. It is refused when it asks for something else now."""
+    with writing(target) as client:
+        told = client.handle(execution).reject(approval, digest, by=by, reason=reason)
+        printing.say(printing.told_text(told, output))
