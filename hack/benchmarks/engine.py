@@ -6,7 +6,9 @@ docs/benchmarks.md says what each figure means, and with which settings each sid
 from __future__ import annotations
 
 import sys
+from functools import partial
 
+import engine_docs
 import engine_history
 import engine_memory
 import engine_replay
@@ -151,4 +153,5 @@ FIGURES = [  # what takes long stands last, where a quick run leaves it out
 ]
 
 if __name__ == "__main__":
-    sys.exit(run("engine", FIGURES, sys.argv[1:], more_versions=rivals.versions()))
+    write_docs = partial(engine_docs.write, FIGURES)
+    sys.exit(run("engine", FIGURES, sys.argv[1:], more_versions=rivals.versions(), write_docs=write_docs))

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import sqlite3
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 
@@ -99,7 +101,9 @@ def median(values: Sequence[float]) -> float:
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    names = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return {
+        "processor": names[0] if names else "unknown",
         "system": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
