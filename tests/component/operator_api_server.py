@@ -131,6 +131,11 @@ class ApiServer:
             if (transport := watch._req.transport) is not None:  # type: ignore[union-attr]
                 transport.abort()
 
+    async def tell_watches(self, status: Document) -> None:
+        """An ERROR in each of them."""
+        for watch in list(self._watches):
+            await _send(watch, "ERROR", status)
+
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:
         """Ask it before each request; what it returns is the answer."""

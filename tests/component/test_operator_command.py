@@ -10,10 +10,12 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+import aiohttp
 import pytest
 from operator_api_server import error
 from operator_fleet import Fleet, Tell, telling
 
+from dormouse_operator.dev.ports import free_ports
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 
@@ -22,7 +24,7 @@ def tell(seaweedfs: SeaweedFS, request: pytest.FixtureRequest) -> Tell:
     return telling(seaweedfs, request.node.name)
 
 
-async def started(made: Fleet, folder: Path) -> Process:
+async def started(made: Fleet, folder: Path, *options: str) -> Process:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -33,7 +35,7 @@ async def started(made: Fleet, folder: Path) -> Process:
     }
     path = folder / "kubeconfig"
     path.write_text(json.dumps(config))
-    command = [sys.executable, "-m", "dormouse_operator.controller", "run", "--lease-namespace", "team"]
+    command = [sys.executable, "-m", "dormouse_operator.controller", "run", "--lease-namespace", "team", *options]
     return await asyncio.create_subprocess_exec(*command, env={**os.environ, "KUBECONFIG": str(path)}, stderr=PIPE)
 
 
@@ -60,6 +62,32 @@ def test_a_killed_operator_is_followed_by_the_next_and_a_stopped_one_gives_its_l
         said = await ended(second)
         assert second.returncode == 0, said
         assert made.server.get("leases", "dormouse-operator")["spec"]["holderIdentity"] == ""
+
+    tell(story)
+
+
+def test_an_operator_that_runs_says_that_it_is_alive(tell: Tell, tmp_path: Path) -> None:
+    async def story(made: Fleet) -> None:
+        (port,) = free_ports(1)
+        process = await started(made, tmp_path, f"--liveness-port={port}")
+        await made.running()
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/healthz") as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGKILL)
+        await ended(process)
+
+    tell(story)
+
+
+def test_a_port_that_is_taken_is_named(tell: Tell, tmp_path: Path) -> None:
+    async def story(made: Fleet) -> None:
+        taken = await asyncio.start_server(lambda _reader, _writer: None, "0.0.0.0", 0)
+        process = await started(made, tmp_path, f"--liveness-port={taken.sockets[0].getsockname()[1]}")
+        said = await ended(process)
+        taken.close()
+        assert process.returncode == 1
+        assert "Error: --liveness-port: " in said
+        assert "Traceback" not in said
 
     tell(story)
 

@@ -255,3 +255,42 @@ def test_a_served_namespace_that_was_deleted_with_its_role_keeps_no_other_from_b
                 await made.runs("report-e2")
 
     tell(story)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch is tried again at once."""
+    monkeypatch.setattr("dormouse_operator.controller.watching._PAUSES_SECONDS", (0.01,))
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_watch_that_is_refused_goes_on_afterwards(tell: Tell, hasty: None, status: int) -> None:
+    async def story(made: Fleet) -> None:
+        refused: list[str] = []
+
+        async def fault(request: web.Request) -> web.Response | None:
+            if request.query.get("watch") == "true" and request.path.endswith("/pods") and not refused:
+                refused.append(request.path)
+                return error(status, "not now")
+            return None
+
+        async with made.operator(relist_seconds=1000.0):
+            await made.running()
+            with made.server.fault(fault):
+                await made.server.break_watches()
+                await made.server.until(lambda: bool(refused))
+            await made.server.remove("pods", "report-e1")
+            await made.runs("report-e2")
+
+    tell(story)
+
+
+def test_watches_that_are_told_an_error_are_begun_anew(tell: Tell, hasty: None) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator(relist_seconds=1000.0):
+            await made.running()
+            await made.server.tell_watches({"kind": "Status", "code": 500, "reason": "InternalError"})
+            await made.server.remove("pods", "report-e1")
+            await made.runs("report-e2")
+
+    tell(story)

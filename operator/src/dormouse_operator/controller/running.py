@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from dormouse_operator.controller.credentials import CredentialReader
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.holding import StoreHolder
 from dormouse_operator.controller.leading import Election
+from dormouse_operator.controller.liveness import Liveness
 from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.options import Options
 from dormouse_operator.controller.reconciling import Reconciler
@@ -55,6 +56,7 @@ class Operator:
         settings = Settings(worker_image=options.worker_image, on_cluster=True, reports_url=options.reports_url)
         self._inbox = Inbox()
         self._reports = ReportsServer(self.world, Senders(api), self._inbox)
+        self._liveness = Liveness()
         statuses = StoreStatuses(api, self.world)
         holder = StoreHolder(api, self.world, credentials, statuses, events)
         self._slots = Slots(options.workers)
@@ -81,15 +83,15 @@ class Operator:
 
     async def listen(self) -> None:
         """Take reports, if that was asked for: a standby answers too, so that keepers need not wait for a time-out."""
-        if self._options.reports_port is not None:
-            try:
-                await self._reports.listen(self._options.reports_host, self._options.reports_port)
-            except OSError as taken:
-                raise NotInstalled(f"--reports-port: {taken}") from taken
+        if (port := self._options.reports_port) is not None:
+            await _listening("--reports-port", self._reports.listen(self._options.reports_host, port))
+        if (port := self._options.liveness_port) is not None:
+            await _listening("--liveness-port", self._liveness.listen(port))
 
     async def close(self) -> None:
         """Listen no more."""
         await self._reports.close()
+        await self._liveness.close()
 
     async def work(self) -> None:
         """What the leader does, until cancelled: everything once, then whatever changes."""
@@ -136,6 +138,13 @@ class Operator:
         return False
 
 
+async def _listening(option: str, listen: Awaitable[None]) -> None:
+    try:
+        await listen
+    except OSError as taken:
+        raise NotInstalled(f"{option}: {taken}") from taken
+
+
 async def run(
     configuration: Configuration,
     options: Options,
@@ -144,7 +153,7 @@ async def run(
     probe: ProbeStore = probe_store,
     started: Callable[[Operator], None] = lambda _: None,
 ) -> None:
-    """Until SIGTERM, SIGINT or `stop`. Raises NotInstalled, or what ended kopf's watches."""
+    """Until SIGTERM, SIGINT or `stop`. Raises NotInstalled."""
     stop = stop or asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="dormouse-operator-") as folder:
         async with ApiServer(configuration) as api, contextlib.AsyncExitStack() as ends:

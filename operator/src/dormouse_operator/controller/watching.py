@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +19,38 @@ from dormouse_operator.controller.relisting import OUR_PODS, WATCHED
 from dormouse_operator.controller.resources import Document, Resource
 from dormouse_operator.controller.world import World
 
+log = logging.getLogger(__name__)
+
 
 async def watch(
     configuration: Configuration, options: Options, world: World, listed: Callable[[Resource], None]
 ) -> None:
-    """Until cancelled; raises what ended the watches. `listed` is told of each object that came with a list.
+    """Until cancelled. `listed` is told of each kind that a list came of, and of all when the watches begin anew.
 
-    kopf has a thread and a loop of its own: at its end it cancels every task of its loop that it did not start itself.
+    kopf ends all of its watches when one of them meets what it does not know how to go on from: a 404 while the API
+    server starts, an ERROR that is no 410, a token that is refused.
     """
+    clock = asyncio.get_running_loop().time
+    pauses = iter(_WithoutEnd())
+    while True:
+        began = clock()
+        try:
+            await _watch_once(configuration, options, world, listed)
+        except Exception:  # whatever it is, a new watch is the way on
+            log.exception("the watches ended")
+        else:
+            log.error("the watches ended by themselves")
+        if clock() - began > _LONGEST_PAUSE_SECONDS:
+            pauses = iter(_WithoutEnd())
+        await asyncio.sleep(next(pauses))
+        for resource in WATCHED:
+            listed(resource)
+
+
+async def _watch_once(
+    configuration: Configuration, options: Options, world: World, listed: Callable[[Resource], None]
+) -> None:
+    """kopf has a thread and a loop of its own: at its end it cancels every task of its loop that it did not start."""
     loop = asyncio.get_running_loop()
     end = threading.Event()
 
@@ -34,21 +59,24 @@ async def watch(
         if kind is None:
             loop.call_soon_threadsafe(listed, resource)
 
-    def run() -> None:
-        kopf.run(
-            registry=_registry(configuration, see),
-            settings=watch_settings(),
-            standalone=True,
-            # kopf would ask who the user is, and in a container there may be no name for the number.
-            identity=cast("Any", options.candidate.identity),
-            clusterwide=not options.namespaces,
-            namespaces=options.namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{options.liveness_port}/healthz" if options.liveness_port else None,
-            stop_flag=end,
-        )
+    async def run() -> None:
+        try:
+            await kopf.operator(
+                registry=_registry(configuration, see),
+                settings=watch_settings(),
+                standalone=True,
+                # kopf would ask who the user is, and in a container there may be no name for the number.
+                identity=cast("Any", options.candidate.identity),
+                clusterwide=not options.namespaces,
+                namespaces=options.namespaces,
+                stop_flag=end,
+            )
+        finally:
+            # kopf waits for it in a thread, and asyncio for that thread: without this, nobody hears how kopf ended.
+            end.set()
 
     thread = ThreadPoolExecutor(1, "kopf")
-    watching = loop.run_in_executor(thread, run)
+    watching = loop.run_in_executor(thread, lambda: asyncio.run(run()))
     try:
         await asyncio.shield(watching)
     finally:
