@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import obstore
 from obstore.store import S3Store
 
+from dormouse.client.file import DatabaseFile
 from dormouse.keeper.litestream import configuration, environment, program
 from dormouse.replica.current import Current, decode
 from dormouse.replica.layout import Layout
@@ -68,7 +68,7 @@ class StoredDatabase:
         with tempfile.TemporaryDirectory(prefix="dormouse-result-") as folder:
             target = Path(folder) / "db.sqlite"
             self.restore(entry.prefix, entry.sealed_txid, target)
-            with closing(sqlite3.connect(target)) as connection:
-                [(payload,)] = connection.execute("SELECT payload FROM event WHERE kind = 'ExecutionCompleted'")
-        result: list[str] = json.loads(payload)
-        return result
+            with DatabaseFile(target) as database:
+                outcome = database.outcome("main")
+        assert isinstance(outcome.result, msgspec.Raw)
+        return msgspec.json.decode(outcome.result, type=list[str])

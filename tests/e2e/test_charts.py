@@ -220,7 +220,7 @@ def test_a_new_worker_image_leaves_a_running_workflow_alone_and_is_used_by_its_n
     operator: InstalledOperator, cluster: Cluster, namespace: str
 ) -> None:
     tag = another_worker_tag()
-    one = ChainWorkflow(cluster, namespace, steps=200).apply()
+    one = ChainWorkflow(cluster, namespace, steps=120).apply()
     one.wait_for_steps()
     before = one.pod()
     install(RELEASE, operator.namespace, f"namespaces={{{namespace}}}", f"workerImage.tag={tag}")
