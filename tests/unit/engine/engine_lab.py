@@ -64,7 +64,7 @@ class EveryCommit(LocalOnly):
         self._folder = folder
         self.copies: list[Path] = []
 
-    async def after_commit(self) -> None:
+    def after_commit(self) -> None:
         copy = self._folder / f"after-{len(self.copies)}.sqlite"
         with sqlite3.connect(self._database) as source, sqlite3.connect(copy) as target:
             source.backup(target)

@@ -303,6 +303,15 @@ def test_killed_after_any_commit_it_ends_the_same(tmp_path: Path, name: str) -> 
         assert not before & set(ran)
 
 
+@pytest.mark.parametrize("name", ["gather", "updates", "children", "timers"])
+def test_killed_while_the_code_runs_it_ends_the_same(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with many executions: of what has happened the code hears one after the other, the last being written."""
+    monkeypatch.setattr("dormouse.engine.turns.told_first", lambda *_: 1)
+    test_killed_after_any_commit_it_ends_the_same(tmp_path, name)
+
+
 @pytest.mark.usefixtures("what_waits_is")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_killed_twice_it_ends_the_same(tmp_path: Path, name: str) -> None:

@@ -6,26 +6,21 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 
 class Durability(Protocol):
     """What the engine asks around each commit. What it raises ends the engine."""
 
-    async def before_commit(self) -> None:
-        """Wait until another commit is allowed."""
+    def before_commit(self) -> Awaitable[None] | None:
+        """Until when must another commit wait? None when it is allowed at once."""
 
-    async def after_commit(self) -> None:
-        """Wait until the commits made so far count."""
+    def after_commit(self) -> Awaitable[None] | None:
+        """When do the commits made so far count? None when they do already."""
 
     async def flush(self) -> None:
         """Wait until the commits made so far are as safe as they can be; the last call of a life."""
-
-    @property
-    def waits(self) -> bool:
-        """Whether `after_commit` ever waits."""
-        ...
 
 
 class Store(Protocol):
@@ -38,11 +33,11 @@ class Store(Protocol):
 class LocalOnly:
     """A commit counts once it is on the local disk."""
 
-    waits = False
+    def before_commit(self) -> Awaitable[None] | None:
+        return None
 
-    async def before_commit(self) -> None: ...
-
-    async def after_commit(self) -> None: ...
+    def after_commit(self) -> Awaitable[None] | None:
+        return None
 
     async def flush(self) -> None: ...
 
@@ -50,12 +45,11 @@ class LocalOnly:
 class SyncDurability:
     """A commit counts once it is in the store."""
 
-    waits = True
-
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def before_commit(self) -> None: ...
+    def before_commit(self) -> None:
+        return None
 
     async def after_commit(self) -> None:
         await self._store.barrier()
@@ -78,8 +72,6 @@ class AsyncDurability:
         all_in_store: what the file holds is in the store already.
         boot_seconds: a clock that goes on while the machine is suspended.
     """
-
-    waits = False
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.mismatch import blocked_by_absence
 from dormouse.engine.registry import Dormant, Registry, Running
 from dormouse.engine.replay import recover
-from dormouse.engine.turns import Turns, tell
+from dormouse.engine.telling import tell
+from dormouse.engine.turns import Turns
 
 
 class Recovery:

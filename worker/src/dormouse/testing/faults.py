@@ -62,9 +62,9 @@ class CrashAfter(LocalOnly):
     def crashed(self) -> bool:
         return self._commits is not None and self._seen >= self._commits
 
-    async def before_commit(self) -> None:
+    def before_commit(self) -> None:
         self._seen += 1
 
-    async def after_commit(self) -> None:
+    def after_commit(self) -> None:
         if self.crashed:
             raise Crashed(f"the test has this process die after its commit number {self._commits}")

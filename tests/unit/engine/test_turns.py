@@ -1,0 +1,63 @@
+"""What goes on at the same time? The code of some executions runs while the results of others are written."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from dormouse import Engine, activity, workflow
+from dormouse.engine.database import Database
+from dormouse.engine.journal import Batch, Kind
+from dormouse.engine.turns import told_first
+
+
+def test_some_code_runs_while_the_result_of_other_code_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = threading.Event()
+    ran_meanwhile: list[bool] = []
+    write, commit = Database.write, Database.commit
+    results: list[Kind] = []
+
+    def watched_write(database: Database, batch: Batch) -> None:
+        running.clear()
+        results[:] = [Kind(event.kind) for event in batch.events if event.kind == Kind.ACTIVITY_COMPLETED]
+        write(database, batch)
+
+    def watched_commit(database: Database) -> None:
+        if results and not ran_meanwhile:
+            ran_meanwhile.append(running.wait(20))
+        commit(database)
+
+    monkeypatch.setattr(Database, "write", watched_write)
+    monkeypatch.setattr(Database, "commit", watched_commit)
+    monkeypatch.setattr("dormouse.engine.turns.told_first", lambda *_: 1)
+
+    @activity
+    async def step() -> None: ...
+
+    @workflow
+    async def runs() -> None:
+        running.set()
+        await step()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [runs]) as engine:
+            both = await asyncio.gather(engine.start(runs), engine.start(runs))
+            await asyncio.gather(*(one.result() for one in both))
+
+    asyncio.run(run())
+    assert ran_meanwhile == [True]
+
+
+def test_half_is_told_first_where_the_code_takes_longer_than_the_disk() -> None:
+    assert told_first(100, telling_seconds=0.00002, writing_seconds=0.0003) == 50
+    assert told_first(100, telling_seconds=0.00002, writing_seconds=0.003) == 100
+    assert told_first(10, telling_seconds=0.00002, writing_seconds=0.0003) == 10
+
+
+def test_somebody_is_always_told_first() -> None:
+    assert told_first(1, telling_seconds=1, writing_seconds=0) == 1

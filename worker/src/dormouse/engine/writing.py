@@ -1,0 +1,136 @@
+"""How does a batch get into the file, and when does it count? One after the other, each committed in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from dormouse.engine.database import Database
+from dormouse.engine.durability import Durability
+from dormouse.engine.journal import Batch
+
+_Done = asyncio.Future[None] | concurrent.futures.Future[None]
+
+
+class Writer:
+    """Writes batches, and waits until they count. Whom it calls back it calls outside of all tasks.
+
+    Args:
+        database: the file.
+        durability: when a commit counts.
+        all_counts: whether what the file holds counts already.
+        counts: told of each batch that counts, in their order.
+        free: told when another batch can be written, and when more has begun to count.
+        failed: told why nothing more can be written.
+
+    Attributes:
+        busy: whether a batch is on its way to the disk. Until it is there no other may be written.
+        seconds: how long the disk took for the last one.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        durability: Durability,
+        *,
+        all_counts: bool,
+        counts: Callable[[Batch], None],
+        free: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.busy = False
+        self.seconds = 0.0
+        self._database = database
+        self._durability = durability
+        self._all_counts = all_counts
+        self._counts = counts
+        self._free = free
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="dormouse-commit")
+        self._uncounted: deque[Batch] = deque()
+        self._counting: asyncio.Future[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way, and all that was written counts."""
+        return not (self.busy or self._uncounted)
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch, as soon as the durability allows another commit."""
+        self.busy = True
+        if not batch.writes:
+            self._loop.call_soon(self._then, self._written, batch)
+            return
+        self._all_counts = False
+        allowed = self._durability.before_commit()
+        if allowed is None:
+            self._commit(batch)
+        else:
+            asyncio.ensure_future(allowed).add_done_callback(partial(self._then, self._commit, batch))
+
+    async def stop(self) -> None:
+        """Wait for nothing any more."""
+        if self._counting is not None:
+            self._counting.cancel()
+            await asyncio.wait({self._counting})
+        self._thread.shutdown()
+
+    def _commit(self, batch: Batch) -> None:
+        self._database.write(batch)
+        self._thread.submit(self._commit_in_thread).add_done_callback(
+            lambda done: self._loop.call_soon_threadsafe(self._then, self._written, batch, done)
+        )
+
+    def _commit_in_thread(self) -> None:
+        began = perf_counter()
+        self._database.commit()
+        self.seconds = perf_counter() - began
+
+    def _written(self, batch: Batch) -> None:
+        """It is on the disk, unless nothing of it was to be written."""
+        self.busy = False
+        if self._all_counts or not (batch.writes or batch.recovered or self._uncounted):
+            self._counts(batch)
+        else:
+            self._uncounted.append(batch)
+            self._count_all()
+        self._free()
+
+    def _count_all(self) -> None:
+        """Have all count that is written: one wait covers it."""
+        while self._uncounted and self._counting is None:
+            covered = len(self._uncounted)
+            durable = self._durability.after_commit()
+            if durable is None:
+                self._have_counted(covered)
+            else:
+                self._counting = asyncio.ensure_future(durable)
+                self._counting.add_done_callback(partial(self._then, self._durable, covered))
+
+    def _durable(self, covered: int) -> None:
+        self._counting = None
+        self._have_counted(covered)
+        self._count_all()
+        self._free()
+
+    def _have_counted(self, covered: int) -> None:
+        for _ in range(covered):
+            self._counts(self._uncounted.popleft())
+
+    def _then(self, step: Callable[[Any], None], what: Any, done: _Done | None = None) -> None:
+        """Take the next step, now that the one before it is done. Whatever goes wrong, nothing more can be written."""
+        if done is not None and done.cancelled():
+            return
+        try:
+            if done is not None:
+                done.result()
+            step(what)
+        except Exception as error:  # noqa: BLE001 - as it says
+            self.busy = False
+            self._failed(error)
