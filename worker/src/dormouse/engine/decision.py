@@ -37,6 +37,7 @@ class Decision:
 
     @property
     def approved(self) -> bool:
+        """Whether somebody has approved in time."""
         return self.outcome == "approved"
 
 
