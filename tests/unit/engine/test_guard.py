@@ -37,8 +37,9 @@ OUTSIDE: dict[str, Callable[[Path], object]] = {
     "use the network": lambda _: socket.socket(),
     "use the network ": lambda _: socket.getaddrinfo("localhost", 80),
     "start threads": lambda _: threading.Thread(target=print).start(),
-    "start processes": lambda _: subprocess.run([sys.executable, "-c", ""], check=False),
-    "start processes ": lambda _: os.system("true"),
+    "start or signal processes": lambda _: subprocess.run([sys.executable, "-c", ""], check=False),
+    "start or signal processes ": lambda _: os.system("true"),
+    "start or signal processes  ": lambda _: os.kill(os.getpid(), 0),
 }
 
 
