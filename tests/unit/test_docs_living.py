@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dormouse import Engine, ExecutionFailed
+from dormouse.testing import Durable
 from markdown_blocks import REPOSITORY, blocks, write_titled
 
 PAGE = REPOSITORY / "docs" / "living-workflows.md"
@@ -55,6 +56,23 @@ def test_a_trip_is_booked_as_a_whole_or_not_at_all(folder: Path, capsys: pytest.
     with pytest.raises(ExecutionFailed, match="no such place"):
         result(trips, "book_trip", ["rome", "oslo", "atlantis"], folder)
     assert capsys.readouterr().out == "cancelled the bed in oslo\ncancelled the bed in rome\n"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected", "said"),
+    [
+        ({"van": 30.0, "bike": 10.0}, "bike, shelf for tea", {"van turns back"}),
+        ({"van": 90.0}, None, {"van turns back", "the shelf for tea is free"}),
+    ],
+)
+def test_a_parcel_is_delivered_or_nothing_has_happened_after_whichever_commit_the_process_dies(
+    minutes: dict[str, float], expected: str | None, said: set[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deliveries = importlib.import_module("deliveries")
+    results = Durable(folder).run_with_each_crash(deliveries.deliver, deliveries.Parcel("tea", minutes))
+    assert len(results) > 3
+    assert set(results) == {expected}
+    assert set(capsys.readouterr().out.splitlines()) == said
 
 
 @pytest.mark.parametrize(("workflow", "value", "expected"), [("book_two", ["rome"], 2), ("travel", 0, 3)])
