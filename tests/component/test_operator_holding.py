@@ -271,3 +271,37 @@ def test_an_operator_that_dies_while_it_lets_go_is_followed_by_one_that_goes_on(
         assert (await made.read_current()).state is State.RELEASED
 
     tell(story)
+
+
+def test_a_secret_goes_with_the_last_workflow_although_its_store_was_taken_away_finalizer_and_all(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await made.running()
+            await made.server.delete("secrets", "local")
+            await made.server.remove("objectstores", "local")
+            await made.calm()
+            assert IN_USE_FINALIZER in finalizers(made, "secrets")
+            await made.server.delete("durableworkflows", "report")
+            await kubelet(made)
+            await made.gone()
+            await made.server.until(lambda: made.server.names("secrets") == [])
+        assert (await made.read_current()).state is State.RELEASED
+
+    tell(story)
+
+
+def test_a_store_that_was_taken_away_and_made_anew_with_another_secret_holds_only_that_one(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await made.running()
+            store, old = made.server.get("objectstores", "local"), made.server.get("secrets", "local")
+            await made.server.remove("objectstores", "local")
+            await made.server.put("secrets", {**old, "metadata": {"name": "another", "namespace": "team"}})
+            store["spec"]["credentials"]["secretRef"]["name"] = "another"
+            await made.server.put(
+                "objectstores", {**store, "metadata": {"name": "local", "namespace": "team"}, "status": {}}
+            )
+            await made.server.until(lambda: IN_USE_FINALIZER in finalizers(made, "secrets", "another"))
+            await made.server.until(lambda: not finalizers(made, "secrets"))
+
+    tell(story)

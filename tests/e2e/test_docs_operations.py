@@ -166,6 +166,11 @@ def test_the_page_tells_how_to_install_run_mend_and_uninstall(reader: Reader) ->
     reader.play("The operator went first")
     assert reader.stored.current().state == "Released"
 
+    hold = ("patch", "secret", "store", "--type=merge", '--patch={"metadata": {"finalizers": ["dormouse.dev/in-use"]}}')
+    cluster.kubectl("--namespace", NAMESPACE, *hold)
+    reader.play("A Secret that nobody lets go of")
+    assert "finalizers" not in cluster.get("--namespace", NAMESPACE, "secret", "store")["metadata"]
+
     cluster.kubectl("apply", f"--filename={reader.shell.folder / 'counter.yaml'}")
     reader.play("Uninstall")
 

@@ -18,6 +18,7 @@ both have objects of the same names; this only says so in words, and finds "all"
 {{- end -}}
 {{- end -}}
 {{- include "dormouse.refuseOverlap" . -}}
+{{- include "dormouse.refuseToLeave" . -}}
 {{- end -}}
 {{- end -}}
 
@@ -37,6 +38,27 @@ both have objects of the same names; this only says so in words, and finds "all"
 {{- range $found -}}
 {{- if and . (eq .metadata.name $name) (eq "yes" (include "dormouse.isAnothers" (dict "root" $ "object" .))) -}}
 {{- fail (printf "namespaces: %s is served by %s already; no two releases may serve the same namespace" .metadata.namespace (include "dormouse.ownerOf" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whoever takes a namespace out of the list takes away the operator's rights there, and workflows need it to go. */}}
+{{- define "dormouse.refuseToLeave" -}}
+{{- if and .Values.namespaces .Release.IsUpgrade -}}
+{{- $name := include "dormouse.servedName" . -}}
+{{- $api := "rbac.authorization.k8s.io/v1" -}}
+{{- $staying := concat .Values.namespaces .Values.handOver -}}
+{{- $left := list -}}
+{{- range (lookup "dormouse.dev/v1alpha1" "DurableWorkflow" "" "").items -}}
+{{- if not (has .metadata.namespace $staying) -}}
+{{- $left = append $left .metadata.namespace -}}
+{{- end -}}
+{{- end -}}
+{{- range uniq $left -}}
+{{- $role := lookup $api "ClusterRole" "" $name | default (lookup $api "Role" . $name) -}}
+{{- if and $role (ne "yes" (include "dormouse.isAnothers" (dict "root" $ "object" $role))) -}}
+{{- fail (printf "namespaces: %s leaves the list, but it has DurableWorkflows, which nobody would serve or let go of then; delete them first, or name it in `handOver` if another release is to serve it" .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pytest
+
 from dormouse_operator.api.durableworkflow import DurableWorkflowStatus
 from dormouse_operator.api.metadata import Condition
 from dormouse_operator.controller.api_server import ApiServer
@@ -76,5 +78,22 @@ def test_what_the_api_server_prunes_is_not_sent_again_and_again() -> None:
         assert await writer.save(saved, status) is None
         assert await writer.save(document({"epoch": 1}, "9"), status) is not None
         assert len(server.patches) == 2
+
+    asyncio.run(story())
+
+
+def test_so_much_is_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dormouse_operator.controller.saving._REMEMBERED", 1)
+
+    async def story() -> None:
+        server = Server()
+        writer = StatusWriter(cast("ApiServer", server), WORKFLOWS)
+        status = DurableWorkflowStatus(epoch=1, position="1/9")
+        first = await writer.save(document({}), status)
+        other = document({})
+        other["metadata"]["uid"] = "another"
+        await writer.save(other, status)
+        assert first is not None
+        assert await writer.save(first, status) is not None
 
     asyncio.run(story())

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,7 @@ class CredentialReader:
         """Certificates are written to files in `folder`, since the S3 client wants a path."""
         self._api = api
         self._folder = folder
-        self._known: dict[tuple[Resource, Key], tuple[float, Document | None]] = {}
+        self._known: OrderedDict[tuple[Resource, Key], tuple[float, Document | None]] = OrderedDict()
 
     async def read(self, store: ObjectStore) -> Credentials:
         """What the store names. Raises ApiError."""
@@ -67,8 +68,12 @@ class CredentialReader:
         return Credentials(_values(secret), path, f"{secret['metadata']['uid']}/{digest}/{version}", documents)
 
     def keep(self, resource: Resource, key: Key, document: Document | None) -> None:
-        """This is how it is now."""
-        self._known[resource, key] = (asyncio.get_running_loop().time(), document)
+        """This is how it is now. What was read longer ago than it counts is forgotten."""
+        now = asyncio.get_running_loop().time()
+        self._known[resource, key] = (now, document)
+        self._known.move_to_end((resource, key))
+        while now - next(iter(self._known.values()))[0] >= _FRESH_SECONDS:
+            self._known.popitem(last=False)
 
     async def _get(self, resource: Resource, key: Key) -> Document | None:
         now = asyncio.get_running_loop().time()

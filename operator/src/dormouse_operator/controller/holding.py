@@ -23,6 +23,7 @@ from dormouse_operator.controller.resources import (
     STORES,
     WORKFLOWS,
     Document,
+    Key,
     key_of,
 )
 from dormouse_operator.controller.store_status import StoreStatuses, read_store
@@ -53,6 +54,8 @@ class StoreHolder:
         self._events = events
         self._told: set[str] = set()
         self._left: set[str] = set()
+        self._held: dict[Key, ObjectStore] = {}
+        """As each was when it was held: who takes its finalizer away takes its own record of what it holds."""
         self._lock = asyncio.Lock()
 
     async def look_after(self, document: Document, store: ObjectStore, credentials: Credentials) -> None:
@@ -60,6 +63,7 @@ class StoreHolder:
         async with self._lock:
             if names := self._users(store):
                 await self._hold(document, store, credentials, names)
+                await self._replace(key_of(document))
             elif holding.is_held(document) or store.status.holds:
                 await self._let_go(document, store)
 
@@ -72,7 +76,10 @@ class StoreHolder:
         self._left.add(workflow["metadata"]["uid"])
         async with self._lock:
             document = self._world.stores.get(store_of(workflow))
-            if document is None or not holding.is_held(document):
+            if document is None:
+                await self._let_go_of_lost(store_of(workflow))
+                return
+            if not holding.is_held(document):
                 return
             try:
                 store = read_store(document)
@@ -81,6 +88,15 @@ class StoreHolder:
                 return
             if not self._users(store):
                 await self._let_go(document, store)
+
+    async def lost(self, key: Key) -> None:
+        """There is no such store any more. If it was held, it went by force, and what it held stays for its workflows.
+
+        Raises:
+            ApiError: it is to be told again.
+        """
+        async with self._lock:
+            await self._let_go_of_lost(key)
 
     def _users(self, store: ObjectStore) -> tuple[str, ...]:
         named = self._world.workflows_of((store.metadata.namespace, store.metadata.name))
@@ -120,10 +136,7 @@ class StoreHolder:
             await self._events.tell(held, EmitEvent("Warning", "DeletionWaits", holding.waiting(names)))
 
     async def _let_go(self, document: Document, store: ObjectStore) -> None:
-        namespace = store.metadata.namespace
-        # That the cache lacks a workflow is no evidence.
-        listed, version = await self._api.list(WORKFLOWS, namespace)
-        self._world.relist(WORKFLOWS, listed, version, lambda each: each["metadata"]["namespace"] == namespace)
+        await self._list_workflows(store.metadata.namespace)
         if self._users(store):
             return
         saved = await self._statuses.judge(document, store, {"InUse": holding.usage(store, ())})
@@ -132,10 +145,39 @@ class StoreHolder:
             await self._release(store, each)
         document, _ = await self._record(document, read_store(document), ())
         made = await set_finalizer(self._api, STORES, document, IN_USE_FINALIZER, is_held=False)
+        self._held.pop(key_of(document), None)
         if is_gone(made):
             self._world.drop(STORES, made)
         else:
             self._world.put(STORES, made)
+
+    async def _replace(self, key: Key) -> None:
+        """Another one of this name has come by force: what the first one held and this one does not name goes."""
+        document, before = self._world.stores.get(key), self._held.get(key)
+        if document is None or not holding.is_held(document):
+            return
+        store = read_store(document)
+        if before is not None and before.metadata.uid != store.metadata.uid:
+            for each in holding.superfluous(before, (store, *self._others(store)), is_used=False):
+                await self._release(store, each)
+        self._held[key] = store
+
+    async def _let_go_of_lost(self, key: Key) -> None:
+        store = self._held.get(key)
+        if store is None:
+            return
+        await self._list_workflows(store.metadata.namespace)
+        gone = replace(store, metadata=replace(store.metadata, deletion_timestamp="by force"))
+        if self._users(gone):
+            return
+        for each in holding.superfluous(store, self._others(store), is_used=False):
+            await self._release(store, each)
+        del self._held[key]
+
+    async def _list_workflows(self, namespace: str) -> None:
+        """That the cache lacks a workflow is no evidence."""
+        listed, version = await self._api.list(WORKFLOWS, namespace)
+        self._world.relist(WORKFLOWS, listed, version, lambda each: each["metadata"]["namespace"] == namespace)
 
     async def _mark_store(self, document: Document) -> Document:
         if holding.is_held(document) or document["metadata"].get("deletionTimestamp"):
@@ -176,6 +218,7 @@ class StoreHolder:
             made = await set_finalizer(self._api, resource, found, IN_USE_FINALIZER, is_held=False)
         except NotFound:
             return
+        self._told.discard(made["metadata"]["uid"])
         self._credentials.keep(resource, key, None if is_gone(made) else made)
 
     def _others(self, store: ObjectStore) -> Iterable[ObjectStore]:

@@ -202,7 +202,6 @@ class Reconciler:
         try:
             saved = await self._statuses.save(document, planned.status)
         except NotFound:
-            self._statuses.forget(document["metadata"]["uid"])
             self._world.drop(WORKFLOWS, document)
             return False
         except Conflict:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import msgspec
 
 from dormouse_operator.controller.api_server import ApiServer
 from dormouse_operator.controller.resources import Document, Resource, key_of, version_of
+
+_REMEMBERED = 10_000
+"""Of more objects than that, some are written once more."""
 
 
 def status_patch(document: Document, status: msgspec.Struct) -> Document | None:
@@ -34,7 +38,7 @@ class StatusWriter:
         """Writes the status subresource of one kind."""
         self._api = api
         self._resource = resource
-        self._sent: dict[str, tuple[int, msgspec.Struct]] = {}
+        self._sent: OrderedDict[str, tuple[int, msgspec.Struct]] = OrderedDict()
 
     async def save(self, document: Document, status: msgspec.Struct) -> Document | None:
         """The document with the new status; None when there was nothing to write. Raises ApiError."""
@@ -45,8 +49,7 @@ class StatusWriter:
         namespace, name = key_of(document)
         saved = await self._api.merge(self._resource, namespace, name, patch, "status")
         self._sent[uid] = (version_of(saved), status)
+        self._sent.move_to_end(uid)
+        if len(self._sent) > _REMEMBERED:
+            self._sent.popitem(last=False)
         return saved
-
-    def forget(self, uid: str) -> None:
-        """The object is gone."""
-        self._sent.pop(uid, None)

@@ -94,6 +94,7 @@ class StoreKeeper:
         if document is None:
             self._probed.pop(key, None)
             self._lanes.forget(key)
+            await self._holder.lost(key)
             return None
         try:
             store = read_store(document)
