@@ -23,6 +23,9 @@ class Alarms:
         self._ringing: Ringing | None = None
         self._rings_at: int | None = None
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def set(self, waiting: Alarmed) -> None:
         key = _key(waiting)
         self._waiting[key] = waiting

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
+from time import perf_counter_ns
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from dormouse.engine.clock import SECOND, Clock
 from dormouse.engine.info import attempt_context
 from dormouse.engine.payload import Failure, encode, failure_of, on_one_line
 from dormouse.engine.retry import chance_of, seconds_until_retry
+from dormouse.engine.tally import Tally
 from dormouse.engine.watch import LoopWatch
 from dormouse.errors import InvalidDefinition
 
@@ -54,6 +56,7 @@ class Attempts:
         at_once: how many run at the same time.
         threads: how many that are not async run at the same time.
         watch: looks whether they block the loop.
+        tally: counts them.
         around: wraps the running of each one's function.
     """
 
@@ -68,6 +71,7 @@ class Attempts:
         at_once: int,
         threads: int,
         watch: LoopWatch,
+        tally: Tally,
         around: Callable[[Run], Run] | None,
     ) -> None:
         self._report = report
@@ -83,10 +87,19 @@ class Attempts:
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
         self._watch = watch
+        self._tally = tally
         self._call = self._run_function if around is None else around(self._run_function)
 
     def __contains__(self, call: object) -> bool:
         return call in self._running
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def queued(self) -> int:
+        return len(self._queued)
 
     @property
     def idle(self) -> bool:
@@ -121,14 +134,18 @@ class Attempts:
 
     async def _run(self, call: ActivityCall) -> None:
         outcome: Outcome
+        tally = self._tally.attempts_of(call.activity.name)
+        began = perf_counter_ns()
         try:
             outcome = await self._outcome(call)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
+                tally.cancelled += 1
                 return
             outcome = self._raised(call, error)
         finally:
+            tally.durations.add(perf_counter_ns() - began)
             del self._running[call]
             if call in self._unkept:
                 self._unkept.pop(call).cancel()
@@ -136,6 +153,12 @@ class Attempts:
                 self._begin_queued()
             if self.idle:
                 self._rested()
+        if isinstance(outcome, Succeeded):
+            tally.succeeded += 1
+        elif outcome.retry_seconds is None:
+            tally.failed += 1
+        else:
+            tally.retried += 1
         self._report(call, outcome)
 
     def _begin_queued(self) -> None:

@@ -63,6 +63,9 @@ SELECT_PENDING_APPROVALS = (
     "WHERE closed_position IS NULL AND position > ? AND position <= ? AND (execution = ? OR ? IS NULL) "
     "ORDER BY position LIMIT ?"
 )
+_COUNT_PENDING_APPROVALS = (
+    "SELECT count(*) FROM dormouse_approval JOIN execution ON key = execution WHERE closed_position IS NULL"
+)
 _INSERT_EXECUTION = (
     "INSERT INTO execution (key, id, workflow, status, seed, request, idempotency_key, started_at, app_version, "
     "parent, parent_command) VALUES (?, ?, ?, 'Open', ?, ?, ?, ?, ?, ?, ?)"
@@ -232,10 +235,11 @@ class Database:
     def dormant(self) -> Iterator[Dormant]:
         """The open ones that only wait."""
         found = self._reader.execute(
-            "SELECT key, asleep_position, asleep_until FROM execution "
+            "SELECT key, workflow, asleep_position, asleep_until FROM execution "
             "WHERE status IN ('Open', 'Blocked') AND waiting IS NOT NULL ORDER BY key"
         )
-        return (Dormant(*row) for row in found)
+        # There may be very many, of few workflows.
+        return (Dormant(key, sys.intern(workflow), *rest) for key, workflow, *rest in found)
 
     def waits_for(self, key: int) -> list[Waiting]:
         """What a dormant one waits for."""
@@ -294,6 +298,16 @@ class Database:
         """Position, execution's id and workflow of the pending requests for approval, the oldest first."""
         values = (after, up_to, execution, execution, limit)
         return self._reader.execute(SELECT_PENDING_APPROVALS, values).fetchall()
+
+    def count_approvals(self) -> int:
+        """How many requests for approval are pending."""
+        (count,) = self._reader.execute(_COUNT_PENDING_APPROVALS).fetchone()
+        return int(count)
+
+    def sizes(self) -> tuple[int, int]:
+        """The bytes of the file and of its WAL."""
+        wal = self._path.with_name(f"{self._path.name}-wal")
+        return self._path.stat().st_size, wal.stat().st_size if wal.exists() else 0
 
     def heartbeats(self) -> dict[tuple[int, int], bytes]:
         """What the attempts have last said, by execution and number of the call."""

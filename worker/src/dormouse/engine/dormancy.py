@@ -117,7 +117,7 @@ class Dormancy:
         for one in timers:
             alarms.clear(one)
         due = min((one.due for one in timers if one.due is not None), default=None)
-        dormant = Dormant(execution.key, execution.log.last_position or 0, due)
+        dormant = Dormant(execution.key, execution.workflow.name, execution.log.last_position or 0, due)
         execution.dispose()
         self._registry.let_go(execution, dormant)
         self._turns.journal.batch.asleep[execution.key] = (dormant, msgspec.json.encode(waiting))

@@ -22,6 +22,7 @@ from dormouse.engine.durability import Durability, LocalOnly
 from dormouse.engine.ending import error_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.family import Family
+from dormouse.engine.figures import Figures, figures
 from dormouse.engine.guard import guard
 from dormouse.engine.handle import Handle
 from dormouse.engine.journal import Event, Kind
@@ -35,6 +36,7 @@ from dormouse.engine.registry import Registry, Running
 from dormouse.engine.requests import by_name, check_id, check_input, fingerprint
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Doing, Standing, doing, dormant_does, standing_of
+from dormouse.engine.tally import Tally
 from dormouse.engine.turns import Turns
 from dormouse.errors import (
     EngineStopped,
@@ -307,6 +309,15 @@ class Engine:
             busy_at=turns.busy_at,
             next_wake_at=turns.alarms.earliest(),
         )
+
+    def figures(self) -> Figures:
+        """How things stand, in numbers."""
+        return figures(self._registry, self._turns, self._database)
+
+    @property
+    def tally(self) -> Tally:
+        """What this life has done so far, in numbers."""
+        return self._turns.tally
 
     def who(self, does: Doing, at_most: int) -> list[Execution | Row]:
         """Open executions that do this; those in memory first."""

@@ -31,11 +31,13 @@ class Dormant(msgspec.Struct, frozen=True, eq=False, gc=False):
     """An open execution that is only in the file. Small: there may be very many.
 
     Attributes:
+        workflow: its name.
         position: of the last event of its log.
         due: when its earliest timer rings.
     """
 
     key: int
+    workflow: str
     position: int
     due: int | None
 

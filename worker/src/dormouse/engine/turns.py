@@ -28,6 +28,7 @@ from dormouse.engine.family import Family
 from dormouse.engine.happening import approval_expired, attempt_ended, timer_rang
 from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.registry import Dormant
+from dormouse.engine.tally import Tally
 from dormouse.engine.telling import tell
 from dormouse.engine.watch import LoopWatch
 from dormouse.engine.writing import Writer
@@ -65,9 +66,11 @@ class Turns:
         self._clock = clock
         self._counts = counts
         self._loop = asyncio.get_running_loop()
+        self.tally = Tally()
         self._writer = Writer(
             database,
             durability,
+            self.tally,
             all_counts=all_counts,
             counts=self._take_effect,
             free=self._written,
@@ -92,6 +95,7 @@ class Turns:
             at_once=activities_at_once,
             threads=threads,
             watch=self.watch,
+            tally=self.tally,
             around=around_attempts,
         )
         self.alarms = Alarms(clock, self._alarm_rang)
@@ -114,6 +118,10 @@ class Turns:
         """Nothing is running, nothing waits to be written or to count."""
         undone = self._arrived or self._scheduled or self._unheard
         return not undone and self._writer.idle and self.journal.batch.empty and self.attempts.idle
+
+    @property
+    def commits_waiting(self) -> int:
+        return self._writer.uncounted
 
     async def settled(self) -> None:
         """Wait until it is quiet, or nothing can be written any more."""
@@ -304,7 +312,10 @@ class Turns:
             self._writes_soon = None
 
     def _tell_who_waits(self, batch: Batch) -> None:
+        for execution in batch.opened:
+            self.tally.started[execution.workflow.name] += 1
         for execution in batch.closed:
+            self.tally.closed[execution.workflow.name, execution.status] += 1
             del self.log_ends[execution.key]
         for execution in (*batch.opened, *batch.closed, *batch.changed):
             self._counts(execution)

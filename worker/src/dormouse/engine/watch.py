@@ -34,6 +34,8 @@ class LoopWatch:
         self._answered = threading.Event()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self.stalls = 0
+        """How often it kept it waiting for longer."""
 
     def go_on(self) -> None:
         """Something runs now."""
@@ -56,6 +58,7 @@ class LoopWatch:
             except RuntimeError:  # it is closed
                 return
             if not self._answered.wait(self._seconds):
+                self.stalls += 1
                 self._tell()
                 self._answered.wait()
             self._stopped.wait(self._seconds)

@@ -7,12 +7,13 @@ import concurrent.futures
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
+from time import perf_counter_ns
 from typing import Any
 
 from dormouse.engine.database import Database
 from dormouse.engine.durability import Durability
 from dormouse.engine.journal import Batch
+from dormouse.engine.tally import Tally
 
 _Done = asyncio.Future[None] | concurrent.futures.Future[None]
 
@@ -23,6 +24,7 @@ class Writer:
     Args:
         database: the file.
         durability: when a commit counts.
+        tally: told how long it took.
         all_counts: whether what the file holds counts already.
         counts: told of each batch that counts, in their order.
         free: told when another batch can be written, and when more has begun to count.
@@ -37,6 +39,7 @@ class Writer:
         self,
         database: Database,
         durability: Durability,
+        tally: Tally,
         *,
         all_counts: bool,
         counts: Callable[[Batch], None],
@@ -47,6 +50,7 @@ class Writer:
         self.seconds = 0.0
         self._database = database
         self._durability = durability
+        self._tally = tally
         self._all_counts = all_counts
         self._counts = counts
         self._free = free
@@ -55,11 +59,17 @@ class Writer:
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="dormouse-commit")
         self._uncounted: deque[Batch] = deque()
         self._counting: asyncio.Future[None] | None = None
+        self._counting_since = 0
 
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way, and all that was written counts."""
         return not (self.busy or self._uncounted)
+
+    @property
+    def uncounted(self) -> int:
+        """How many batches are written and do not count yet."""
+        return len(self._uncounted)
 
     def write(self, batch: Batch) -> None:
         """Write a batch, as soon as the durability allows another commit."""
@@ -83,14 +93,17 @@ class Writer:
 
     def _commit(self, batch: Batch) -> None:
         self._database.write(batch)
+        self._tally.events += len(batch.events)
         self._thread.submit(self._commit_in_thread).add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._then, self._written, batch, done)
         )
 
     def _commit_in_thread(self) -> None:
-        began = perf_counter()
+        began = perf_counter_ns()
         self._database.commit()
-        self.seconds = perf_counter() - began
+        took = perf_counter_ns() - began
+        self._tally.commits.add(took)
+        self.seconds = took / 1e9
 
     def _written(self, batch: Batch) -> None:
         """It is on the disk, unless nothing of it was to be written."""
@@ -110,11 +123,13 @@ class Writer:
             if durable is None:
                 self._have_counted(covered)
             else:
+                self._counting_since = perf_counter_ns()
                 self._counting = asyncio.ensure_future(durable)
                 self._counting.add_done_callback(partial(self._then, self._durable, covered))
 
     def _durable(self, covered: int) -> None:
         self._counting = None
+        self._tally.barriers.add(perf_counter_ns() - self._counting_since)
         self._have_counted(covered)
         self._count_all()
         self._free()

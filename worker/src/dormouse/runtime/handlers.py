@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from secrets import token_hex
 
 import msgspec
@@ -50,6 +51,14 @@ async def is_ready(call: Call) -> Response:
 
 async def show_status(call: Call) -> Response:
     return json_response(200, status_view(call.epoch, call.engine.standing()))
+
+
+async def show_metrics(call: Call) -> Response:
+    engine = call.engine
+    # Only the first scrape pays for it, and the loop goes on meanwhile.
+    metrics = await asyncio.to_thread(import_module, "dormouse.runtime.metrics")
+    body, content_type = metrics.exposition(engine, call.epoch, call.request.headers.get("accept", ""))
+    return Response(200, body, content_type=content_type)
 
 
 async def show_openapi(call: Call) -> Response:  # noqa: ARG001 - the same for everybody

@@ -97,8 +97,8 @@ def _carried(body: Body, of_kind: dict[type[msgspec.Struct], Document]) -> Docum
 
 
 def _answered(answer: Answer, of_kind: dict[type[msgspec.Struct], Document]) -> Document:
-    schema = {"type": "object"} if answer.body is None else of_kind[answer.body]
-    response: Document = {"description": answer.when, "content": {"application/json": {"schema": schema}}}
+    schema = {} if answer.body is None else of_kind[answer.body]
+    response: Document = {"description": answer.when, "content": {answer.content_type: {"schema": schema}}}
     if answer.headers:
         headers = answer.headers.items()
         response["headers"] = {

@@ -53,11 +53,12 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Answer:
-    """A success: when it is given, and the type of its body; None is any object."""
+    """A success: when it is given, and the type of its body; None is anything of the content type."""
 
     when: str
     body: type[msgspec.Struct] | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,13 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        "/metrics",
+        handlers.show_metrics,
+        "The numbers of this process, for Prometheus",
+        {200: Answer("in the format that the header Accept asks for", None, content_type="text/plain")},
+    ),
+    Route(
+        "GET",
         "/openapi.json",
         handlers.show_openapi,
         "This document",
