@@ -101,8 +101,8 @@ def test_every_end_of_an_attempt_is_counted(tmp_path: Path) -> None:
     async def scenario(engine: Engine) -> Tally:
         with pytest.raises(ExecutionFailed):
             await (await engine.start(all_sorts)).result()
-        await until(lambda: engine.tally.attempts["hangs"].cancelled)
-        return engine.tally
+        await until(lambda: engine.figures().tally.attempts["hangs"].cancelled)
+        return engine.figures().tally
 
     tally = live(tmp_path, scenario)
     ends = {name: (one.succeeded, one.retried, one.failed, one.cancelled) for name, one in tally.attempts.items()}
@@ -120,13 +120,13 @@ def test_commits_and_the_wait_for_the_store_are_counted(tmp_path: Path) -> None:
         async with Engine(tmp_path / "db.sqlite", ALL, durability=SyncDurability(store)) as engine:
             starting = asyncio.ensure_future(engine.start(listens, id="one"))
             await until(lambda: engine.figures().commits_waiting)
-            assert sum(engine.tally.barriers.counts) == 0
+            assert sum(engine.figures().tally.barriers.counts) == 0
             store.open()
             await starting
             assert engine.figures().commits_waiting == 0
-            assert sum(engine.tally.barriers.counts) >= 1
-            assert sum(engine.tally.commits.counts) == 1
-            assert engine.tally.events == 1
+            assert sum(engine.figures().tally.barriers.counts) >= 1
+            assert sum(engine.figures().tally.commits.counts) == 1
+            assert engine.figures().tally.events == 1
 
     asyncio.run(run())
 

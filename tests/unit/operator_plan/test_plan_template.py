@@ -128,6 +128,14 @@ def test_the_api_asks_for_a_token_of_a_secret() -> None:
     assert secret["containers"][0]["volumeMounts"][0] in container["volumeMounts"]
 
 
+@pytest.mark.parametrize("name", ["DORMOUSE_LOG_FORMAT", "DORMOUSE_LOG_LEVEL"])
+def test_both_containers_are_told_how_to_log(name: str) -> None:
+    variable = {"name": name, "value": "json"}
+    pod = built({"spec": in_runtime(env=[variable])["spec"] | in_keeper(env=[variable])["spec"]})
+    for container in (*pod["spec"]["containers"], *pod["spec"]["initContainers"]):
+        assert variable in container["env"]
+
+
 _RUNTIME, _KEEPER = "spec.template.spec.containers[0]", "spec.template.spec.initContainers[0]"
 
 
@@ -141,6 +149,7 @@ _RUNTIME, _KEEPER = "spec.template.spec.containers[0]", "spec.template.spec.init
         (in_runtime(env=[{"name": "DORMOUSE_EPOCH", "value": "9"}]), f"{_RUNTIME}.env[0].name"),
         (in_keeper(env=[{"name": "DORMOUSE_API_TOKEN_FILE", "value": "/t"}]), f"{_KEEPER}.env[0].name"),
         (in_keeper(env=[{"name": "DORMOUSE_ENCRYPTION_KEYS", "value": "9"}]), f"{_KEEPER}.env[0].name"),
+        (in_keeper(env=[{"name": "DORMOUSE_EPOCH", "value": "9"}]), f"{_KEEPER}.env[0].name"),
         (in_runtime(env=[{"value": "9"}]), f"{_RUNTIME}.env[0].name"),
         (in_runtime(env={"A": "b"}), f"{_RUNTIME}.env"),
         (in_runtime(env=["A"]), f"{_RUNTIME}.env[0]"),

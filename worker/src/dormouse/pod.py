@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
+Word = TypeVar("Word", bound=str)
 Durability = Literal["Sync", "Async"]
 _DURABILITIES: dict[str, Durability] = {"Sync": "Sync", "Async": "Async"}
 
@@ -31,6 +32,13 @@ class Variables:
         if value is None:
             raise InvalidSettings(f"{name} is not set; the pod's spec is written by the operator, see docs/design.md")
         return value
+
+    def one_of(self, name: str, known: Sequence[Word], default: Word) -> Word:
+        value = self.text(name, default)
+        for word in known:
+            if word == value:
+                return word
+        raise InvalidSettings(f"{name} must be one of {', '.join(known)}, not {value!r}")
 
     def number(self, name: str, default: int | None = None) -> int:
         value = self.text(name, None if default is None else str(default))

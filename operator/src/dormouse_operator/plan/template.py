@@ -61,9 +61,15 @@ _VOLUME_SOURCES = (
 _OUR_VOLUMES = ("data", "tmp", "source", "store-ca", "report-token")
 _OUR_PATHS = ("/var/lib/dormouse", "/tmp", "/etc/dormouse", "/dev/termination-log")  # noqa: S108 - mount paths
 # All others of this kind are the contract between the pod and what runs in it.
+_LOGS = ("DORMOUSE_LOG_FORMAT", "DORMOUSE_LOG_LEVEL")
 _YOUR_VARIABLES = {
-    RUNTIME_CONTAINER: ("DORMOUSE_API_TOKEN_FILE", "DORMOUSE_ENCRYPTION_KEYS", "DORMOUSE_ENCRYPTION_KEYS_FILE"),
-    KEEPER_CONTAINER: (),
+    RUNTIME_CONTAINER: (
+        "DORMOUSE_API_TOKEN_FILE",
+        "DORMOUSE_ENCRYPTION_KEYS",
+        "DORMOUSE_ENCRYPTION_KEYS_FILE",
+        *_LOGS,
+    ),
+    KEEPER_CONTAINER: _LOGS,
 }
 _OUR_PORTS = (RUNTIME_PORT, KEEPER_PORT)
 # Kubernetes' own patchMergeKey of each list; every other list is replaced as a whole.

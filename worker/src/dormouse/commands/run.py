@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from dormouse.commands.verb import Verb
+from dormouse.logs import FORMATS, Format
 
 
 @click.command(cls=Verb)
@@ -25,8 +26,22 @@ from dormouse.commands.verb import Verb
     help="Only who shows a token of this file is answered. One on each line; read again when it changes.",
 )
 @click.option("--without-token", is_flag=True, help="Listen beyond this machine and answer everybody.")
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How its log is written to the standard error.",
+)
 def run(
-    module: str, database: Path | None, host: str, port: int, token_file: Path | None, *, without_token: bool
+    module: str,
+    database: Path | None,
+    host: str,
+    port: int,
+    token_file: Path | None,
+    log_format: Format,
+    *,
+    without_token: bool,
 ) -> None:
     """Run the workflows of MODULE: a Python file, or a module's name.
 
@@ -50,6 +65,7 @@ def run(
         host=host,
         port=port,
         token_file=token_file,
+        log_format=log_format,
         say=click.echo,
         codec=AesGcm.from_environment(),
     )

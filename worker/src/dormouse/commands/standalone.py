@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 
 from dormouse.engine.engine import Engine
 from dormouse.engine.sealing import Codec
+from dormouse.logs import Format, log_as
 from dormouse.runtime.access import TokenFile
 from dormouse.runtime.api import Api
 from dormouse.runtime.entrypoint import EntrypointFailed, load
@@ -38,6 +38,7 @@ class Standalone:
     host: str
     port: int
     token_file: Path | None
+    log_format: Format
     say: Callable[[str], None]
     codec: Codec | None = None
 
@@ -47,7 +48,7 @@ class Standalone:
         Raises:
             CannotRun: when the module, the file or the port do not let it.
         """
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        log_as(self.log_format)
         api = Api(_NO_EPOCH)
         try:
             api.tokens = None if self.token_file is None else TokenFile(self.token_file)

@@ -10,7 +10,7 @@ import msgspec
 
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.clock import SECOND
-from dormouse.engine.info import ActivityInfo
+from dormouse.engine.info import ActivityInfo, Whose
 from dormouse.engine.options import ActivityOptions
 from dormouse.engine.payload import encode
 
@@ -74,6 +74,11 @@ class RunningAttempt:
         call = self._call
         details = None if self._earlier is None else msgspec.json.decode(self._earlier)
         return ActivityInfo(call.execution.id, call.activity.name, call.attempt, self._key(call), details)
+
+    @property
+    def whose(self) -> Whose:
+        call = self._call
+        return Whose(call.execution.id, call.execution.workflow.name, call.activity.name, call.attempt)
 
     def beat(self, details: Any) -> None:
         """Raises CancelledError when the attempt is over, which a thread cannot know in another way."""

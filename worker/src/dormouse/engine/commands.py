@@ -15,7 +15,7 @@ from dormouse.engine.awaiting import NotAwaited
 from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Sleep
 from dormouse.engine.decision import Decision, digest_of
 from dormouse.engine.ending import ContinueAsNew
-from dormouse.engine.info import WorkflowInfo
+from dormouse.engine.info import Whose, WorkflowInfo
 from dormouse.engine.journal import Begins, Journal, Kind, Unwanted
 from dormouse.engine.log import Log
 from dormouse.engine.loop import Callback
@@ -60,6 +60,14 @@ class Commands:
     @property
     def info(self) -> WorkflowInfo:
         return WorkflowInfo(self._execution.id, self._execution.workflow.name, self._log.replaying, self._log.length)
+
+    @property
+    def replaying(self) -> bool:
+        return self._log.replaying
+
+    @property
+    def whose(self) -> Whose:
+        return Whose(self._execution.id, self._execution.workflow.name)
 
     @property
     def chance(self) -> Random:

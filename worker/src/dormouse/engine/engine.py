@@ -31,12 +31,12 @@ from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.origin import Origin
 from dormouse.engine.payload import decode_failure, encode
 from dormouse.engine.reading import Reading
+from dormouse.engine.records import know_records
 from dormouse.engine.recovery import Recovery
 from dormouse.engine.registry import Registry, Running
 from dormouse.engine.requests import by_name, check_id, check_input, fingerprint
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Doing, Standing, doing, dormant_does, standing_of
-from dormouse.engine.tally import Tally
 from dormouse.engine.turns import Turns
 from dormouse.errors import (
     EngineStopped,
@@ -114,6 +114,7 @@ class Engine:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         guard(WorkflowLoop)
+        know_records()
         self._registry = Registry()
         self._lock.take()
         try:
@@ -311,13 +312,8 @@ class Engine:
         )
 
     def figures(self) -> Figures:
-        """How things stand, in numbers."""
+        """How things stand and what was done so far, in numbers."""
         return figures(self._registry, self._turns, self._database)
-
-    @property
-    def tally(self) -> Tally:
-        """What this life has done so far, in numbers."""
-        return self._turns.tally
 
     def who(self, does: Doing, at_most: int) -> list[Execution | Row]:
         """Open executions that do this; those in memory first."""

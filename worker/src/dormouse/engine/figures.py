@@ -1,4 +1,4 @@
-"""How do things stand with an engine, in numbers? Looked up when somebody asks."""
+"""How do things stand with an engine, and what has it done, in numbers? Looked up when somebody asks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 from dormouse.engine.database import Database
 from dormouse.engine.registry import Registry
 from dormouse.engine.standing import Doing, doing, dormant_does
+from dormouse.engine.tally import Tally
 from dormouse.engine.turns import Turns
 
 
@@ -22,6 +23,7 @@ class Figures(msgspec.Struct, frozen=True):
         commits_waiting: those that do not count yet.
         approvals: requests that wait for a decision.
         loop_stalls: how often the event loop stood still so far.
+        tally: what this life has done; it goes on counting.
     """
 
     executions: Counter[tuple[str, Doing]]
@@ -33,6 +35,7 @@ class Figures(msgspec.Struct, frozen=True):
     loop_stalls: int
     database_bytes: int
     wal_bytes: int
+    tally: Tally
 
 
 def figures(registry: Registry, turns: Turns, database: Database) -> Figures:
@@ -51,4 +54,5 @@ def figures(registry: Registry, turns: Turns, database: Database) -> Figures:
         turns.watch.stalls,
         database_bytes,
         wal_bytes,
+        turns.tally,
     )

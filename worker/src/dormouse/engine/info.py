@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 from dormouse.engine.clock import to_datetime
 from dormouse.engine.loop import WorkflowLoop
@@ -59,6 +59,15 @@ class WorkflowInfo:
         return self.history_length >= _LONG_HISTORY
 
 
+class Whose(NamedTuple):
+    """Whose code it is that runs: what the attributes of a log record are called that say it."""
+
+    execution: str
+    workflow: str | None
+    activity: str | None = None
+    attempt: int | None = None
+
+
 _LONG_HISTORY = 10_000
 
 
@@ -67,6 +76,9 @@ class Attempt(Protocol):
 
     @property
     def info(self) -> ActivityInfo: ...
+
+    @property
+    def whose(self) -> Whose: ...
 
     def beat(self, details: Any) -> None: ...
 
@@ -101,6 +113,11 @@ class _DirectAttempt:
     """Nobody listens to its heartbeats."""
 
     info: ActivityInfo
+
+    @property
+    def whose(self) -> Whose:
+        info = self.info
+        return Whose(info.execution_id, None, info.activity, info.attempt)
 
     def beat(self, details: Any) -> None: ...
 

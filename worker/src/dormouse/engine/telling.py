@@ -13,9 +13,11 @@ _log = logging.getLogger("dormouse.execution")
 
 def tell(execution: Execution) -> None:
     """Say in one line what went wrong, if anything did."""
+    whose = {"execution": execution.id, "workflow": execution.workflow.name}
     if execution.failure is not None:
         level = logging.ERROR if execution.status == Status.FAILED else logging.INFO
         what = on_one_line(str(execution.failure))
-        _log.log(level, "execution %s %s: %s", execution.id, execution.status.lower(), what)
+        _log.log(level, "execution %s %s: %s", execution.id, execution.status.lower(), what, extra=whose)
     elif execution.blocked is not None:
-        _log.warning("execution %s is blocked: %s", execution.id, on_one_line(execution.blocked.message))
+        why = on_one_line(execution.blocked.message)
+        _log.warning("execution %s is blocked: %s", execution.id, why, extra=whose)

@@ -8,13 +8,13 @@ import errno
 import logging
 import os
 import signal
-import sys
 from pathlib import Path
 
 from dormouse.keeper.beginning import disk_full
 from dormouse.keeper.life import Life
 from dormouse.keeper.service import Service
 from dormouse.keeper.settings import Settings, parse
+from dormouse.logs import log_as_told
 from dormouse.pod import TERMINATION_LOG, InvalidSettings, say_farewell
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import S3
@@ -111,12 +111,8 @@ def _farewell(settings: Settings, reason: str, message: str, **facts: int | str)
 
 def main() -> int:
     """Run the keeper; the exit code."""
-    logging.basicConfig(
-        level=os.environ.get("DORMOUSE_LOG_LEVEL", "INFO"),
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
     try:
+        log_as_told(os.environ)
         settings = parse(os.environ)
     except InvalidSettings as error:
         _log.error("%s", error)

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from dormouse.logs import log_as_told
 from dormouse.pod import InvalidSettings, say_farewell
 from dormouse.runtime.ending import Ending
 from dormouse.runtime.settings import parse
@@ -15,9 +16,9 @@ from dormouse.runtime.settings import parse
 
 def main() -> int:
     """Run one life and say how it ended; the exit code is the container's."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     log = logging.getLogger("dormouse.runtime")
     try:
+        log_as_told(os.environ)
         settings = parse(os.environ)
     except InvalidSettings as error:
         log.critical("InvalidSettings: %s", error)

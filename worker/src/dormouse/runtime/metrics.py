@@ -49,8 +49,9 @@ class _EngineCollector(Collector):
         engine = self._engine
         yield InfoMetricFamily("dormouse", "The version.", {"version": version("dormouse")})
         yield GaugeMetricFamily("dormouse_epoch", "The epoch of this life; 0 without a keeper.", self._epoch)
-        yield from _of_moment(engine.figures(), engine.workflows)
-        yield from _of_life(engine.tally, engine.workflows)
+        figures = engine.figures()
+        yield from _of_moment(figures, engine.workflows)
+        yield from _of_life(figures.tally, engine.workflows)
 
 
 def _of_moment(figures: Figures, known: Iterable[str]) -> Iterator[Metric]:

@@ -1,0 +1,86 @@
+"""How are log records written by the processes that Dormouse runs? As lines for people, or as JSON for programs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from dormouse.pod import Variables
+
+Format = Literal["text", "json"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_WHOSE = ("execution", "workflow", "activity", "attempt")
+_STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+
+
+def log_as_told(environment: Mapping[str, str]) -> None:
+    """Write records as `DORMOUSE_LOG_FORMAT` and `DORMOUSE_LOG_LEVEL` say.
+
+    Raises:
+        InvalidSettings: when one of them says what is not known.
+    """
+    log_as("text")
+    variables = Variables(environment)
+    form = variables.one_of("DORMOUSE_LOG_FORMAT", FORMATS, "text")
+    level = variables.one_of("DORMOUSE_LOG_LEVEL", _LEVELS, "INFO")
+    log_as(form, level)
+
+
+def log_as(form: Format, level: str = "INFO") -> None:
+    """Write the records of this process to its standard error; the last call counts."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class TextFormatter(logging.Formatter):
+    """A line begins with moment, level and logger; one of a workflow's or an activity's code ends with whose it is."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        line = super().formatMessage(record)
+        execution = getattr(record, "execution", None)
+        if execution is None or record.name.startswith("dormouse."):  # ours say it in their words
+            return line
+        activity, attempt = getattr(record, "activity", None), getattr(record, "attempt", None)
+        return f"{line} [{execution}]" if activity is None else f"{line} [{execution} {activity} attempt {attempt}]"
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: `time`, `level`, `logger`, `message`, whose it is, `exception`, and what `extra` has added."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        document: dict[str, Any] = {
+            "time": moment.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        attributes = vars(record)
+        document |= {name: attributes[name] for name in _WHOSE if name in attributes}
+        if record.exc_info:
+            document["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            document["stack"] = self.formatStack(record.stack_info)
+        for name, value in attributes.items():
+            if name not in _STANDARD:
+                document.setdefault(name, value)
+        return _encode(document)
+
+
+_json_encode: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _encode(document: dict[str, Any]) -> str:
+    try:
+        return _json_encode(document).decode()
+    except (TypeError, ValueError, UnicodeError):  # what JSON cannot say, such as half a surrogate
+        return _json_encode({name: ascii(value) for name, value in document.items()}).decode()
