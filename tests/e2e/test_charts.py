@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -97,7 +98,22 @@ def test_a_store_is_made_in_each_served_namespace_and_its_port_is_open() -> None
     assert set(stores) == {"team-a/default", "team-b/default"}
     (policy,) = of_kind("NetworkPolicy", documents).values()
     ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
-    assert ports == {53, 443, 6443, 9000}
+    assert ports == {53, 5353, 443, 6443, 8443, 16443, 9000}
+
+
+@pytest.mark.parametrize("release", ["a.b", "456", "1.2-x", "dormouse", f"{'long-' * 10}end", f"x.{'9' * 47}-dot"])
+def test_a_release_of_any_name_has_objects_with_names_that_kubernetes_takes(release: str) -> None:
+    text = helm("template", release, str(CHART), "--namespace=dormouse", "--set=namespaces={team}")
+    documents = [each for each in yaml.safe_load_all(text) if each]
+    for kind, pattern in (("Service", r"[a-z]([-a-z0-9]*[a-z0-9])?"), ("Deployment", r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")):
+        (name,) = (each["metadata"]["name"] for each in documents if each["kind"] == kind)
+        assert re.fullmatch(pattern, name)
+        assert len(name) <= 63
+    (deployment,) = of_kind("Deployment", documents).values()
+    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    (url,) = (each.partition("=")[2] for each in arguments if each.startswith("--reports-url="))
+    (service,) = of_kind("Service", documents)
+    assert url == f"http://{service.lstrip('/')}.dormouse.svc:8082"
 
 
 def test_names_that_look_like_numbers_stay_names() -> None:

@@ -1,10 +1,12 @@
 {{/* What may the operator and workflows both reach? */}}
 
 {{- define "dormouse.egressToNames" -}}
-# Names: from any server of names, since a node's own cache of them is no pod.
+# Names: from any server of names, since a node's own cache of them is no pod. OpenShift's pods of it have 5353.
 - ports:
     - {port: 53, protocol: UDP}
     - {port: 53, protocol: TCP}
+    - {port: 5353, protocol: UDP}
+    - {port: 5353, protocol: TCP}
 {{- end -}}
 
 {{- define "dormouse.egressToStores" -}}

@@ -1,8 +1,11 @@
 {{/* What are this release's objects called, and by which labels are they found? */}}
 
+{{/* A release may be called a.b or 1; a Service may not. */}}
 {{- define "dormouse.base" -}}
-{{- $base := .Release.Name -}}
-{{- if not (contains "dormouse" $base) -}}
+{{- $base := .Release.Name | replace "." "-" -}}
+{{- if regexMatch "^[0-9]" $base -}}
+{{- $base = printf "dormouse-%s" $base -}}
+{{- else if not (contains "dormouse" $base) -}}
 {{- $base = printf "%s-dormouse" $base -}}
 {{- end -}}
 {{- $base | trunc 50 | trimSuffix "-" -}}
