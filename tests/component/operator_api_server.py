@@ -213,6 +213,8 @@ class ApiServer:
         if plural == "tokenreviews":
             known = self.tokens.get(body["spec"]["token"], {"authenticated": False})
             return web.json_response({**body, "status": known}, status=201)
+        if (refused := self._owners_refused(plural, {}, body)) is not None:
+            return refused
         if (plural, namespace, body["metadata"]["name"]) in self.objects:
             return error(409, f'{plural} "{body["metadata"]["name"]}" already exists')
         return web.json_response(await self.put(plural, body), status=201)
@@ -222,6 +224,8 @@ class ApiServer:
     ) -> web.Response:
         made = _merged(self.objects[key], body) if is_patch else body
         known = self.objects[key]
+        if (refused := self._owners_refused(key[0], known, made)) is not None:
+            return refused
         finalizers = [set(each["metadata"].get("finalizers") or ()) for each in (known, made)]
         if known["metadata"].get("deletionTimestamp") and not finalizers[1] <= finalizers[0]:
             return error(422, "no new finalizers can be added if the object is being deleted")
@@ -233,6 +237,19 @@ class ApiServer:
             await self._write("DELETED", key, made)
             return web.json_response(made)
         return web.json_response(await self.put(key[0], made))
+
+    def _owners_refused(self, plural: str, known: Document, made: Document) -> web.Response | None:
+        """As the admission plugin OwnerReferencesPermissionEnforcement does, which some clusters have."""
+        before, owners = (each.get("metadata", {}).get("ownerReferences") or [] for each in (known, made))
+        if before == owners:
+            return None
+        needed = {Grant("durableworkflows/finalizers", "update")} if any(map(_blocks, owners)) else set()
+        if known:
+            needed.add(Grant(plural, "delete"))
+        self.used |= needed
+        if needed <= self.grants:
+            return None
+        return error(403, "cannot set blockOwnerDeletion, or change the owners of an object that you cannot delete")
 
     async def _delete(self, key: tuple[str, str, str], body: Document) -> web.Response:
         document = copy.deepcopy(self.objects[key])
@@ -297,6 +314,10 @@ def error(status: int, message: str, **details: Any) -> web.Response:
 
 async def _send(response: web.StreamResponse, kind: str, document: Document) -> None:
     await response.write(json.dumps({"type": kind, "object": document}).encode() + b"\n")
+
+
+def _blocks(owner: Document) -> bool:
+    return owner.get("kind") == "DurableWorkflow" and bool(owner.get("blockOwnerDeletion"))
 
 
 def _selected(document: Document, namespace: str | None, request: web.Request) -> bool:

@@ -74,6 +74,14 @@ class Fleet:
 
     # What a person sees.
 
+    def source(self) -> Document:
+        """The ConfigMap with the inline source of the workflow that there is now."""
+        return self.server.get("configmaps", f"report-source-{self.uid()[:8]}")
+
+    def uid(self, name: str = "report") -> str:
+        uid: str = self.server.get("durableworkflows", name)["metadata"]["uid"]
+        return uid
+
     async def phase(self, phase: str) -> None:
         await self.server.until(lambda: self.status().get("phase") == phase)
 

@@ -26,7 +26,7 @@ def test_an_applied_workflow_gets_a_pod_and_shows_that_it_runs(tell: Tell) -> No
             assert made.condition("Ready")["status"] == "True"
             (owner,) = made.server.get("pods", "report-e1")["metadata"]["ownerReferences"]
             assert (owner["name"], owner["controller"]) == ("report", True)
-            assert made.server.get("configmaps", "report-source")["data"] == {"pipeline.py": "print('hello')\n"}
+            assert made.source()["data"] == {"pipeline.py": "print('hello')\n"}
             await made.server.until(lambda: "PodCreated" in made.reasons())
 
     tell(story)
@@ -85,7 +85,7 @@ def test_a_changed_spec_replaces_the_pod_through_a_seal(tell: Tell) -> None:
             await made.server.remove("pods", "report-e1")
             await made.runs("report-e2")
             await made.phase("Running")
-            assert made.server.get("configmaps", "report-source")["data"] == {"pipeline.py": "print('changed')\n"}
+            assert made.source()["data"] == {"pipeline.py": "print('changed')\n"}
             assert made.status()["lastSeal"] == {"epoch": 1, "reason": "Stopped"}
 
     tell(story)
@@ -107,17 +107,32 @@ def test_nothing_is_written_once_everything_is_said(tell: Tell) -> None:
 
 def test_a_config_map_of_somebody_else_is_not_replaced(tell: Tell) -> None:
     async def story(made: Fleet) -> None:
-        theirs: Document = {"metadata": {"name": "report-source", "namespace": "team"}, "data": {"a": "b"}}
+        await made.apply()
+        name = f"report-source-{made.uid()[:8]}"
+        theirs: Document = {"metadata": {"name": name, "namespace": "team"}, "data": {"a": "b"}}
         await made.server.put("configmaps", theirs)
         async with made.operator():
             await made.apply_store()
-            await made.apply()
             await made.server.until(lambda: made.status().get("lastFailure", {}).get("reason") == "PodRefused")
-            assert made.server.get("configmaps", "report-source")["data"] == {"a": "b"}
+            assert made.source()["data"] == {"a": "b"}
             assert made.server.names("pods") == []
             assert "rename or delete it" in made.status()["lastFailure"]["message"]
-            await made.server.remove("configmaps", "report-source")
+            await made.server.remove("configmaps", name)
             await made.server.until(lambda: bool(made.live_pods()))
+
+    tell(story)
+
+
+def test_the_source_of_a_deleted_workflow_does_not_stand_in_the_way_of_the_next_of_its_name(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await made.running()
+            await made.server.remove("pods", "report-e1")
+            await made.server.remove("durableworkflows", "report")  # and no garbage collector has come by yet
+            await made.apply(adoptionPolicy="Released", source={"inline": "print('another')\n"})
+            await made.server.until(lambda: bool(made.live_pods()))
+            assert made.source()["data"] == {"pipeline.py": "print('another')\n"}
+            assert len(made.server.names("configmaps")) == 2
 
     tell(story)
 

@@ -184,10 +184,10 @@ def test_an_input_that_does_not_fit_an_environment_is_refused_with_the_remedy() 
 def test_an_inline_source_becomes_a_module_in_a_config_map() -> None:
     config_map = build_source(workflow())
     assert config_map is not None
-    assert config_map["metadata"]["name"] == "report-source"
+    assert config_map["metadata"]["name"] == f"report-source-{UID[:8]}"
     assert config_map["data"] == {"pipeline.py": "print('hello')\n"}
     pod = built()
-    assert {"name": "source", "configMap": {"name": "report-source"}} in pod["spec"]["volumes"]
+    assert {"name": "source", "configMap": {"name": f"report-source-{UID[:8]}"}} in pod["spec"]["volumes"]
     mount = {"name": "source", "mountPath": "/etc/dormouse/source", "readOnly": True}
     assert mount in runtime_of(pod)["volumeMounts"]
     assert mount not in keeper_of(pod)["volumeMounts"]

@@ -11,7 +11,6 @@ from dormouse_operator.controller.resources import (
     Document,
     controller_of,
     key_of,
-    owner_of,
 )
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import FINALIZER, ApplyConfigMap, CreatePod, DeletePod
@@ -56,22 +55,18 @@ class Actor:
             self._world.put(WORKFLOWS, made)
 
     async def apply_config_map(self, action: ApplyConfigMap) -> None:
-        """Create or replace; Refused when one of that name belongs to somebody else.
-
-        One of a deleted DurableWorkflow of the same name is taken over: its garbage collector may be slow.
-        """
+        """Create or replace; Refused when one of that name belongs to somebody else."""
         wanted = action.manifest
         try:
             found = await self._api.get(CONFIG_MAPS, *key_of(wanted))
         except NotFound:
             await self._api.create(CONFIG_MAPS, wanted)
             return
-        if owner_of(found) != owner_of(wanted):
+        if controller_of(found) != controller_of(wanted):
             raise Refused(
                 f"the ConfigMap `{found['metadata']['name']}` would hold the source, but it is not this "
                 "DurableWorkflow's; rename or delete it"
             )
-        is_ours = controller_of(found) == controller_of(wanted)
-        if not is_ours or found.get("data") != wanted["data"] or found.get("binaryData"):
+        if found.get("data") != wanted["data"] or found.get("binaryData"):
             version = {"resourceVersion": found["metadata"]["resourceVersion"]}
             await self._api.replace(CONFIG_MAPS, {**wanted, "metadata": {**wanted["metadata"], **version}})

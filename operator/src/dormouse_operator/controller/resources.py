@@ -59,13 +59,6 @@ def controller_of(document: Document) -> str:
     return next((str(owner.get("uid", "")) for owner in owners if owner.get("controller")), "")
 
 
-def owner_of(document: Document) -> tuple[str, str]:
-    """Kind and name of the object that controls this one; empty without one."""
-    owners = document["metadata"].get("ownerReferences") or ()
-    found = ((owner.get("kind", ""), owner.get("name", "")) for owner in owners if owner.get("controller"))
-    return next(found, ("", ""))
-
-
 def version_of(document: Document) -> int:
     """The resourceVersion as the number that it is since Kubernetes 1.35 by contract, and with etcd always was."""
     found = str((document.get("metadata") or {}).get("resourceVersion") or "")

@@ -33,6 +33,6 @@ def pod_name(name: str, epoch: int) -> str:
     return f"{name}-e{epoch}"
 
 
-def source_name(name: str) -> str:
-    """The ConfigMap that holds an inline source."""
-    return f"{name}-source"
+def source_name(name: str, uid: str) -> str:
+    """The ConfigMap that holds an inline source: not that of an older object of the name, which goes when it goes."""
+    return f"{name}-source-{uid[:8]}"

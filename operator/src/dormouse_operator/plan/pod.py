@@ -114,7 +114,7 @@ def build_source(dwf: DurableWorkflow) -> dict[str, Any] | None:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": source_name(dwf.metadata.name),
+            "name": source_name(dwf.metadata.name, dwf.metadata.uid),
             "namespace": dwf.metadata.namespace,
             "labels": _labels(dwf),
             "ownerReferences": [_owner(dwf)],
@@ -285,7 +285,7 @@ def _volumes(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = [{"name": "data", "emptyDir": data}, {"name": "tmp", "emptyDir": {}}]
     if (source := dwf.spec.source) is not None:
         reference = source.config_map_ref
-        name = reference.name if reference is not None else source_name(dwf.metadata.name)
+        name = reference.name if reference is not None else source_name(dwf.metadata.name, dwf.metadata.uid)
         volumes.append({"name": "source", "configMap": {"name": name}})
     if store.spec.ca_bundle is not None:
         bundle = store.spec.ca_bundle.config_map_ref
