@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -135,6 +136,49 @@ def test_an_api_server_that_reviews_no_token_is_no_reason_to_give_up(tell: Tell)
             with made.server.fault(fault):
                 assert (await post(port, about(pod)))[:2] == (503, "NotReviewed")
             assert (await post(port, about(pod)))[0] == 204
+
+    tell(story)
+
+
+def test_more_reports_than_can_be_taken_at_once_are_told_to_come_again(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dormouse_operator.controller.reports._AT_ONCE", 1)
+
+    async def story(made: Fleet) -> None:
+        is_asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def fault(request: web.Request) -> web.Response | None:
+            if "tokenreviews" in request.path:
+                is_asked.set()
+                await go_on.wait()
+            return None
+
+        async with made.operator(**listening(port := free_port())):
+            pod = await planned(made)
+            with made.server.fault(fault):
+                first = asyncio.create_task(post(port, about(pod)))
+                await is_asked.wait()
+                assert (await post(port, about(pod)))[:2] == (503, "Busy")
+                go_on.set()
+                assert (await first)[0] == 204
+
+    tell(story)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dormouse_operator.controller.reports._SENDING_SECONDS", 0.05)
+
+    async def story(made: Fleet) -> None:
+        async with made.operator(**listening(port := free_port())):
+            await planned(made)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = (
+                f"POST /v1/reports HTTP/1.1\r\nHost: it\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 9\r\n\r\n"
+            )
+            writer.write(head.encode())
+            assert await reader.readline() == b"HTTP/1.1 408 Request Timeout\r\n"
+            writer.close()
 
     tell(story)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, cast
 
 import pytest
 
 from dormouse.keeper.report import Report
-from dormouse_operator.controller.reports_sender import Sender, objection, sender_of
+from dormouse_operator.controller.api_server import ApiServer
+from dormouse_operator.controller.reports_sender import Sender, Senders, TooManyTokens, objection, sender_of
+from dormouse_operator.controller.resources import Resource
 
 SENDER = Sender("team", "report-e3", "pod-uid")
 POD: dict[str, Any] = {
@@ -76,3 +79,32 @@ def test_a_pod_that_no_workflow_owns_may_not_report() -> None:
     assert "name is report, not None" in objection(
         report(), SENDER, {"metadata": {**POD["metadata"], "ownerReferences": []}}
     )
+
+
+class BusyServer:
+    """An API server that reviews tokens when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go_on = asyncio.Event()
+
+    async def create(self, resource: Resource, review: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - as there
+        self.asked += 1
+        await self.go_on.wait()
+        return reviewed()
+
+
+def test_so_many_tokens_wait_to_be_reviewed_and_no_more() -> None:
+    async def story() -> None:
+        server = BusyServer()
+        senders = Senders(cast("ApiServer", server))
+        first = [asyncio.create_task(senders.identify(f"token-{number}")) for number in range(8 + 64)]
+        await asyncio.sleep(0)
+        assert server.asked == 8
+        with pytest.raises(TooManyTokens, match="64 other tokens wait"):
+            await senders.identify("one more")
+        server.go_on.set()
+        assert await asyncio.gather(*first) == [SENDER] * 72
+        assert await senders.identify("one more") == SENDER
+
+    asyncio.run(story())

@@ -15,13 +15,15 @@ from aiohttp import web
 from dormouse.keeper.report import LARGEST_REPORT_BYTES, Report
 from dormouse_operator.controller.api_server import ApiError
 from dormouse_operator.controller.reports_inbox import Inbox
-from dormouse_operator.controller.reports_sender import Sender, Senders, objection
+from dormouse_operator.controller.reports_sender import Sender, Senders, TooManyTokens, objection
 from dormouse_operator.controller.resources import WORKFLOWS, Document
 from dormouse_operator.controller.world import World
 
 PATH = "/v1/reports"
 _SAVING_SECONDS = 10.0
 _PAUSE_SECONDS = 1.0
+_SENDING_SECONDS = 5.0
+_AT_ONCE = 256
 _REMEMBERED_PODS = 10_000
 
 
@@ -43,6 +45,7 @@ class ReportsServer:
         self._senders = senders
         self._inbox = inbox
         self._posted_at: OrderedDict[str, float] = OrderedDict()
+        self._answering = 0
         application = web.Application(client_max_size=LARGEST_REPORT_BYTES)
         application.router.add_post(PATH, self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
@@ -57,19 +60,24 @@ class ReportsServer:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
+        self._answering += 1
         try:
             await self._take(request)
         except Refusal as refusal:
             told = {"error": {"reason": refusal.reason, "message": str(refusal)}}
             headers = {"Retry-After": "1"} if refusal.status in (429, 503) else {}
             return web.json_response(told, status=refusal.status, headers=headers)
+        finally:
+            self._answering -= 1
         return web.Response(status=204)
 
     async def _take(self, request: web.Request) -> None:
         if not self._inbox.is_open:
             raise Refusal(503, "NotTheLeader", "this replica does not lead; ask again, on a new connection")
+        if self._answering > _AT_ONCE:
+            raise Refusal(503, "Busy", f"{_AT_ONCE} other reports are being taken; report again")
         sender = await self._identify(request)
-        report = _parse(await request.read())
+        report = _parse(await _body(request))
         pod = self._world.pods.get((sender.namespace, sender.pod))
         if pod is None or pod["metadata"].get("uid") != sender.pod_uid:
             raise Refusal(404, "UnknownPod", f"the operator does not see pod {sender.pod} of {sender.namespace} yet")
@@ -84,6 +92,8 @@ class ReportsServer:
             raise Refusal(401, "NoToken", "a report needs the header `Authorization: Bearer TOKEN`")
         try:
             sender = await self._senders.identify(token)
+        except TooManyTokens as busy:
+            raise Refusal(503, "Busy", str(busy)) from busy
         except ApiError as failed:
             raise Refusal(503, "NotReviewed", f"the API server did not review the token: {failed}") from failed
         if sender is None:
@@ -107,6 +117,14 @@ class ReportsServer:
         await asyncio.wait({saving}, timeout=_SAVING_SECONDS)
         if not saving.done() or saving.cancelled():
             raise Refusal(503, "NotSaved", "the status was not written; report again")
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(_SENDING_SECONDS):
+            return await request.read()
+    except TimeoutError as late:
+        raise Refusal(408, "TooSlow", f"the body was not there within {_SENDING_SECONDS:g} s") from late
 
 
 def _parse(body: bytes) -> Report:

@@ -19,9 +19,15 @@ from dormouse_operator.plan import EPOCH_LABEL, REPORTS_AUDIENCE
 _REMEMBERED_SECONDS = 60.0
 _REMEMBERED = 10_000
 _REVIEWS_AT_ONCE = 8
+_WAITING_FOR_REVIEW = 64
+"""Any pod of the cluster may send any number of wrong tokens: what waits for the API server has a bound."""
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 _SERVICE_ACCOUNT = "system:serviceaccount:"
+
+
+class TooManyTokens(Exception):
+    """So many tokens wait to be reviewed that another one has to come again."""
 
 
 @dataclass(frozen=True)
@@ -71,25 +77,35 @@ class Senders:
         self._api = api
         self._known: OrderedDict[bytes, tuple[float, Sender | None]] = OrderedDict()
         self._asking = asyncio.Semaphore(_REVIEWS_AT_ONCE)
+        self._waiting = 0
 
     async def identify(self, token: str) -> Sender | None:
-        """None for a token that no pod has for reports. Raises ApiError."""
+        """None for a token that no pod has for reports. Raises ApiError or TooManyTokens."""
         digest = hashlib.sha256(token.encode()).digest()
         if (known := self._fresh(digest)) is not None:
             return known[1]
-        async with self._asking:
-            review = {
-                "apiVersion": "authentication.k8s.io/v1",
-                "kind": "TokenReview",
-                "metadata": {},
-                "spec": {"token": token, "audiences": [REPORTS_AUDIENCE]},
-            }
-            sender = sender_of(await self._api.create(TOKEN_REVIEWS, review))
+        if self._waiting >= _REVIEWS_AT_ONCE + _WAITING_FOR_REVIEW:
+            raise TooManyTokens(f"{_WAITING_FOR_REVIEW} other tokens wait to be reviewed; report again")
+        self._waiting += 1
+        try:
+            sender = await self._review(token)
+        finally:
+            self._waiting -= 1
         self._known[digest] = (_clock(), sender)
         self._known.move_to_end(digest)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return sender
+
+    async def _review(self, token: str) -> Sender | None:
+        review = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "metadata": {},
+            "spec": {"token": token, "audiences": [REPORTS_AUDIENCE]},
+        }
+        async with self._asking:
+            return sender_of(await self._api.create(TOKEN_REVIEWS, review))
 
     def _fresh(self, digest: bytes) -> tuple[float, Sender | None] | None:
         known = self._known.get(digest)
