@@ -74,6 +74,21 @@ def test_the_event_of_a_block_is_told_once() -> None:
     assert not any(isinstance(action, EmitEvent) for action in running(dwf, report(STUCK)).actions)
 
 
+def test_the_same_reason_in_other_words_is_no_other_event() -> None:
+    first = running(workflow(epoch=1), report(STUCK))
+    dwf = with_status(workflow(epoch=1), first.status)
+    varied = RuntimeStatus(
+        executions=STUCK.executions, blocked=(BlockedExecution("main", "NonDeterministic", "line 5"),)
+    )
+    made = running(dwf, report(varied))
+    assert condition(made, "Blocked")[2] != condition(first, "Blocked")[2]
+    assert not any(isinstance(action, EmitEvent) for action in made.actions)
+    other = RuntimeStatus(executions=STUCK.executions, blocked=(BlockedExecution("main", "NotAwaited", "line 5"),))
+    assert [action.reason for action in running(dwf, report(other)).actions if isinstance(action, EmitEvent)] == [
+        "Blocked"
+    ]
+
+
 def test_nothing_blocked_is_told_too() -> None:
     assert condition(running(workflow(epoch=1), report()), "Blocked")[:2] == ("False", "NothingBlocked")
 

@@ -149,6 +149,8 @@ def test_an_event_is_told_once() -> None:
     first = planned(dwf, troubled)
     assert EmitEvent("Warning", "StoreDenied", "403") in first.actions
     assert planned(with_status(dwf, first.status), troubled).actions == ()
+    in_other_words = pod(workflow(), keeper_said={"reason": "StoreDenied", "message": "403 again"})
+    assert planned(with_status(dwf, first.status), in_other_words).actions == ()
 
 
 # A life that has to end.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NamespaceEnds, NotFound
@@ -14,6 +16,9 @@ from dormouse_operator.plan import EmitEvent
 _REMEMBERED = 4096
 _LONGEST_MESSAGE = 1024
 _LONGEST_NAME = 236
+_AT_ONCE = 25
+_ONE_MORE_SECONDS = 300.0
+"""As client-go does: what an object has to tell at once, and how soon it may tell one more thing after that."""
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +54,19 @@ def event_document(about: Document, told: EmitEvent, instance: str, now: str) ->
 class EventTeller:
     """An Event that cannot be told is logged: no step fails for it."""
 
-    def __init__(self, api: ApiServer, instance: str) -> None:
+    def __init__(self, api: ApiServer, instance: str, clock: Callable[[], float] = time.monotonic) -> None:
         """`instance` is this operator's own name."""
         self._api = api
         self._instance = instance
+        self._clock = clock
+        self._budgets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._counts: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     async def tell(self, about: Document, told: EmitEvent) -> None:
-        """Say it, or count it up."""
+        """Say it, or count it up, unless this object has said too much lately."""
+        if not self._may_tell(about["metadata"]["uid"]):
+            log.debug("%s had too much to tell: %s: %s", about["metadata"]["name"], told.reason, told.message)
+            return
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         document = event_document(about, told, self._instance, now)
         key = (document["metadata"]["namespace"], document["metadata"]["name"])
@@ -72,6 +82,17 @@ class EventTeller:
         self._counts.move_to_end(key)
         if len(self._counts) > _REMEMBERED:
             self._counts.popitem(last=False)
+
+    def _may_tell(self, uid: str) -> bool:
+        now = self._clock()
+        left, since = self._budgets.get(uid, (float(_AT_ONCE), now))
+        left = min(float(_AT_ONCE), left + (now - since) / _ONE_MORE_SECONDS)
+        may_tell = left >= 1
+        self._budgets[uid] = (left - 1 if may_tell else left, now)
+        self._budgets.move_to_end(uid)
+        if len(self._budgets) > _REMEMBERED:
+            self._budgets.popitem(last=False)
+        return may_tell
 
     async def _say(self, document: Document, key: tuple[str, str], now: str) -> int:
         known = self._counts.get(key)

@@ -57,18 +57,20 @@ def events(old: DurableWorkflowStatus, new: DurableWorkflowStatus, step: Step) -
             EmitEvent("Normal", "Adopted", f"goes on with what workflow {former.uid} left at epoch {former.epoch}")
         )
     stalled, before = new.condition("Stalled"), old.condition("Stalled")
-    if stalled is not None and stalled.status == "True" and _said(stalled) != _said(before):
+    if stalled is not None and _is_news(stalled, before):
         told.append(EmitEvent("Warning", stalled.reason, stalled.message))
     hindered, before = new.condition("Blocked"), old.condition("Blocked")
-    if hindered is not None and hindered.status == "True" and _said(hindered) != _said(before):
+    if hindered is not None and _is_news(hindered, before):
         told.append(EmitEvent("Warning", "Blocked", hindered.message))
     if new.is_true("Completed") and not old.is_true("Completed"):
         told.append(EmitEvent("Normal", "Completed", step.message))
     return tuple(told)
 
 
-def _said(condition: Condition | None) -> tuple[str, str, str] | None:
-    return None if condition is None else (condition.status, condition.reason, condition.message)
+def _is_news(found: Condition, before: Condition | None) -> bool:
+    """The same reason in other words is none: a message may be another one each time."""
+    known = None if before is None else (before.status, before.reason)
+    return found.status == "True" and (found.status, found.reason) != known
 
 
 def _position(case: Case) -> str:
