@@ -20,6 +20,9 @@ from obstore.store import S3Store
 
 from dormouse import RetryPolicy, activity, workflow
 
+# Half of what one payload may have.
+BALLAST_PIECE = 8 << 20
+
 
 class Chain(msgspec.Struct):
     """What to do: so many steps, each taking so long, attempts below this prefix.
@@ -76,8 +79,8 @@ async def eat(prefix: str) -> str:
 
 @workflow
 async def chain(order: Chain) -> list[str]:
-    if order.ballast_bytes:
-        await ballast(order.ballast_bytes)
+    for start in range(0, order.ballast_bytes, BALLAST_PIECE):
+        await ballast(min(BALLAST_PIECE, order.ballast_bytes - start))
     tokens = ["start"]
     for step in range(order.steps):
         if step == order.hungry_at:
