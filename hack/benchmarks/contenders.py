@@ -86,12 +86,20 @@ def process(
         running.wait()
 
 
+class DidNotStart(Exception):
+    """A process ended, or took too long; says with which last words."""
+
+
 def wait_until(done: Callable[[], bool], seconds: float, running: subprocess.Popen[bytes], log: Path) -> None:
-    """Until it is; an error with the end of the log when the process ends before, or the time does."""
+    """Until it is.
+
+    Raises:
+        DidNotStart: when the process ends before, or the time does.
+    """
     deadline = time.monotonic() + seconds
     while not done():
         if running.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{Path(str(running.args[0])).name} does not start:\n{log.read_text()[-2000:]}")  # type: ignore[index]
+            raise DidNotStart(f"{log.parent.name}/{log.name} ends with:\n{log.read_text()[-2000:]}")
         time.sleep(0.02)
 
 

@@ -17,8 +17,19 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from contenders import DBOS, DORMOUSE, RESTATE, TEMPORAL, Contender, Step, process, recorded_by_dormouse, wait_until
-from frame import Baseline, Measured, median
+from contenders import (
+    DBOS,
+    DORMOUSE,
+    RESTATE,
+    TEMPORAL,
+    Contender,
+    DidNotStart,
+    Step,
+    process,
+    recorded_by_dormouse,
+    wait_until,
+)
+from frame import Baseline, Measured, Unavailable, median
 
 _RECORD = struct.Struct("<iiq")
 _STARTED_WITHIN_SECONDS = 60
@@ -84,7 +95,10 @@ def ratio(contender: Contender, rival: Contender, workflows: int, rounds: int) -
     pairs = []
     for _ in range(rounds):
         ours = speed(contender, workflows)
-        pairs.append((ours, speed(rival, workflows)))
+        try:
+            pairs.append((ours, speed(rival, workflows)))
+        except DidNotStart as error:
+            raise Unavailable(f"{rival.name} did not start: {str(error).splitlines()[-1]}") from error
     return Measured(
         tuple(ours / theirs for ours, theirs in pairs),
         Baseline(f"{rival.name}, steps/s", median([theirs for _, theirs in pairs])),

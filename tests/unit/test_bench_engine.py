@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import rivals
-from contenders import DORMOUSE, Contender, Step, process, recorded_by_dormouse
-from engine_steps import floor_seconds, records, take
+from contenders import DORMOUSE, Contender, DidNotStart, Step, process, recorded_by_dormouse
+from engine_steps import floor_seconds, ratio, records, take
 from frame import Unavailable
 
 RECORD = struct.Struct("<iiq")
@@ -65,8 +65,15 @@ def test_a_step_that_a_replay_comes_by_again_counts_once(tmp_path: Path) -> None
 
 def test_a_contender_that_does_not_start_is_told_of_with_the_end_of_its_log(tmp_path: Path) -> None:
     broken = Contender("test", lambda: [sys.executable, "-c", "raise SystemExit('no such port')"], None, seconds=1)
-    with pytest.raises(RuntimeError, match="no such port"):
+    with pytest.raises(DidNotStart, match="no such port"):
         take(broken, 1, tmp_path)
+
+
+def test_a_rival_that_does_not_start_costs_its_figure_and_no_other() -> None:
+    broken = Contender("test", lambda: [sys.executable, "-c", "raise SystemExit('no such port')"], None, seconds=1)
+    ours = Contender("ours", lambda: [sys.executable, "-c", PROGRAM], None, seconds=0.1, settling_seconds=0)
+    with pytest.raises(Unavailable, match="test did not start: no such port"):
+        ratio(ours, broken, 1, 1)
 
 
 def test_the_server_beside_a_contender_ends_with_it(tmp_path: Path) -> None:
