@@ -324,6 +324,19 @@ def test_wrong_credentials_are_named(workflow: Workflow) -> None:
     run(story, workflow)
 
 
+@pytest.mark.parametrize("value", ["hunter2\n", "hunt er2", "huntér2"])
+@pytest.mark.parametrize("name", ["ACCESS_KEY_ID", "SECRET_ACCESS_KEY"])
+def test_a_key_that_no_request_can_carry_is_named_and_not_shown(workflow: Workflow, name: str, value: str) -> None:
+    async def story(workflow: Workflow) -> None:
+        told = {f"DORMOUSE_STORE_{name}": value, f"DORMOUSE_STORE_{name}_FROM": "Secret `store`, key `secret`"}
+        refusal = await workflow.pod(1, **told).refusal()
+        assert refusal["reason"] == "InvalidSettings"
+        assert refusal["message"].startswith("Secret `store`, key `secret`: the value has a line break")
+        assert "hunt" not in refusal["message"]
+
+    run(story, workflow)
+
+
 def test_a_missing_bucket_is_named(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         refusal = await workflow.pod(1, DORMOUSE_STORE_BUCKET="no-such-bucket").refusal()

@@ -110,6 +110,8 @@ def test_only_the_keeper_gets_the_store_and_its_credentials() -> None:
         "DORMOUSE_STORE_BUCKET": "dormouse",
         "DORMOUSE_STORE_PREFIX": "team/prod",
         "DORMOUSE_STORE_PATH_STYLE": "true",
+        "DORMOUSE_STORE_ACCESS_KEY_ID_FROM": "Secret `local`, key `accessKeyId`",
+        "DORMOUSE_STORE_SECRET_ACCESS_KEY_FROM": "Secret `local`, key `secretAccessKey`",
     }
     secrets = {
         entry["name"]: entry["valueFrom"]["secretKeyRef"]

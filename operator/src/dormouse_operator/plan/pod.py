@@ -196,8 +196,8 @@ def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[s
                 "DORMOUSE_GRACE_SECONDS": str(GRACE_SECONDS),
             }
         ),
-        _from_secret("DORMOUSE_STORE_ACCESS_KEY_ID", secret.name, secret.access_key_id_key),
-        _from_secret("DORMOUSE_STORE_SECRET_ACCESS_KEY", secret.name, secret.secret_access_key_key),
+        *_from_secret("DORMOUSE_STORE_ACCESS_KEY_ID", secret.name, secret.access_key_id_key),
+        *_from_secret("DORMOUSE_STORE_SECRET_ACCESS_KEY", secret.name, secret.secret_access_key_key),
     ]
 
 
@@ -317,8 +317,10 @@ def _environment(values: dict[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def _from_secret(variable: str, secret: str, key: str) -> dict[str, Any]:
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+def _from_secret(variable: str, secret: str, key: str) -> list[dict[str, Any]]:
+    """The value, and in words where to put it right."""
+    value = {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+    return [value, *_environment({f"{variable}_FROM": f"Secret `{secret}`, key `{key}`"})]
 
 
 def _flag(value: bool) -> str:

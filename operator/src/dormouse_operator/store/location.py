@@ -7,7 +7,7 @@ from pathlib import Path
 
 from obstore.exceptions import BaseError
 
-from dormouse.replica.s3 import S3, Location
+from dormouse.replica.s3 import S3, Location, objection
 from dormouse.replica.store import StoreError
 from dormouse_operator.api import ObjectStore
 
@@ -41,8 +41,6 @@ def open_store(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path 
 
 def _text(secret: Mapping[str, bytes], name: str, key: str) -> str:
     text = secret.get(key, b"").decode(errors="replace")
-    # The S3 client panics at a header that cannot be written.
-    if not text.isascii() or not text.isprintable() or " " in text:
-        what = "has a line break, a blank or something else in it that no key has; write it anew"
-        raise StoreError(f"Secret `{name}`: the value of `{key}` {what}")
+    if wrong := objection(text):
+        raise StoreError(f"Secret `{name}`, key `{key}`: {wrong}")
     return text

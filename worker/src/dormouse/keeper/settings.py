@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dormouse.pod import InvalidSettings, PodSettings, Variables
 from dormouse.replica.layout import Layout
-from dormouse.replica.s3 import Location
+from dormouse.replica.s3 import Location, objection
 
 _TOKEN_FILE = "/var/run/dormouse/token"  # noqa: S105 - its place, not the token
 _OPERATOR_URL = re.compile(r"http://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?")
@@ -63,8 +63,8 @@ def parse(environment: Mapping[str, str]) -> Settings:
             endpoint=endpoint,
             region=variables.text("DORMOUSE_STORE_REGION", "us-east-1"),
             path_style=variables.flag("DORMOUSE_STORE_PATH_STYLE", True),
-            access_key_id=variables.text("DORMOUSE_STORE_ACCESS_KEY_ID", ""),
-            secret_access_key=variables.text("DORMOUSE_STORE_SECRET_ACCESS_KEY", ""),
+            access_key_id=_key(variables, "DORMOUSE_STORE_ACCESS_KEY_ID"),
+            secret_access_key=_key(variables, "DORMOUSE_STORE_SECRET_ACCESS_KEY"),
             ca_bundle=variables.text("DORMOUSE_STORE_CA_BUNDLE", ""),
         ),
         layout=Layout.of(variables.text("DORMOUSE_STORE_PREFIX", ""), pod.namespace, pod.name),
@@ -78,6 +78,13 @@ def parse(environment: Mapping[str, str]) -> Settings:
         grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
         operator=_operator(variables),
     )
+
+
+def _key(variables: Variables, name: str) -> str:
+    text = variables.text(name, "")
+    if wrong := objection(text):
+        raise InvalidSettings(f"{variables.text(f'{name}_FROM', name)}: {wrong}")
+    return text
 
 
 def _operator(variables: Variables) -> Operator | None:

@@ -39,6 +39,13 @@ _NEW_EACH_TIME = re.compile(r" in [0-9.]+(ns|µs|ms|s)\b|<(RequestId|HostId)>.*?
 _DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 
 
+def objection(key: str) -> str:
+    """What is wrong with a key to a store; empty when nothing is. The S3 client panics at what no header can hold."""
+    if key.isascii() and key.isprintable() and " " not in key:
+        return ""
+    return "the value has a line break, a blank or something else in it that no key has; write it anew"
+
+
 @dataclass(frozen=True)
 class Location:
     """Where a bucket is and how to get in. An empty endpoint means AWS."""
