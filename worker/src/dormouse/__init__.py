@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         workflow_info,
     )
     from dormouse.engine.messages import Approval, Query, Signal, Update
+    from dormouse.engine.retention import Retention
     from dormouse.engine.retry import RetryPolicy
     from dormouse.engine.sealing import Codec
     from dormouse.errors import (
@@ -83,6 +84,7 @@ __all__ = [
     "continue_as_new",
     "Engine",
     "Codec",
+    "Retention",
     "Handle",
     "Workflow",
     "Activity",
@@ -123,6 +125,7 @@ _HOMES = {
         "uuid4", "workflow_info",
     ),
     "dormouse.engine.messages": ("Approval", "Query", "Signal", "Update"),
+    "dormouse.engine.retention": ("Retention",),
     "dormouse.engine.retry": ("RetryPolicy",),
     "dormouse.engine.sealing": ("Codec",),
 }  # fmt: skip

@@ -33,6 +33,8 @@ from dormouse.logs import FORMATS, Format
     show_default=True,
     help="How its log is written to the standard error.",
 )
+@click.option("--keep-count", type=click.IntRange(0), help="Delete all closed executions but the newest so many.")
+@click.option("--keep-seconds", type=click.FloatRange(0), help="Delete executions so long after they closed.")
 def run(
     module: str,
     database: Path | None,
@@ -42,6 +44,8 @@ def run(
     log_format: Format,
     *,
     without_token: bool,
+    keep_count: int | None,
+    keep_seconds: float | None,
 ) -> None:
     """Run the workflows of MODULE: a Python file, or a module's name.
 
@@ -52,6 +56,7 @@ def run(
 
     from dormouse.commands.standalone import CannotRun, Standalone
     from dormouse.encryption import AesGcm
+    from dormouse.engine.retention import Retention
 
     if token_file is None and not without_token and not is_loopback(host):
         raise click.UsageError(
@@ -68,6 +73,7 @@ def run(
         log_format=log_format,
         say=click.echo,
         codec=AesGcm.from_environment(),
+        retention=None if keep_count is None and keep_seconds is None else Retention(keep_count, keep_seconds),
     )
     try:
         asyncio.run(standalone.run())

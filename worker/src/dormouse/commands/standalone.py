@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from dormouse.engine.engine import Engine
+from dormouse.engine.retention import Retention
 from dormouse.engine.sealing import Codec
 from dormouse.logs import Format, log_as
 from dormouse.runtime.access import TokenFile
@@ -41,6 +42,7 @@ class Standalone:
     log_format: Format
     say: Callable[[str], None]
     codec: Codec | None = None
+    retention: Retention | None = None
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM.
@@ -72,7 +74,7 @@ class Standalone:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with Engine(self.database, module, codec=self.codec) as engine:
+        async with Engine(self.database, module, codec=self.codec, retention=self.retention) as engine:
             await engine.recovered()
             api.engine = engine
             names = ", ".join(engine.workflows) or "no workflow: decorate one with @workflow"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -70,6 +70,7 @@ _INSERT_EXECUTION = (
     "INSERT INTO execution (key, id, workflow, status, seed, request, idempotency_key, started_at, app_version, "
     "parent, parent_command) VALUES (?, ?, ?, 'Open', ?, ?, ?, ?, ?, ?, ?)"
 )
+T = TypeVar("T")
 _NO_CHECKPOINT_ON_CLOSE = 1006  # SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 
 
@@ -142,6 +143,8 @@ class Database:
     def _connect(self, *, checkpoints: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA busy_timeout = 5000")
+        if connection.execute("PRAGMA page_count").fetchone() == (0,):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything else, or never
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {1000 if checkpoints else 0}")
@@ -205,6 +208,13 @@ class Database:
             )
         if batch.silenced:
             write.executemany("DELETE FROM heartbeat WHERE execution = ? AND command = ?", map(_call, batch.silenced))
+        self._write_executions(batch)
+        for also in batch.also:
+            also(write)
+
+    def _write_executions(self, batch: Batch) -> None:
+        """What has become of those that are in the file."""
+        write = self._writer
         if batch.changed:
             write.executemany(
                 "UPDATE execution SET status = ?, blocked = ?, closed_at = NULL, closed_position = NULL WHERE key = ?",
@@ -221,12 +231,18 @@ class Database:
                 "UPDATE execution SET asleep_position = ?, asleep_until = ?, waiting = ? WHERE key = ?",
                 starmap(_asleep, batch.asleep.items()),
             )
+        if batch.ended_runs:
+            write.executemany("INSERT INTO dormouse_run (execution, last, ended_at) VALUES (?, ?, ?)", batch.ended_runs)
 
     def commit(self) -> None:
         """End the transaction; it waits for the disk, so it is called in a thread."""
         self._writer.execute("COMMIT")
 
     # The readers' side.
+
+    def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """What a function finds in the file."""
+        return function(self._reader)
 
     def awake_executions(self) -> list[Row]:
         """The open ones that may have something to do."""

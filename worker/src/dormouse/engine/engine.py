@@ -35,6 +35,7 @@ from dormouse.engine.records import know_records
 from dormouse.engine.recovery import Recovery
 from dormouse.engine.registry import Registry, Running
 from dormouse.engine.requests import by_name, check_id, check_input, fingerprint
+from dormouse.engine.retention import Keeping, Retention
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Doing, Standing, doing, dormant_does, standing_of
 from dormouse.engine.turns import Turns
@@ -73,6 +74,7 @@ class Engine:
             and replayed when a timer or a message comes.
         codec: in whose form payloads are stored, such as `dormouse.encryption.AesGcm`. The file can only be opened
             with it from then on.
+        retention: which closed executions are deleted; without one, none is.
         around_attempts: wraps the running of each attempt's function: a place for faults of tests.
     """
 
@@ -91,6 +93,7 @@ class Engine:
         all_counts: bool = False,
         resting_in_memory: int = 256,
         codec: Codec | None = None,
+        retention: Retention | None = None,
         around_attempts: Callable[[Run], Run] | None = None,
     ) -> None:
         self.workflows = by_name(workflows)
@@ -107,6 +110,8 @@ class Engine:
         self._all_counts = all_counts
         self._resting_in_memory = resting_in_memory
         self._codec = codec
+        self._retention = retention
+        self._keeping: asyncio.Task[None] | None = None
         self._around_attempts = around_attempts
         self._draining = False
         self._closed = False
@@ -152,6 +157,9 @@ class Engine:
         except BaseException:
             await self.close()
             raise
+        if self._retention is not None:
+            keeping = Keeping(turns, database, self._clock, self._retention)
+            self._keeping = asyncio.create_task(keeping.run())
         return self
 
     async def __aexit__(
@@ -291,8 +299,9 @@ class Engine:
             blocked = self._registry.blocked(key)
             if blocked is not None:
                 raise ExecutionBlocked(f"execution {execution_id!r} is blocked: {blocked.message}")
-        row = self._database.execution_by_key(key)
-        assert row.closed_position is not None  # noqa: S101 - it has ended, and is not blocked
+        row = self._database.execution(execution_id)
+        if row is None or row.closed_position is None:
+            raise UnknownExecution(f"the execution {execution_id!r} has ended, and was deleted since or retried")
         return row, self._database.event(row.closed_position)
 
     def recorded(self, execution_id: str) -> Row | None:
@@ -382,6 +391,8 @@ class Engine:
         if self._closed:
             return
         self._closed = self._draining = True
+        if self._keeping is not None:
+            self._keeping.cancel()
         try:
             await self._turns.stop()
         finally:

@@ -312,6 +312,7 @@ class Execution:
         self.main, self.cancel_requested = None, False
         self.commands = Commands(self, self.log, self._journal)
         self.loop = WorkflowLoop(self.commands, self.key)  # type: ignore[abstract] # as above
+        self._journal.batch.ended_runs.append((self.key, self.log.last_position, self.moment))
         position = self._journal.reserve()
         self._will_hear(
             self.log.begin(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -108,6 +110,8 @@ class Batch:
         asleep: executions that have left memory, with what they wait for as JSON, or that are back in it, by key.
         heard: what came from outside, for the code to hear of once it counts.
         large: the run of each event whose payload is large, by position; a run has the position of its first event.
+        ended_runs: key, last position and moment of runs that another one follows.
+        also: what else is written, after all the rest.
         answers: who asked for something, and what is answered.
         recovered: whether it is the first of a life.
         position: the last position that was given.
@@ -130,13 +134,15 @@ class Batch:
     asleep: dict[int, tuple[Dormant, bytes] | None] = field(default_factory=dict)
     heard: list[tuple[Execution, Event]] = field(default_factory=list)
     large: dict[int, int] = field(default_factory=dict)
+    ended_runs: list[tuple[int, int | None, int]] = field(default_factory=list)
+    also: list[Callable[[sqlite3.Connection], None]] = field(default_factory=list)
     answers: list[tuple[asyncio.Future[Any], Any]] = field(default_factory=list)
     recovered: bool = False
     position: int = 0
 
     @property
     def writes(self) -> bool:
-        return bool(self.events or self.changed or self.beaten or self.asleep)
+        return bool(self.events or self.changed or self.beaten or self.asleep or self.also)
 
     @property
     def empty(self) -> bool:
@@ -166,6 +172,7 @@ class Batch:
         self.asleep |= other.asleep
         self.heard += other.heard
         self.large |= other.large
+        self.ended_runs += other.ended_runs
         self.answers += other.answers
         self.recovered |= other.recovered
 

@@ -65,6 +65,17 @@ class PartsWriter:
         return number
 
 
+def remove_parts(writer: sqlite3.Connection, run: int, chunks: int) -> bool:
+    """Delete parts of a run until about so many chunks are gone; False when it had none."""
+    removed = 0
+    for digest, number in writer.execute("SELECT digest, number FROM dormouse_part WHERE run = ?", (run,)).fetchall():
+        removed += writer.execute("DELETE FROM dormouse_chunk WHERE key BETWEEN ? AND ?", _keys(number)).rowcount
+        writer.execute("DELETE FROM dormouse_part WHERE run = ? AND digest = ?", (run, digest))
+        if removed >= chunks:
+            break
+    return removed > 0
+
+
 def next_part(connection: sqlite3.Connection) -> int:
     """The number of the part that is written next."""
     (last,) = connection.execute("SELECT max(key) FROM dormouse_chunk").fetchone()

@@ -83,7 +83,28 @@ CREATE TABLE dormouse_part (
 )
 # The requests for approval that wait for a decision; the event at the position says what is asked.
 _APPROVALS = ("CREATE TABLE dormouse_approval (position INTEGER PRIMARY KEY, execution INTEGER NOT NULL)",)
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS, _APPROVALS)
+# What retention takes away: runs that another one followed, and those whose execution is gone (`ended_at` is 0). `last`
+# is the position of the last event that is still there; when none is, `first` says where the run began.
+_RUNS = (
+    "CREATE INDEX execution_closed ON execution (closed_at) WHERE closed_at IS NOT NULL",
+    """
+CREATE TABLE dormouse_run (
+    id INTEGER PRIMARY KEY,
+    execution INTEGER NOT NULL,
+    last INTEGER,
+    first INTEGER,
+    ended_at INTEGER NOT NULL
+)""",
+    "CREATE INDEX dormouse_run_execution ON dormouse_run (execution)",
+    "CREATE INDEX dormouse_run_ended_at ON dormouse_run (ended_at)",
+    """
+INSERT INTO dormouse_run (execution, last, ended_at)
+SELECT execution, before, at FROM (
+    SELECT execution, kind, at, lag(position) OVER (PARTITION BY execution ORDER BY position) AS before FROM event
+    WHERE execution IN (SELECT execution FROM event WHERE kind = 'ExecutionContinued')
+) WHERE kind = 'ExecutionContinued'""",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS, _APPROVALS, _RUNS)
 """The step from each version to the next; a file without tables has version 0. Steps are added, never changed."""
 
 

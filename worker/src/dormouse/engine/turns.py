@@ -83,6 +83,8 @@ class Turns:
         self.recovered = asyncio.Event()
         self.moved = asyncio.Event()
         """Set with every effect: the executions may do something else now."""
+        self.closed = asyncio.Event()
+        """Set when the end of an execution, or of a run, counts."""
         self._stirred = asyncio.Event()
         self.busy_at = clock.now()
         self.watch = LoopWatch(lambda: not self.attempts.idle, blocked_loop_seconds)
@@ -319,6 +321,8 @@ class Turns:
             del self.log_ends[execution.key]
         for execution in (*batch.opened, *batch.closed, *batch.changed):
             self._counts(execution)
+        if batch.closed or batch.ended_runs:
+            self.closed.set()
         for answer, value in batch.answers:
             give(answer, value)
 

@@ -196,6 +196,7 @@ def _check_identity(database: Path, expected: str) -> None:
 def _create(draft: Path, identity: str) -> None:
     try:
         with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # before anything else, or never
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("CREATE TABLE dormouse_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")

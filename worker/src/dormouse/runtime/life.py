@@ -23,11 +23,10 @@ from dormouse.runtime.ending import Ending, ending_of
 from dormouse.runtime.entrypoint import EntrypointFailed, load
 from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
-from dormouse.runtime.settings import Settings
+from dormouse.runtime.settings import MAIN, Settings
 from dormouse.token_file import InvalidTokens
 
 T = TypeVar("T")
-MAIN = "main"
 _SHOWN_BYTES = 1500
 _SHARE_OF_GRACE = 0.75  # the keeper needs the rest for its own end
 _log = logging.getLogger("dormouse.runtime")
@@ -125,6 +124,7 @@ class RuntimeLife:
                 app_version=self._settings.app_version or None,
                 all_counts=life.all_in_store,
                 codec=self._settings.codec,
+                retention=self._settings.retention,
             )
         except InvalidDefinition as error:
             raise EntrypointFailed(str(error)) from error

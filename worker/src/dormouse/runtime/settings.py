@@ -9,8 +9,11 @@ from pathlib import Path
 import msgspec
 
 from dormouse.engine.payload import encode
+from dormouse.engine.retention import Retention
 from dormouse.engine.sealing import Codec
 from dormouse.pod import InvalidSettings, PodSettings, Variables
+
+MAIN = "main"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Settings:
     wake_reason: str
     grace_seconds: int
     codec: Codec | None = None
+    retention: Retention | None = None
 
 
 def parse(environment: Mapping[str, str]) -> Settings:
@@ -57,6 +61,7 @@ def parse(environment: Mapping[str, str]) -> Settings:
         wake_reason=variables.text("DORMOUSE_WAKE_REASON", ""),
         grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
         codec=_codec(environment),
+        retention=_retention(variables),
     )
 
 
@@ -67,6 +72,15 @@ def _codec(environment: Mapping[str, str]) -> Codec | None:
         return AesGcm.from_environment(environment)
     except (InvalidKeys, NotInstalled) as error:
         raise InvalidSettings(str(error)) from error
+
+
+def _retention(variables: Variables) -> Retention | None:
+    """What runs once has to be known as long as there is its file, so `main` stays."""
+    count, seconds = (variables.optional_number(f"DORMOUSE_KEEP_{which}") for which in ("COUNT", "SECONDS"))
+    for name, number in (("COUNT", count), ("SECONDS", seconds)):
+        if number is not None and number < 0:
+            raise InvalidSettings(f"DORMOUSE_KEEP_{name} must be 0 or more, not {number}")
+    return None if count is None and seconds is None else Retention(count, seconds, never=frozenset({MAIN}))
 
 
 def _start(variables: Variables) -> Start | None:

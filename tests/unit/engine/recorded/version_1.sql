@@ -1,0 +1,52 @@
+-- Version 1, written by the code of 0b47782.
+BEGIN TRANSACTION;
+CREATE TABLE dormouse_meta (key TEXT PRIMARY KEY, value TEXT);
+INSERT INTO "dormouse_meta" VALUES('identity','8a1d7dedd000e1462be7aeadda8ecee0');
+CREATE TABLE event ( -- append-only
+    position INTEGER PRIMARY KEY,
+    execution INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    previous INTEGER,             -- the position of the execution's event before this one
+    command INTEGER,
+    name TEXT,
+    attempt INTEGER,
+    due INTEGER,
+    payload BLOB,
+    source TEXT
+);
+INSERT INTO "event" VALUES(1,1,'ExecutionStarted',1795337555867747,NULL,NULL,'short',NULL,NULL,X'3231',NULL);
+INSERT INTO "event" VALUES(2,1,'ActivityScheduled',1795337555867747,1,1,'double',NULL,NULL,X'5B32315D','workflows.py:19');
+INSERT INTO "event" VALUES(3,1,'ActivityCompleted',1795337555876526,2,1,NULL,NULL,NULL,X'3432',NULL);
+INSERT INTO "event" VALUES(4,1,'ExecutionCompleted',1795337555876526,3,NULL,NULL,NULL,NULL,X'3432',NULL);
+INSERT INTO "event" VALUES(5,5,'ExecutionStarted',1795337555883905,NULL,NULL,'short',NULL,NULL,X'2D31',NULL);
+INSERT INTO "event" VALUES(6,5,'ExecutionFailed',1795337555883905,5,NULL,NULL,NULL,NULL,X'7B2274797065223A2256616C75654572726F72222C226D657373616765223A22746F6F20736D616C6C222C2274726163656261636B223A6E756C6C2C22736F75726365223A22776F726B666C6F77732E70793A3138227D',NULL);
+INSERT INTO "event" VALUES(7,7,'ExecutionStarted',1795337555890789,NULL,NULL,'sleeper',NULL,NULL,X'35',NULL);
+INSERT INTO "event" VALUES(8,7,'ActivityScheduled',1795337555890789,7,1,'double',NULL,NULL,X'5B355D','workflows.py:24');
+INSERT INTO "event" VALUES(9,7,'ActivityCompleted',1795337555896675,8,1,NULL,NULL,NULL,X'3130',NULL);
+INSERT INTO "event" VALUES(10,7,'TimerSet',1795337555896675,9,2,NULL,NULL,1795341155896675,NULL,'workflows.py:25');
+CREATE TABLE execution (
+    key INTEGER PRIMARY KEY,      -- the position of its first event
+    id TEXT NOT NULL UNIQUE,
+    workflow TEXT NOT NULL,
+    status TEXT NOT NULL,         -- Open, Blocked, Completed, Failed
+    seed BLOB NOT NULL,           -- of its random numbers
+    request BLOB NOT NULL,        -- fingerprint of the request that started it
+    idempotency_key TEXT UNIQUE,
+    started_at INTEGER NOT NULL,  -- microseconds since 1970, as all moments
+    closed_at INTEGER,
+    closed_position INTEGER,
+    blocked BLOB                  -- JSON: why
+);
+INSERT INTO "execution" VALUES(1,'done','short','Completed',X'8DCECE1DADAA6A5F30BFF97D4BCFF33C',X'352DE31FB6148A14969AD2F0F09535D9F126DEF711ACEB2E934B361FF5C9821F',NULL,1795337555867747,1795337555876526,4,NULL);
+INSERT INTO "execution" VALUES(5,'failed','short','Failed',X'8D4ADD735B4CE25B293B09C4D998797D',X'697EA1A07122874426C6D40053A73CC13C0586ACF58BD2A387CEF08CFF3D5E2D',NULL,1795337555883905,1795337555883905,6,NULL);
+INSERT INTO "execution" VALUES(7,'asleep','sleeper','Open',X'A16974BC31E994AA0ECCAEF1C4AE5D2B',X'AC897ACAB5A93F7DEB8F56AB40B5C3EBC08372F9403EC36B3D2150BC2983A822',NULL,1795337555890789,NULL,NULL,NULL);
+CREATE TABLE timer ( -- what is due and when, so that a cold file says when to wake
+    execution INTEGER NOT NULL,
+    command INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    PRIMARY KEY (execution, command)
+) WITHOUT ROWID;
+INSERT INTO "timer" VALUES(7,2,1795341155896675);
+CREATE INDEX execution_open ON execution (key) WHERE status IN ('Open', 'Blocked');
+COMMIT;
