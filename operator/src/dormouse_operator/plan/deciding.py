@@ -20,6 +20,7 @@ from dormouse_operator.plan.naming import FINALIZER
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
 from dormouse_operator.plan.origins import is_origin_known
 from dormouse_operator.plan.pod import build_pod, build_source
+from dormouse_operator.plan.progress import is_completing, progress
 from dormouse_operator.plan.rolling import why_to_roll
 
 _AT_ONCE_SECONDS = 1
@@ -66,19 +67,7 @@ def _with_pod(case: Case, life: Life) -> Step:
         return _delete(life, "Rolling", why)
     if (ending := life.ending_in(NEEDS_HELP)) is not None:
         return stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
-    return _asking_for_its_origin(case, life, _progress(life))
-
-
-def _progress(life: Life) -> Step:
-    """How far a life is that nothing has to be done about."""
-    if life.ready:
-        return Step(phase="Running", reason="Running", message=f"pod {life.pod} runs")
-    if (obstacle := life.obstacle) is not None:
-        told = f"pod {life.pod} cannot start: {obstacle.message or obstacle.reason}"
-        return Step(phase="Starting", reason=obstacle.reason, message=told)
-    if not life.keeper_ready:
-        return Step(phase="Starting", reason="Restoring", message=f"pod {life.pod} claims and restores")
-    return Step(phase="Starting", reason="RuntimeNotReady", message=_runtime_message(life))
+    return _asking_for_its_origin(case, life, progress(case, life))
 
 
 def _asking_for_its_origin(case: Case, life: Life, step: Step) -> Step:
@@ -101,9 +90,9 @@ def _without_pod(case: Case) -> Step:
         trouble is None
         and unread
         and (case.last_epoch or _may_inherit(case))
-        and (not suspended or _may_be_completed(case))
+        and (not suspended or is_completing(case.newest))
     ):
-        return reading_current(case)
+        return _how_it_ended(case)
     if suspended:
         resting = Step(phase="Suspended", reason="Suspended", message="set operatingMode to Running to go on")
         return _and(resting, _sweep(case.lives[:-1]))
@@ -125,6 +114,14 @@ def _without_pod(case: Case) -> Step:
     if case.settings.on_cluster and (early := _unproven(case) or _not_held(case)) is not None:
         return Step(phase="Pending", reason=early.reason, message=early.message, failure=failure)
     return _create(case, failure)
+
+
+def _how_it_ended(case: Case) -> Step:
+    """For a person, what is closed runs until it is known to be completed."""
+    reading = reading_current(case)
+    if reading.reason == "ReadingCurrent" and is_completing(case.newest):
+        return replace(reading, phase="Running", reason="Completing")
+    return reading
 
 
 def _create(case: Case, failure: LastFailure | None) -> Step:
@@ -252,12 +249,6 @@ def _failing(step: Step, case: Case, epoch: int, trouble: Trouble) -> Step:
     return replace(step, failure=_failure(case, epoch, trouble))
 
 
-def _may_be_completed(case: Case) -> bool:
-    life = case.newest
-    ending = life.runtime_ending if life is not None else None
-    return ending is not None and ending.reason == "Completed"
-
-
 def _may_inherit(case: Case) -> bool:
     """The first epoch is above those of whoever had the data before: known at once, it costs no pod to find out."""
     spec = case.dwf.spec
@@ -269,13 +260,6 @@ def _completed_message(case: Case) -> str:
     if known is not None and known.status == "True":
         return known.message
     return "all executions are closed and sealed in the store"
-
-
-def _runtime_message(life: Life) -> str:
-    ending = life.runtime_ending
-    if ending is None:
-        return f"the runtime of pod {life.pod} loads the code and replays"
-    return f"the runtime of pod {life.pod} ended with {ending.reason}: {ending.message}".rstrip(": ")
 
 
 def _delete(life: Life, reason: str, message: str, grace_seconds: int | None = None) -> Step:

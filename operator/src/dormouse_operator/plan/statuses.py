@@ -98,13 +98,16 @@ def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
 
 
 def _ready(case: Case, step: Step) -> Verdict:
-    if step.reason == "Restoring" and (trouble := replication_trouble(case)) is not None:
-        return trouble  # restored long ago
-    return ("True" if step.phase == "Running" else "False", step.reason, step.message)
+    if (
+        step.reason in ("Restoring", "NotReplicating", "Completing")
+        and (trouble := replication_trouble(case)) is not None
+    ):
+        return trouble
+    return ("True" if step.reason == "Running" else "False", step.reason, step.message)
 
 
 def _reconciling(step: Step) -> Verdict:
-    moving = step.phase in _MOVING
+    moving = step.phase in _MOVING or step.reason == "Completing"
     return ("True", step.reason, step.message) if moving else ("False", step.phase, "nothing to do")
 
 
