@@ -464,7 +464,10 @@ async def decide_twice(client: Client) -> Any:
     await client.once("approved", lambda: handle.approve(sign, first, by="ada", reason="why not"))
     second = await client.once("second digest", digest)
     await client.once("rejected", lambda: handle.reject(sign, second, by="grace"))
-    return await client.end(handle)
+    came_to = await client.end(handle)
+    shown, events = await handle.show(), await handle.history()
+    assert (shown.status, events[-1].kind) == ("Completed", "ExecutionCompleted")
+    return came_to
 
 
 async def cancel_it(client: Client) -> Any:

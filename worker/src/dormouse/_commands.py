@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -49,24 +49,43 @@ class Verbs(click.Group):
         known = super().get_command(ctx, cmd_name)
         if known is not None:
             return known
-        try:
-            command = _load(cmd_name)
-        except ModuleNotFoundError as missing:
-            extra = cmd_name if cmd_name in {"dev", "operator"} else "cli"
-            raise click.ClickException(
-                f"`dormouse {cmd_name}` needs the module {missing.name!r}: pip install 'dormouse[{extra}]'"
-            ) from missing
-        if command is not None and not isinstance(command, click.Command):
-            raise click.ClickException(f"the entry point `{cmd_name}` of dormouse.commands is no click command")
-        return command
+        if cmd_name in _OWN:
+            return _own(cmd_name)
+        found = _of_other_packages().get(cmd_name)
+        return None if found is None else _of_package(found)
 
 
-def _load(name: str) -> object:
-    if name in _OWN:
-        module, attribute = _OWN[name]
-        return getattr(import_module(module), attribute)
-    found = _of_other_packages().get(name)
-    return None if found is None else found.load()
+class _Unusable(click.Command):
+    """A verb that cannot run, and says why when it should; the others are listed and run all the same."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(name, short_help="(cannot run here)", context_settings={"ignore_unknown_options": True})
+        self.params = [click.Argument(["arguments"], nargs=-1)]
+        self._why = why
+
+    def invoke(self, ctx: click.Context) -> NoReturn:  # noqa: ARG002 - click's name
+        raise click.ClickException(self._why)
+
+
+def _own(name: str) -> click.Command:
+    module, attribute = _OWN[name]
+    try:
+        command: click.Command = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as missing:
+        extra = name if name in {"dev", "operator"} else "cli"
+        return _Unusable(name, f"`dormouse {name}` needs the module {missing.name!r}: pip install 'dormouse[{extra}]'")
+    return command
+
+
+def _of_package(found: EntryPoint) -> click.Command:
+    package = "another package" if found.dist is None else f"the package {found.dist.name}"
+    try:
+        command = found.load()
+    except (ImportError, AttributeError) as error:
+        return _Unusable(found.name, f"`dormouse {found.name}` of {package} does not load: {error}")
+    if not isinstance(command, click.Command):
+        return _Unusable(found.name, f"`dormouse {found.name}` of {package} is no click command, but {command!r}")
+    return command
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

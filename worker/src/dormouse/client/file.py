@@ -22,11 +22,12 @@ from dormouse.engine.journal import Event, Kind
 from dormouse.engine.log import what_counts
 from dormouse.engine.payload import decode_failure
 from dormouse.engine.reading import pending_approval
+from dormouse.engine.requests import page_begins
 from dormouse.engine.schema import MIGRATIONS
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Waiting
 from dormouse.engine.stored import StoredPayloads
-from dormouse.errors import DormouseError, InvalidInput, NewerFile, UnknownExecution
+from dormouse.errors import DormouseError, NewerFile, UnknownExecution
 from dormouse.runtime.views import (
     ApprovalsView,
     EventView,
@@ -35,6 +36,7 @@ from dormouse.runtime.views import (
     approvals_view,
     event_view,
     execution_view,
+    executions_view,
 )
 
 _ENDS_OF_COMMANDS = ("Completed", "Failed", "Cancelled", "Fired", "Decided", "Expired", "Withdrawn")
@@ -117,10 +119,9 @@ class DatabaseFile:
 
     def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
         """The newest executions; `after` is the `next` of the last page."""
-        where, values = ("", []) if after is None else ("WHERE key < ? ", [_cursor(after)])
+        where, values = ("", []) if after is None else ("WHERE key < ? ", [page_begins(after)])
         rows = self._rows(f"{where}ORDER BY key DESC LIMIT ?", *values, limit + 1)
-        following = str(rows[limit - 1].key) if len(rows) > limit else None
-        return ExecutionsView([execution_view(row) for row in rows[:limit]], following)
+        return executions_view(rows, limit)
 
     def show(self, execution_id: str) -> ExecutionView:
         """One execution as the file has it; which signals it waits for only its code could say."""
@@ -144,7 +145,7 @@ class DatabaseFile:
         key = None if execution_id is None else self.row(execution_id).key
         if not self._has_approvals:
             return ApprovalsView([])
-        values = (0 if after is None else _cursor(after), sys.maxsize, key, key, limit + 1)
+        values = (0 if after is None else page_begins(after), sys.maxsize, key, key, limit + 1)
         found = self._connection.execute(SELECT_PENDING_APPROVALS, values).fetchall()
         pending = [pending_approval(one, workflow, self._event(position)) for position, one, workflow in found]
         return approvals_view(pending, limit)
@@ -179,12 +180,6 @@ class DatabaseFile:
     def _rows(self, where: str, *values: object) -> list[Row]:
         found = self._connection.execute(self._select_rows + where, values)
         return [row_of(row, self._payloads) for row in found]
-
-
-def _cursor(after: str) -> int:
-    if not after.isdigit():
-        raise InvalidInput(f"after must be the `next` of a page, not {after!r}")
-    return int(after)
 
 
 def waits_for(events: Sequence[Event]) -> list[Waiting]:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from dormouse.client.refusals import refusal
+from dormouse.engine.messages import name_of, not_done_yet
 from dormouse.engine.payload import encode
 from dormouse.errors import AnswerFailed, ExecutionBlocked, ExecutionCancelled, ExecutionFailed, ExecutionTerminated
 from dormouse.runtime.views import AnswerView, ApprovalsView, EventView, ExecutionsView, ExecutionView
@@ -76,11 +77,6 @@ def _key(idempotency_key: str | None) -> dict[str, str]:
     return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
 
 
-def _name(one: Any) -> str:
-    """Of a workflow or a message, or the name that was given in its place."""
-    return one if isinstance(one, str) else str(one.name)
-
-
 class _Waits:
     """How much longer may answers be held back?"""
 
@@ -104,7 +100,7 @@ def _ask(request: Request) -> Flow[Answer]:
 
 def start(workflow: Any, value: Any, execution_id: str | None, idempotency_key: str | None) -> Flow[Started]:
     """Start an execution."""
-    document: dict[str, Any] = {"workflow": _name(workflow), "id": execution_id}
+    document: dict[str, Any] = {"workflow": name_of(workflow), "id": execution_id}
     if value is not NO_INPUT:
         document["input"] = msgspec.Raw(encode(value))
     body = msgspec.json.encode({key: part for key, part in document.items() if part is not None})
@@ -151,15 +147,15 @@ def outcome(
 
 def signal(execution_id: str, message: Any, value: Any, idempotency_key: str | None) -> Flow[ExecutionView]:
     """Send a signal."""
-    path = _path(execution_id, "signals", _name(message))
+    path = _path(execution_id, "signals", name_of(message))
     answer = yield from _ask(Request("POST", path, headers=_key(idempotency_key), body=encode(value)))
     return _decode_execution(answer.body)
 
 
 def query(execution_id: str, message: Any) -> Flow[bytes]:
     """Ask a query and give the answer as JSON."""
-    answer = yield from _ask(Request("GET", _path(execution_id, "queries", _name(message))))
-    return _answered(_name(message), _decode_answer(answer.body))
+    answer = yield from _ask(Request("GET", _path(execution_id, "queries", name_of(message))))
+    return _answered(name_of(message), _decode_answer(answer.body))
 
 
 def update(
@@ -176,7 +172,7 @@ def update(
         AnswerFailed: when the answer raised.
         TimeoutError: when it is not done when the time is over; the message has the key to ask again with.
     """
-    name, key, waits = _name(message), idempotency_key, _Waits(timeout, clock)
+    name, key, waits = name_of(message), idempotency_key, _Waits(timeout, clock)
     path, body = _path(execution_id, "updates", name), encode(value)
     while True:
         left = waits.left()
@@ -187,10 +183,7 @@ def update(
             return _answered(name, found)
         key = found.idempotency_key
         if waits.over():
-            raise TimeoutError(
-                f"execution {execution_id!r} has not done the update {name!r} yet; "
-                f"send the same again with the idempotency key {key!r} for its result"
-            )
+            raise not_done_yet(execution_id, name, key or "")
 
 
 def _answered(name: str, answer: AnswerView) -> bytes:
@@ -210,7 +203,7 @@ def decide(
     execution_id: str, approval: Any, digest: str, decision: Literal["approve", "reject"], by: str, reason: str
 ) -> Flow[ExecutionView]:
     """Approve or reject the request for approval that the digest stands for."""
-    path = _path(execution_id, "approvals", _name(approval))
+    path = _path(execution_id, "approvals", name_of(approval))
     body = msgspec.json.encode({"decision": decision, "digest": digest, "by": by, "reason": reason})
     return _decode_execution((yield from _ask(Request("POST", path, body=body))).body)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Coroutine, Iterable
 from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import msgspec
 
@@ -28,24 +27,25 @@ from dormouse.engine.handle import Handle
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.lock import FileLock
 from dormouse.engine.loop import WorkflowLoop
-from dormouse.engine.origin import Origin
 from dormouse.engine.payload import decode_failure, encode
 from dormouse.engine.reading import Reading
 from dormouse.engine.records import know_records
 from dormouse.engine.recovery import Recovery
-from dormouse.engine.registry import Registry, Running
-from dormouse.engine.requests import by_name, check_id, check_input, fingerprint
+from dormouse.engine.registry import Registry
+from dormouse.engine.requests import by_name, page_begins
 from dormouse.engine.retention import Keeping, Retention
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Doing, Standing, doing, dormant_does, standing_of
+from dormouse.engine.starting import Starting
 from dormouse.engine.turns import Turns
 from dormouse.errors import (
     EngineStopped,
     ExecutionBlocked,
-    RequestConflict,
     UnknownExecution,
-    UnknownWorkflow,
 )
+
+if TYPE_CHECKING:
+    from dormouse.runtime.views import ApprovalsView, ExecutionsView
 
 Input = TypeVar("Input")
 R = TypeVar("R")
@@ -147,6 +147,7 @@ class Engine:
         turns.dormancy = dormancy
         turns.family = Family(turns.journal, registry, dormancy, database, self.workflows, self._app_version)
         self._control = Control(turns, registry, dormancy, database, self.workflows, recovery.remade)
+        self._starting = Starting(turns, registry, database, self.workflows, self._app_version)
         self.read = Reading(turns, registry, database)
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
         recovered: asyncio.Future[None] = loop.create_future()
@@ -223,53 +224,27 @@ class Engine:
         await self.recovered()
         if self._draining:
             raise EngineStopped("this life is ending; ask again, the next one will answer")
-        definition = self.workflows.get(name)
-        if definition is None:
-            raise UnknownWorkflow(f"there is no workflow {name!r}; there are: {', '.join(self.workflows) or 'none'}")
-        check_input(definition, payload)
-        check_id(execution_id)
-        request = fingerprint(name, payload, self._database.digest_key)
-        origin = Origin(request, idempotency_key, self._app_version)
-        existing = self._find(execution_id, idempotency_key)
-        if existing is not None:
-            same = existing[1] in (request, fingerprint(name, payload))  # or it is older than the codec
-            return await self._existing(existing[0], execution_id, same_request=same)
-        journal = self._turns.journal
-        new_id, seed = execution_id or secrets.token_hex(8), secrets.token_bytes(16)
-        execution = Execution(journal, journal.reserve(), new_id, definition, seed, origin)
-        running = self._registry.add(execution)
-        self._turns.start(execution, payload)
-        await asyncio.shield(running.started)
+        started, created = await self._starting.start(name, payload, execution_id, idempotency_key)
         self._check()
-        return Handle(execution.id, created=True, engine=self)
+        return Handle(started, created=created, engine=self)
 
-    def _find(self, execution_id: str | None, idempotency_key: str | None) -> tuple[str, bytes] | None:
-        """Id and fingerprint of the execution that the key or else the id stands for."""
-        running: Running | None = None
-        row: Row | None = None
-        if idempotency_key is not None:
-            running = self._registry.find_by_key(idempotency_key)
-            row = None if running else self._database.execution_of_request(idempotency_key)
-        if execution_id is not None and running is None and row is None:
-            running = self._registry.find(execution_id)
-            row = None if running else self._database.execution(execution_id)
-        if running is not None:
-            return running.execution.id, running.execution.origin.fingerprint
-        return None if row is None else (row.id, row.request)
+    # Asking. What is shown has the form that the HTTP API and its clients give it.
 
-    async def _existing(self, found_id: str, asked_id: str | None, *, same_request: bool) -> Handle[Any]:
-        if not same_request or asked_id not in (None, found_id):
-            raise RequestConflict(
-                f"this id or idempotency key belongs to the execution {found_id!r}, which was started with "
-                "another workflow, input or id; use a new one for a new request"
-            )
-        running = self._registry.find(found_id)
-        if running is not None:
-            await asyncio.shield(running.started)
-            self._check()
-        return Handle(found_id, created=False, engine=self)
+    async def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
+        """The newest executions; `after` is the `next` of the last page."""
+        from dormouse.runtime.views import executions_view
 
-    # Asking.
+        await self.recovered()
+        before = None if after is None else page_begins(after)
+        return executions_view(self.read.describe_newest(limit + 1, before=before), limit)
+
+    async def approvals(self, *, limit: int = 100, after: str | None = None) -> ApprovalsView:
+        """What workflows wait to be approved of, the oldest first; `after` is the `next` of the last page."""
+        from dormouse.runtime.views import approvals_view
+
+        await self.recovered()
+        begins = 0 if after is None else page_begins(after)
+        return approvals_view(self.read.approvals(limit + 1, after=begins), limit)
 
     async def result(self, execution_id: str) -> Any:
         """Wait for an execution's end and give its result.

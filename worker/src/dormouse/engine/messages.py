@@ -176,6 +176,19 @@ def messages_of(function: Callable[..., Any]) -> dict[tuple[str, str], Message]:
     return found
 
 
+def name_of(definition: Any) -> str:
+    """Of a workflow or a message, or the name that was given in its place."""
+    return definition if isinstance(definition, str) else str(definition.name)
+
+
+def not_done_yet(execution_id: str, update: str, key: str) -> TimeoutError:
+    """Says how to ask again for the result of an update that takes longer."""
+    return TimeoutError(
+        f"execution {execution_id!r} has not done the update {update!r} yet; "
+        f"send the same again with the idempotency key {key!r} for its result"
+    )
+
+
 def _is_filled(cell: Any) -> bool:
     try:
         cell.cell_contents  # noqa: B018 - an empty one raises

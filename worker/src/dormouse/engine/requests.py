@@ -62,6 +62,16 @@ def check_id(execution_id: str | None) -> None:
         )
 
 
+CURSOR_PATTERN = "[0-9]{1,18}"  # within SQLite's integers
+
+
+def page_begins(after: str) -> int:
+    """Where a page begins. Raises InvalidInput when it is no `next` of a page."""
+    if not re.fullmatch(CURSOR_PATTERN, after):
+        raise InvalidInput(f"after must be the `next` of a page, not {after!r}")
+    return int(after)
+
+
 def fingerprint(workflow: str, payload: bytes | None, key: bytes = b"") -> bytes:
     """The same for the same request."""
     return keyed_digest(b"\0".join((workflow.encode(), payload or b"")), key)

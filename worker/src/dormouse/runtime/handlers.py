@@ -19,11 +19,11 @@ from dormouse.runtime.views import (
     AnswerView,
     ErrorView,
     EventsView,
-    ExecutionsView,
     HealthView,
     approvals_view,
     event_view,
     execution_view,
+    executions_view,
     status_view,
 )
 
@@ -83,8 +83,7 @@ async def start(call: Call) -> Response:
 async def list_executions(call: Call) -> Response:
     limit, before = LIMIT.read(call.request), PAGE.read(call.request)
     rows = call.engine.read.describe_newest(limit + 1, before=before)
-    following = str(rows[limit - 1].key) if len(rows) > limit else None
-    return json_response(200, ExecutionsView([execution_view(row) for row in rows[:limit]], following))
+    return json_response(200, executions_view(rows, limit))
 
 
 async def show(call: Call) -> Response:

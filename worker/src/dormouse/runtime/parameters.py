@@ -7,11 +7,11 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from dormouse.engine.requests import CURSOR_PATTERN, page_begins
 from dormouse.errors import InvalidInput
 from dormouse.runtime.server import Request
 
 N = TypeVar("N", bound=float)
-_CURSOR_DIGITS = 18  # within SQLite's integers
 
 
 class Parameter(Protocol):
@@ -71,15 +71,11 @@ class Cursor:
 
     @property
     def schema(self) -> dict[str, object]:
-        return {"type": "string", "pattern": f"^[0-9]{{1,{_CURSOR_DIGITS}}}$"}
+        return {"type": "string", "pattern": f"^{CURSOR_PATTERN}$"}
 
     def read(self, request: Request) -> int | None:
         text = request.query.get(self.name)
-        if text is None:
-            return None
-        if not (text.isascii() and text.isdigit() and len(text) <= _CURSOR_DIGITS):
-            raise InvalidInput(f"the query's {self.name} must be the `next` of an answer, not {text!r}")
-        return int(text)
+        return None if text is None else page_begins(text)
 
 
 def _read(request: Request, name: str, kind: type[N], default: N, most: N, least: int = 0) -> N:

@@ -189,8 +189,14 @@ def execution_view(
     )
 
 
-def approvals_view(found: Sequence[PendingApproval], limit: int) -> ApprovalsView:
+def executions_view(rows: Sequence[Row], limit: int) -> ExecutionsView:
     """A page of at most `limit`; that more than these are given says that there is another one."""
+    following = str(rows[limit - 1].key) if len(rows) > limit else None
+    return ExecutionsView([execution_view(row) for row in rows[:limit]], following)
+
+
+def approvals_view(found: Sequence[PendingApproval], limit: int) -> ApprovalsView:
+    """A page, as above."""
     following = str(found[limit - 1].position) if len(found) > limit else None
     return ApprovalsView([approval_view(one) for one in found[:limit]], following)
 
