@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from dormouse import (
     now,
     patched,
     random,
+    transaction,
     uuid4,
     workflow,
     workflow_info,
@@ -37,6 +39,28 @@ bell = Signal("bell")
 sign = Approval("sign", str)
 count = Query("count", int)
 add = Update("add", int, int)
+
+
+# Transactions: what they write is committed with their result, so they count right.
+
+
+@transaction(retry=RetryPolicy(initial_seconds=1, attempts=3))
+def book_into_table(tables: sqlite3.Connection, place: str) -> int:
+    world.feels(place)
+    tables.execute("CREATE TABLE IF NOT EXISTS booked (place TEXT)")
+    tables.execute("INSERT INTO booked VALUES (?)", (place,))
+    if place == "full" and activity_info().attempt < 3:
+        raise ValueError("no room, yet")
+    (count,) = tables.execute("SELECT count(*) FROM booked").fetchone()
+    return int(count)
+
+
+@workflow
+async def books_into_table() -> list[Any]:
+    first = await book_into_table("rome")
+    name = await fetch("hotel")
+    rest = await asyncio.gather(*(book_into_table(place) for place in ("oslo", "bern", "riga")))
+    return [first, name, *rest, await book_into_table("full"), await book_into_table("bonn")]
 
 
 # Activities: async or not, retries, limits, heartbeats.
@@ -523,6 +547,7 @@ class Program:
 
 PROGRAMS: dict[str, Program] = {
     "activities": Program(just(calls), ["A", 9, "B"]),
+    "transactions": Program(just(books_into_table), [1, "HOTEL", 2, 3, 4, 5, 6]),
     "retries": Program(just(tries_again), ["bank at last", "ValueError after 2"]),
     "limits": Program(just(is_bounded), ["in time", "ConnectionError after 3"]),
     "heartbeats": Program(just(beats), [0, 1, 2, 3]),

@@ -18,6 +18,13 @@ class BootClock:
         return self.seconds
 
 
+async def allowed(durability: AsyncDurability) -> None:
+    """Wait until another commit is."""
+    waits = durability.before_commit()
+    if waits is not None:
+        await waits
+
+
 def test_sync_waits_for_the_store() -> None:
     async def scenario() -> None:
         store = HeldStore()
@@ -36,7 +43,7 @@ def test_async_commits_at_once_while_the_lag_is_within_the_bound() -> None:
         store = HeldStore()
         durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
         clock.seconds += 30
-        await durability.before_commit()
+        await allowed(durability)
         assert store.asked == 0
 
     asyncio.run(scenario())
@@ -46,7 +53,7 @@ def test_async_waits_for_a_barrier_first_when_the_file_may_hold_more_than_the_st
     async def scenario() -> None:
         store = HeldStore()
         durability = AsyncDurability(store, 30, boot_seconds=BootClock())
-        waiting = asyncio.create_task(durability.before_commit())
+        waiting = asyncio.create_task(allowed(durability))
         await settle()
         assert not waiting.done()
         store.open()
@@ -60,7 +67,7 @@ def test_a_process_that_was_frozen_after_the_check_shows_no_effect_before_a_barr
         clock = BootClock()
         store = HeldStore()
         durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
-        await durability.before_commit()
+        await allowed(durability)
         clock.seconds += 600
         waiting = asyncio.create_task(durability.after_commit())
         await settle()
@@ -78,7 +85,7 @@ def test_async_waits_for_a_barrier_once_the_lag_is_over_the_bound() -> None:
         store = HeldStore()
         durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
         clock.seconds += 31
-        waiting = asyncio.create_task(durability.before_commit())
+        waiting = asyncio.create_task(allowed(durability))
         await settle()
         assert not waiting.done()
         store.open()
@@ -94,7 +101,7 @@ def test_the_lag_counts_from_the_start_of_a_barrier_not_from_its_end() -> None:
         store = HeldStore()
         durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
         clock.seconds += 31
-        waiting = asyncio.create_task(durability.before_commit())
+        waiting = asyncio.create_task(allowed(durability))
         await settle()
         clock.seconds += 20
         store.open()
@@ -110,7 +117,7 @@ def test_a_barrier_that_ended_too_late_is_followed_by_another() -> None:
         store = HeldStore()
         durability = AsyncDurability(store, 30, all_in_store=True, boot_seconds=clock)
         clock.seconds += 31
-        waiting = asyncio.create_task(durability.before_commit())
+        waiting = asyncio.create_task(allowed(durability))
         await settle()
         clock.seconds += 40
         store.open()
@@ -142,6 +149,6 @@ def test_what_ended_the_background_ends_the_next_commit() -> None:
         await durability.after_commit()
         await until(lambda: store.asked == 1)
         with pytest.raises(ConnectionError):
-            await durability.before_commit()
+            await allowed(durability)
 
     asyncio.run(scenario())

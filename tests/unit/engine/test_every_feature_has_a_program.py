@@ -21,7 +21,17 @@ from dormouse.engine.journal import Kind
 from dormouse.engine.options import ActivityOptions, ChildOptions, ParentClose
 
 ASYNCIO = ["sleep", "gather", "wait", "as_completed", "timeout", "TaskGroup", "Event", "Queue", "Lock", "shield"]
-NAMES_OF_TYPES = {"Codec", "Retention", "Engine", "Handle", "Workflow", "Activity", "ActivityInfo", "WorkflowInfo"}
+NAMES_OF_TYPES = {
+    "Codec",
+    "Retention",
+    "Engine",
+    "Handle",
+    "Workflow",
+    "Activity",
+    "Transaction",
+    "ActivityInfo",
+    "WorkflowInfo",
+}
 CAUGHT_ONLY = {
     name for name in dormouse.__all__
     if inspect.isclass(value := getattr(dormouse, name)) and issubclass(value, Exception) and name != "RetryAfter"

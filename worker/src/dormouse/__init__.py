@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dormouse.engine.decision import Decision
-    from dormouse.engine.definitions import Activity, Workflow, activity, workflow
+    from dormouse.engine.definitions import Activity, Transaction, Workflow, activity, transaction, workflow
     from dormouse.engine.engine import Engine
     from dormouse.engine.handle import Handle
     from dormouse.engine.info import (
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         PayloadTooLarge,
         RequestConflict,
         RetryAfter,
+        TransactionRefused,
         UnknownExecution,
         UnknownMessage,
         UnknownWorkflow,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 __all__ = [
     "workflow",
     "activity",
+    "transaction",
     "RetryPolicy",
     "RetryAfter",
     "activity_info",
@@ -88,6 +90,7 @@ __all__ = [
     "Handle",
     "Workflow",
     "Activity",
+    "Transaction",
     "ActivityInfo",
     "WorkflowInfo",
     "DormouseError",
@@ -110,6 +113,7 @@ __all__ = [
     "NotRetryable",
     "PayloadTooLarge",
     "RequestConflict",
+    "TransactionRefused",
     "UnknownExecution",
     "UnknownMessage",
     "UnknownWorkflow",
@@ -117,7 +121,7 @@ __all__ = [
 
 _HOMES = {
     "dormouse.engine.decision": ("Decision",),
-    "dormouse.engine.definitions": ("Activity", "Workflow", "activity", "workflow"),
+    "dormouse.engine.definitions": ("Activity", "Transaction", "Workflow", "activity", "transaction", "workflow"),
     "dormouse.engine.engine": ("Engine",),
     "dormouse.engine.handle": ("Handle",),
     "dormouse.engine.info": (

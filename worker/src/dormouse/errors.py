@@ -80,6 +80,10 @@ class InvalidInput(DormouseError):
     """A value does not fit its declared type, or is refused by its check; the message names the field."""
 
 
+class TransactionRefused(DormouseError):
+    """A transaction asked for what only the engine may do with the file; the message says what."""
+
+
 class PayloadTooLarge(DormouseError, TypeError):
     """A value is larger than a payload may be; the message says what to do instead."""
 

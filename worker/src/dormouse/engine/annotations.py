@@ -23,19 +23,20 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
     return hints
 
 
-def refuse_unwritable(kind: str, function: Callable[..., Any]) -> None:
+def refuse_unwritable(kind: str, function: Callable[..., Any], but: str | None = None) -> None:
     """Look at each annotation.
 
     Args:
-        kind: `activity` or `workflow`.
+        kind: `activity`, `transaction` or `workflow`.
         function: what is declared.
+        but: a parameter that is not part of what is written.
 
     Raises:
         InvalidDefinition: naming function, parameter and remedy.
         NameError: when an annotation names what is not defined, or not yet.
     """
     for name, hint in hints_of(function).items():
-        problem = _problem(hint)
+        problem = None if name == but else _problem(hint)
         if problem is not None:
             where = "its result" if name == "return" else f"its parameter {name!r}"
             raise InvalidDefinition(

@@ -20,11 +20,12 @@ _PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEY
 
 
 class Arguments:
-    """Writes and reads the arguments of one function."""
+    """Writes and reads the arguments of one function; `given` is how many of its parameters others fill."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], given: int = 0) -> None:
         self._function = function
-        self._signature = inspect.signature(function)
+        whole = inspect.signature(function)
+        self._signature = whole.replace(parameters=list(whole.parameters.values())[given:])
         parameters = list(self._signature.parameters.values())
         positional = [one for one in parameters if one.kind in _PLAIN]
         self._most = len(positional)

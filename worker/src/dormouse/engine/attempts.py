@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +18,13 @@ import msgspec
 from dormouse.engine.attempt import RunningAttempt, TookTooLong, limit_of
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.clock import SECOND, Clock
+from dormouse.engine.definitions import Transaction
 from dormouse.engine.info import attempt_context
 from dormouse.engine.payload import Failure, encode, failure_of, on_one_line
 from dormouse.engine.retry import chance_of, seconds_until_retry
 from dormouse.engine.tally import Tally
 from dormouse.engine.watch import LoopWatch
-from dormouse.errors import InvalidDefinition
+from dormouse.errors import InvalidDefinition, TransactionRefused
 
 _log = logging.getLogger("dormouse.activity")
 _CANCELLED_WITHIN_SECONDS = 10.0
@@ -42,6 +44,8 @@ class Raised(msgspec.Struct, frozen=True):
 Outcome = Succeeded | Raised
 Run = Callable[[ActivityCall, tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]
 """Runs the function of one attempt, with its arguments."""
+InTransaction = Callable[[Callable[[sqlite3.Connection], Any]], Any]
+"""Lets a function use the connection of the transaction that is open."""
 
 
 class Attempts:
@@ -57,6 +61,7 @@ class Attempts:
         threads: how many that are not async run at the same time.
         watch: looks whether they block the loop.
         tally: counts them.
+        in_transaction: where those run that are transactions.
         around: wraps the running of each one's function.
     """
 
@@ -72,6 +77,7 @@ class Attempts:
         threads: int,
         watch: LoopWatch,
         tally: Tally,
+        in_transaction: InTransaction,
         around: Callable[[Run], Run] | None,
     ) -> None:
         self._report = report
@@ -88,6 +94,7 @@ class Attempts:
         self._pool: ThreadPoolExecutor | None = None
         self._watch = watch
         self._tally = tally
+        self._in_transaction = in_transaction
         self._call = self._run_function if around is None else around(self._run_function)
 
     def __contains__(self, call: object) -> bool:
@@ -112,6 +119,22 @@ class Attempts:
         self._running[call] = self._loop.create_task(self._run(call))
         self._watch.go_on()
 
+    def run_at_once(self, call: ActivityCall) -> Outcome:
+        """Run a transaction's attempt, which waits for nothing, here and now."""
+        self._watch.go_on()
+        began = perf_counter_ns()
+        attempt = self._outcome(call)
+        try:
+            copy_context().run(attempt.send, None)
+        except StopIteration as ended:
+            outcome: Outcome = ended.value
+        else:
+            attempt.close()
+            error = TypeError(f"what replaces the transaction {call.activity.name} must wait for nothing")
+            outcome = self._raised(call, error, final=True)
+        self._count(call, outcome, perf_counter_ns() - began)
+        return outcome
+
     def cancel(self, call: ActivityCall) -> None:
         """The workflow does not wait for it any more."""
         task = self._running.get(call)
@@ -133,19 +156,17 @@ class Attempts:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, call: ActivityCall) -> None:
-        outcome: Outcome
-        tally = self._tally.attempts_of(call.activity.name)
+        outcome: Outcome | None = None
         began = perf_counter_ns()
         try:
             outcome = await self._outcome(call)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
-                tally.cancelled += 1
                 return
             outcome = self._raised(call, error)
         finally:
-            tally.durations.add(perf_counter_ns() - began)
+            self._count(call, outcome, perf_counter_ns() - began)
             del self._running[call]
             if call in self._unkept:
                 self._unkept.pop(call).cancel()
@@ -153,13 +174,19 @@ class Attempts:
                 self._begin_queued()
             if self.idle:
                 self._rested()
-        if isinstance(outcome, Succeeded):
+        self._report(call, outcome)
+
+    def _count(self, call: ActivityCall, outcome: Outcome | None, took: int) -> None:
+        tally = self._tally.attempts_of(call.activity.name)
+        tally.durations.add(took)
+        if outcome is None:
+            tally.cancelled += 1
+        elif isinstance(outcome, Succeeded):
             tally.succeeded += 1
         elif outcome.retry_seconds is None:
             tally.failed += 1
         else:
             tally.retried += 1
-        self._report(call, outcome)
 
     def _begin_queued(self) -> None:
         while self._queued and len(self._running) < self._at_once:
@@ -187,6 +214,8 @@ class Attempts:
             returned = await (work if unlimited else attempt.in_time(work, limit))
         except TookTooLong as error:
             return self._raised(call, TimeoutError(str(error)), final=error.final)
+        except TransactionRefused as error:
+            return self._raised(call, error, final=True)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is recorded
             return self._raised(call, error)
         finally:
@@ -200,9 +229,14 @@ class Attempts:
     def _run_function(
         self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Coroutine[Any, Any, Any]:
+        if isinstance(call.activity, Transaction):
+            return self._on_connection(lambda connection: call.activity.function(connection, *args, **kwargs))
         function: Callable[..., Any] = partial(call.activity.function, *args, **kwargs)
         coroutine: Coroutine[Any, Any, Any] = function() if call.activity.is_async else self._in_thread(function)
         return coroutine
+
+    async def _on_connection(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
+        return self._in_transaction(function)
 
     async def _in_thread(self, function: Callable[[], Any]) -> Any:
         if self._pool is None:

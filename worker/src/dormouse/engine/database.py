@@ -23,6 +23,7 @@ from dormouse.engine.schema import bring_up_to_date
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Waiting
 from dormouse.engine.stored import PayloadsWriter, StoredPayloads
+from dormouse.engine.transactions import Transactions
 
 _SELECT_EXECUTIONS = (
     "SELECT key, id, workflow, status, seed, request, idempotency_key, started_at, closed_at, closed_position, "
@@ -138,6 +139,7 @@ class Database:
             raise
         self._reader = self._connect(checkpoints=False)
         self._reader.execute("PRAGMA query_only = ON")
+        self.transactions = Transactions(self._writer)
         self._payloads = StoredPayloads(self._reader, codec)
 
     def _connect(self, *, checkpoints: bool) -> sqlite3.Connection:
@@ -177,9 +179,10 @@ class Database:
         return (last or 0) + 1
 
     def write(self, batch: Batch) -> None:
-        """Put a batch into a transaction that `commit` ends."""
+        """Put a batch into a transaction that `commit` ends, and that `transactions` may have begun."""
         write = self._writer
-        write.execute("BEGIN IMMEDIATE")
+        if not write.in_transaction:
+            write.execute("BEGIN IMMEDIATE")
         if batch.opened:
             write.executemany(_INSERT_EXECUTION, map(_opened, batch.opened))
         payloads = self._payloads_writer

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import sqlite3
 import sys
 import weakref
 from collections.abc import Callable, Coroutine
 from copy import copy
 from dataclasses import replace
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, Unpack, cast, overload
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, Unpack, cast, overload
 
 import msgspec
 
@@ -28,9 +29,11 @@ from dormouse.engine.options import (
     refuse_unknown,
 )
 from dormouse.engine.payload import decoder, encode
+from dormouse.engine.retry import RetryPolicy
 from dormouse.engine.source import source_of
-from dormouse.errors import InvalidDefinition
+from dormouse.errors import InvalidDefinition, NotInWorkflow
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 P = ParamSpec("P")
 R = TypeVar("R")
 M = TypeVar("M", Signal[Any], Query[Any], Update[Any, Any], Approval[Any])
@@ -57,8 +60,13 @@ class _Definition:
 
     def _check(self) -> None:
         if not self._checked:
-            refuse_unwritable(self.kind, self.function)
+            refuse_unwritable(self.kind, self.function, self._given)
             self._checked = True
+
+    @property
+    def _given(self) -> str | None:
+        """The parameter that the engine fills."""
+        return None
 
     def _check_or_later(self) -> None:
         try:
@@ -217,6 +225,50 @@ class Activity(_Definition, Generic[P, R]):
         return decoder(hints_of(self.function).get("return", Any))
 
 
+class Transaction(Activity[P, R]):
+    """An activity that writes into the user's own tables of the file, in the transaction that records its result.
+
+    `function` takes the connection first.
+    """
+
+    kind = "transaction"
+
+    def __init__(self, function: Callable[Concatenate[sqlite3.Connection, P], R], options: ActivityOptions) -> None:
+        parameters = list(inspect.signature(function).parameters.values())
+        if inspect.iscoroutinefunction(function) or not parameters or parameters[0].kind not in _POSITIONAL:
+            raise InvalidDefinition(
+                f"the transaction {function.__name__} must be a `def` whose first parameter is the connection: it runs "
+                "inside of the engine's own transaction, which waits for nothing"
+            )
+        if not options.unlimited:
+            raise InvalidDefinition(f"the transaction {function.__name__}: it has no option but retry")
+        self._connection = parameters[0].name
+        super().__init__(cast("Callable[P, R]", function), options)
+        self.arguments = Arguments(function, given=1)
+
+    def with_options(self, **options: Unpack[GivenActivityOptions]) -> Transaction[P, R]:
+        """The same transaction, to be called with another `retry`."""
+        if options.keys() - {"retry"}:
+            raise InvalidDefinition(f"the transaction {self.name}: it has no option but retry")
+        return cast("Transaction[P, R]", super().with_options(**options))
+
+    @property
+    def _given(self) -> str:
+        return self._connection
+
+    async def _run(self, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: ARG002 - as an activity's
+        raise NotInWorkflow(
+            f"the transaction {self.name} runs in a workflow only; in a test call `{self.name}.function` with a "
+            "connection of its own"
+        )
+
+
+class TransactionDecorator(Protocol):
+    """What `@transaction(...)` with options is."""
+
+    def __call__(self, function: Callable[Concatenate[sqlite3.Connection, P], R], /) -> Transaction[P, R]: ...
+
+
 class ActivityDecorator(Protocol):
     """What `@activity(...)` with options is."""
 
@@ -256,5 +308,27 @@ def activity(function: Callable[..., Any] | None = None, /, **options: Unpack[Gi
 
     def declare(function: Callable[..., Any]) -> Activity[..., Any]:
         return Activity(function, given)
+
+    return declare if function is None else declare(function)
+
+
+@overload
+def transaction(function: Callable[Concatenate[sqlite3.Connection, P], R], /) -> Transaction[P, R]: ...
+@overload
+def transaction(*, retry: RetryPolicy) -> TransactionDecorator: ...
+
+
+def transaction(function: Callable[..., Any] | None = None, /, *, retry: RetryPolicy | None = None) -> Any:
+    """Declare a transaction: a short `def` that reads and writes tables of yours in the workflow's own file.
+
+    What it writes and its result are committed together: both once, or neither. Nothing else goes on meanwhile.
+
+    Args:
+        function: what is decorated. Its first parameter is a `sqlite3.Connection` to the file.
+        retry: how it is tried again after an exception, whatever it had written being taken back.
+    """
+
+    def declare(function: Callable[..., Any]) -> Transaction[..., Any]:
+        return Transaction(function, ActivityOptions(retry=RetryPolicy() if retry is None else retry))
 
     return declare if function is None else declare(function)

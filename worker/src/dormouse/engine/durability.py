@@ -93,10 +93,13 @@ class AsyncDurability:
     def lag_seconds(self) -> float:
         return self._boot_seconds() - self._safe_since
 
-    async def before_commit(self) -> None:
+    def before_commit(self) -> Awaitable[None] | None:
         background = self._background
         if background is not None and background.done():
             background.result()
+        return self._catch_up() if self.lag_seconds > self._max_lag_seconds else None
+
+    async def _catch_up(self) -> None:
         while self.lag_seconds > self._max_lag_seconds:
             await self._barrier()
 
@@ -105,8 +108,7 @@ class AsyncDurability:
         if self._background is None:
             self._background = asyncio.create_task(self._keep_up())
         # A process that was frozen since the check before the commit may be a zombie now, and must show no effect.
-        while self.lag_seconds > self._max_lag_seconds:
-            await self._barrier()
+        await self._catch_up()
 
     async def flush(self) -> None:
         if self._background is not None:

@@ -10,7 +10,7 @@ from dormouse.engine.clock import SECOND
 def attempt_ended(call: ActivityCall, outcome: Outcome, at: int) -> None:
     """An attempt of a call has ended like this."""
     execution = call.execution
-    if not _goes_on(call):
+    if not goes_on(call):
         return
     if isinstance(outcome, Succeeded):
         execution.completed(call, outcome.payload, outcome.value, at)
@@ -22,17 +22,17 @@ def attempt_ended(call: ActivityCall, outcome: Outcome, at: int) -> None:
 
 def timer_rang(sleep: Sleep, at: int) -> None:
     """The moment of a timer has come."""
-    if _goes_on(sleep):
+    if goes_on(sleep):
         sleep.execution.woken(sleep, max(at, sleep.due))
 
 
 def approval_expired(call: ApprovalCall, at: int) -> None:
     """The moment has come by which it should have been decided."""
-    if _goes_on(call) and call.settled is None:
+    if goes_on(call) and call.settled is None:
         call.execution.expired(call, max(at, call.due or 0))
 
 
-def _goes_on(waiting: Pending) -> bool:
+def goes_on(waiting: Pending) -> bool:
     """Whether the execution still waits for it, and can hear of it."""
     execution = waiting.execution
     return execution.pending.get(waiting.command) is waiting and execution.blocked is None

@@ -20,12 +20,13 @@ from dormouse.engine.attempts import Attempts, Outcome, Run
 from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep, Timed
 from dormouse.engine.clock import Clock
 from dormouse.engine.database import Database
+from dormouse.engine.definitions import Transaction
 from dormouse.engine.delivery import hear
 from dormouse.engine.durability import Durability
 from dormouse.engine.ending import Status
 from dormouse.engine.execution import Execution
 from dormouse.engine.family import Family
-from dormouse.engine.happening import approval_expired, attempt_ended, timer_rang
+from dormouse.engine.happening import approval_expired, attempt_ended, goes_on, timer_rang
 from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.registry import Dormant
 from dormouse.engine.tally import Tally
@@ -98,11 +99,14 @@ class Turns:
             threads=threads,
             watch=self.watch,
             tally=self.tally,
+            in_transaction=database.transactions.call,
             around=around_attempts,
         )
         self.alarms = Alarms(clock, self._alarm_rang)
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._arrived: deque[Callable[[int], None]] = deque()
+        self._transactions = database.transactions
+        self._to_transact: list[ActivityCall] = []
         self._asked: set[asyncio.Future[Any]] = set()
         self._unheard: list[tuple[Execution, Event]] = []
         self._asked_early: list[Callable[[int], None]] = []
@@ -118,7 +122,7 @@ class Turns:
     @property
     def quiet(self) -> bool:
         """Nothing is running, nothing waits to be written or to count."""
-        undone = self._arrived or self._scheduled or self._unheard
+        undone = self._arrived or self._scheduled or self._unheard or self._to_transact
         return not undone and self._writer.idle and self.journal.batch.empty and self.attempts.idle
 
     @property
@@ -179,7 +183,7 @@ class Turns:
         elif isinstance(waiting, Dormant):
             self._arrive(lambda _: self._find(waiting))
         elif not waiting.done() and not self._draining:
-            self.attempts.begin(waiting)
+            self._begin(waiting)
             self.moved.set()
 
     def _beat(self, call: ActivityCall) -> None:
@@ -227,11 +231,13 @@ class Turns:
         self._stir()
 
     def _write(self) -> None:
-        if not (self._arrived or self._must_write or self.journal.pressing):
+        if not (self._arrived or self._must_write or self._to_transact or self.journal.pressing):
             return
         self._must_write = False
         self._forget_to_write_soon()
-        self._take(self._clock.now())
+        at = self._clock.now()
+        self._take(at)
+        self._transact(at)
         batch = self.journal.take()
         if not batch.empty:
             self._writer.write(batch)
@@ -244,6 +250,14 @@ class Turns:
             self._arrived.popleft()(at)
             if consequences:
                 family.follow(at)
+
+    def _transact(self, at: int) -> None:
+        """Run the transactions that wait, in the one that writes down what they came to."""
+        waiting = self._to_transact = [] if self._draining else [call for call in self._to_transact if goes_on(call)]
+        if waiting and self._writer.may_begin():
+            self._to_transact = []
+            for call, outcome in self._transactions.run(waiting, self.attempts.run_at_once):
+                attempt_ended(call, outcome, at)
 
     def _take_effect(self, batch: Batch) -> None:
         self.busy_at = self._clock.now()
@@ -335,9 +349,17 @@ class Turns:
         if waiting.execution.pending.get(waiting.command) is not waiting:
             return
         if isinstance(waiting, ActivityCall) and waiting.due is None:
-            self.attempts.begin(waiting)
+            self._begin(waiting)
         elif not isinstance(waiting, ChildCall) and waiting.due is not None:
             self.alarms.set(waiting)
+
+    def _begin(self, call: ActivityCall) -> None:
+        if not isinstance(call.activity, Transaction):
+            self.attempts.begin(call)
+            return
+        self._to_transact.append(call)
+        if not self._writer.busy:
+            self._schedule_turn()
 
     def _end(self, execution: Execution) -> None:
         for waiting in list(execution.pending.values()):

@@ -57,6 +57,8 @@ class Writer:
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="dormouse-commit")
+        self._is_allowed = False
+        self._allowing: asyncio.Future[None] | None = None
         self._uncounted: deque[Batch] = deque()
         self._counting: asyncio.Future[None] | None = None
         self._counting_since = 0
@@ -71,6 +73,23 @@ class Writer:
         """How many batches are written and do not count yet."""
         return len(self._uncounted)
 
+    def may_begin(self) -> bool:
+        """Whether the durability allows that what the next batch records is done in its transaction; else `free` is
+        told once it does. Nobody may wait for the store inside of a transaction: Litestream may need its lock.
+        """
+        if self._allowing is not None:
+            return False
+        allowed = self._durability.before_commit()
+        if allowed is not None:
+            self._allowing = asyncio.ensure_future(allowed)
+            self._allowing.add_done_callback(partial(self._then, self._allowed, None))
+        self._is_allowed = allowed is None
+        return self._is_allowed
+
+    def _allowed(self, _: None) -> None:
+        self._allowing = None
+        self._free()
+
     def write(self, batch: Batch) -> None:
         """Write a batch, as soon as the durability allows another commit."""
         self.busy = True
@@ -78,7 +97,8 @@ class Writer:
             self._loop.call_soon(self._then, self._written, batch)
             return
         self._all_counts = False
-        allowed = self._durability.before_commit()
+        allowed = None if self._is_allowed else self._durability.before_commit()
+        self._is_allowed = False
         if allowed is None:
             self._commit(batch)
         else:
@@ -86,9 +106,11 @@ class Writer:
 
     async def stop(self) -> None:
         """Wait for nothing any more."""
-        if self._counting is not None:
-            self._counting.cancel()
-            await asyncio.wait({self._counting})
+        waits = {one for one in (self._counting, self._allowing) if one is not None}
+        for one in waits:
+            one.cancel()
+        if waits:
+            await asyncio.wait(waits)
         self._thread.shutdown()
 
     def _commit(self, batch: Batch) -> None:

@@ -11,7 +11,7 @@ from dormouse.lint.names import Function, Scope, inside, scope_of_function
 
 _DEFINITIONS = "dormouse.engine.definitions"
 _WORKFLOW = {"dormouse.workflow", f"{_DEFINITIONS}.workflow"}
-_ACTIVITY = {"dormouse.activity", f"{_DEFINITIONS}.activity"}
+_ACTIVITY = {f"{module}.{name}" for module in ("dormouse", _DEFINITIONS) for name in ("activity", "transaction")}
 _RUN_WITH_THE_CLASS = ("__init__", "__new__", "__post_init__")
 
 
