@@ -148,7 +148,7 @@ def test_deleted_while_it_restores_it_goes_away_and_keeps_its_data(cluster: Clus
     one.wait_for_steps()
     pod = one.pod()["metadata"]["name"]
     cluster.kubectl("--namespace", namespace, "delete", "pod", pod, "--force", "--grace-period=0")
-    eventually("the next pod is there", lambda: one.pod()["metadata"]["name"] != pod, seconds=60)
+    eventually("the next pod is there", lambda: any(each["metadata"]["name"] != pod for each in one.pods()), seconds=60)
     one.delete()
     assert one.pods() == []
     current = one.stored.current()
