@@ -35,6 +35,7 @@ from dormouse.logs import FORMATS, Format
 )
 @click.option("--keep-count", type=click.IntRange(0), help="Delete all closed executions but the newest so many.")
 @click.option("--keep-seconds", type=click.FloatRange(0), help="Delete executions so long after they closed.")
+@click.option("--telemetry", is_flag=True, help="Send traces over OTLP, as the OTEL_ variables say.")
 def run(
     module: str,
     database: Path | None,
@@ -46,6 +47,7 @@ def run(
     without_token: bool,
     keep_count: int | None,
     keep_seconds: float | None,
+    telemetry: bool,
 ) -> None:
     """Run the workflows of MODULE: a Python file, or a module's name.
 
@@ -57,6 +59,7 @@ def run(
     from dormouse.commands.standalone import CannotRun, Standalone
     from dormouse.encryption import AesGcm
     from dormouse.engine.retention import Retention
+    from dormouse.runtime.tracing import telemetry_for
 
     if token_file is None and not without_token and not is_loopback(host):
         raise click.UsageError(
@@ -73,6 +76,7 @@ def run(
         log_format=log_format,
         say=click.echo,
         codec=AesGcm.from_environment(),
+        telemetry=telemetry_for(name, None) if telemetry else None,
         retention=None if keep_count is None and keep_seconds is None else Retention(keep_count, keep_seconds),
     )
     try:

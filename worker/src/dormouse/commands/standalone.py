@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dormouse.engine.engine import Engine
 from dormouse.engine.retention import Retention
@@ -20,7 +20,11 @@ from dormouse.runtime.api import Api
 from dormouse.runtime.entrypoint import EntrypointFailed, load
 from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
+from dormouse.runtime.tracing import send_the_last
 from dormouse.token_file import InvalidTokens
+
+if TYPE_CHECKING:
+    from dormouse.telemetry import OpenTelemetry
 
 _NO_EPOCH = 0
 
@@ -43,6 +47,7 @@ class Standalone:
     say: Callable[[str], None]
     codec: Codec | None = None
     retention: Retention | None = None
+    telemetry: OpenTelemetry | None = None
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM.
@@ -69,12 +74,14 @@ class Standalone:
             raise CannotRun(f"{self.database}: {error}") from error
         finally:
             server.close()
+            await send_the_last(self.telemetry)
 
     async def _work(self, module: ModuleType, api: Api, port: int) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with Engine(self.database, module, codec=self.codec, retention=self.retention) as engine:
+        options: dict[str, Any] = {"codec": self.codec, "retention": self.retention, "telemetry": self.telemetry}
+        async with Engine(self.database, module, **options) as engine:
             await engine.recovered()
             api.engine = engine
             names = ", ".join(engine.workflows) or "no workflow: decorate one with @workflow"

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -46,6 +46,7 @@ Run = Callable[[ActivityCall, tuple[Any, ...], dict[str, Any]], Coroutine[Any, A
 """Runs the function of one attempt, with its arguments."""
 InTransaction = Callable[[Callable[[sqlite3.Connection], Any]], Any]
 """Lets a function use the connection of the transaction that is open."""
+Around = Callable[[Run], Run]
 
 
 class Attempts:
@@ -62,7 +63,7 @@ class Attempts:
         watch: looks whether they block the loop.
         tally: counts them.
         in_transaction: where those run that are transactions.
-        around: wraps the running of each one's function.
+        around: wrap the running of each one's function, the last one outermost.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Attempts:
         watch: LoopWatch,
         tally: Tally,
         in_transaction: InTransaction,
-        around: Callable[[Run], Run] | None,
+        around: Sequence[Around],
     ) -> None:
         self._report = report
         self._rested = rested
@@ -95,7 +96,9 @@ class Attempts:
         self._watch = watch
         self._tally = tally
         self._in_transaction = in_transaction
-        self._call = self._run_function if around is None else around(self._run_function)
+        self._call: Run = self._run_function
+        for wrap in around:
+            self._call = wrap(self._call)
 
     def __contains__(self, call: object) -> bool:
         return call in self._running

@@ -27,7 +27,7 @@ from dormouse.engine.transactions import Transactions
 
 _SELECT_EXECUTIONS = (
     "SELECT key, id, workflow, status, seed, request, idempotency_key, started_at, closed_at, closed_position, "
-    "blocked, app_version, parent, parent_command FROM execution "
+    "blocked, app_version, parent, parent_command, traceparent FROM execution "
 )
 _COLUMNS = "position, execution, kind, at, previous, command, name, attempt, due, payload, source, key"
 _SELECT_CHAIN = f"""
@@ -69,7 +69,7 @@ _COUNT_PENDING_APPROVALS = (
 )
 _INSERT_EXECUTION = (
     "INSERT INTO execution (key, id, workflow, status, seed, request, idempotency_key, started_at, app_version, "
-    "parent, parent_command) VALUES (?, ?, ?, 'Open', ?, ?, ?, ?, ?, ?, ?)"
+    "parent, parent_command, traceparent) VALUES (?, ?, ?, 'Open', ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 T = TypeVar("T")
 _NO_CHECKPOINT_ON_CLOSE = 1006  # SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
@@ -92,10 +92,12 @@ class Row(msgspec.Struct, frozen=True):
     app_version: str | None
     parent: int | None
     parent_command: int | None
+    traceparent: str | None
 
     @property
     def origin(self) -> Origin:
-        return Origin(self.request, self.idempotency_key, self.app_version, self.parent, self.parent_command)
+        caller = self.parent, self.parent_command, self.traceparent
+        return Origin(self.request, self.idempotency_key, self.app_version, *caller)
 
 
 class Run(NamedTuple):
@@ -375,6 +377,7 @@ def _opened(one: Execution) -> tuple[Any, ...]:
         origin.app_version,
         origin.parent,
         origin.parent_command,
+        origin.traceparent,
     )
 
 

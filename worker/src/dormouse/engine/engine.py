@@ -37,6 +37,7 @@ from dormouse.engine.retention import Keeping, Retention
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Doing, Standing, doing, dormant_does, standing_of
 from dormouse.engine.starting import Starting
+from dormouse.engine.tracing import Telemetry
 from dormouse.engine.turns import Turns
 from dormouse.errors import (
     EngineStopped,
@@ -75,6 +76,7 @@ class Engine:
         codec: in whose form payloads are stored, such as `dormouse.encryption.AesGcm`. The file can only be opened
             with it from then on.
         retention: which closed executions are deleted; without one, none is.
+        telemetry: what is told of executions and attempts, such as `dormouse.telemetry.OpenTelemetry`.
         around_attempts: wraps the running of each attempt's function: a place for faults of tests.
     """
 
@@ -94,6 +96,7 @@ class Engine:
         resting_in_memory: int = 256,
         codec: Codec | None = None,
         retention: Retention | None = None,
+        telemetry: Telemetry | None = None,
         around_attempts: Callable[[Run], Run] | None = None,
     ) -> None:
         self.workflows = by_name(workflows)
@@ -112,6 +115,7 @@ class Engine:
         self._codec = codec
         self._retention = retention
         self._keeping: asyncio.Task[None] | None = None
+        self._telemetry = telemetry
         self._around_attempts = around_attempts
         self._draining = False
         self._closed = False
@@ -127,17 +131,20 @@ class Engine:
         except BaseException:
             self._lock.release()
             raise
+        identity = self._identity or self._database.identity()
+        self._tracing = None if self._telemetry is None else self._telemetry.of_engine(identity)
         self._turns = Turns(
             self._database,
             self._durability,
             self._clock,
-            self._identity or self._database.identity(),
+            identity,
             activities_at_once=self._activities_at_once,
             threads=self._threads,
             blocked_loop_seconds=self._blocked_loop_seconds,
             counts=self._registry.counts,
             all_counts=self._all_counts,
-            around_attempts=self._around_attempts,
+            around_attempts=() if self._around_attempts is None else (self._around_attempts,),
+            tracing=self._tracing,
         )
         turns, registry, database = self._turns, self._registry, self._database
         self._recovery = recovery = Recovery(turns, registry, database, self.workflows)
@@ -145,7 +152,9 @@ class Engine:
             turns, registry, database, self._clock, recovery.wake, self._resting_in_memory
         )
         turns.dormancy = dormancy
-        turns.family = Family(turns.journal, registry, dormancy, database, self.workflows, self._app_version)
+        turns.family = Family(
+            turns.journal, registry, dormancy, database, self.workflows, self._app_version, self._tracing
+        )
         self._control = Control(turns, registry, dormancy, database, self.workflows, recovery.remade)
         self._starting = Starting(turns, registry, database, self.workflows, self._app_version)
         self.read = Reading(turns, registry, database)
@@ -218,13 +227,21 @@ class Engine:
         return await self.start_encoded(name, payload, execution_id=id, idempotency_key=idempotency_key)
 
     async def start_encoded(
-        self, name: str, payload: bytes | None, *, execution_id: str | None = None, idempotency_key: str | None = None
+        self,
+        name: str,
+        payload: bytes | None,
+        *,
+        execution_id: str | None = None,
+        idempotency_key: str | None = None,
+        traceparent: str | None = None,
     ) -> Handle[Any]:
-        """As `start`, with the input as canonical JSON."""
+        """As `start`, with the input as canonical JSON, and the trace in which it was asked for."""
         await self.recovered()
         if self._draining:
             raise EngineStopped("this life is ending; ask again, the next one will answer")
-        started, created = await self._starting.start(name, payload, execution_id, idempotency_key)
+        if traceparent is None and self._tracing is not None:
+            traceparent = self._tracing.present()
+        started, created = await self._starting.start(name, payload, execution_id, idempotency_key, traceparent)
         self._check()
         return Handle(started, created=created, engine=self)
 

@@ -17,6 +17,7 @@ from dormouse.engine.origin import Origin
 from dormouse.engine.payload import encode, failure_of
 from dormouse.engine.registry import Registry
 from dormouse.engine.requests import check_id, check_input, fingerprint
+from dormouse.engine.tracing import Tracing
 from dormouse.errors import DormouseError, RequestConflict, UnknownWorkflow
 
 
@@ -31,6 +32,7 @@ class Family:
         database: Database,
         workflows: Mapping[str, Workflow[..., Any]],
         app_version: str | None,
+        tracing: Tracing | None,
     ) -> None:
         self._journal = journal
         self._registry = registry
@@ -38,6 +40,7 @@ class Family:
         self._database = database
         self._workflows = workflows
         self._app_version = app_version
+        self._tracing = tracing
 
     def follow(self, at: int) -> None:
         """Do what the turn's executions mean for each other, until nothing more follows."""
@@ -65,7 +68,8 @@ class Family:
             )
             return
         request = fingerprint(workflow.name, payload, self._database.digest_key)
-        origin = Origin(request, None, self._app_version, parent.key, call.command)
+        trace = parent.origin.traceparent if self._tracing is None else self._tracing.within(parent)
+        origin = Origin(request, None, self._app_version, parent.key, call.command, trace)
         child = Execution(
             self._journal,
             self._journal.reserve(),

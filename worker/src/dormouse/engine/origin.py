@@ -13,6 +13,7 @@ class Origin(msgspec.Struct, frozen=True):
         idempotency_key: of the request.
         app_version: of the code that ran then.
         parent, parent_command: the key of the execution that called it, and the number of the call.
+        traceparent: of whoever asked for it, as the W3C writes it.
     """
 
     fingerprint: bytes = b""
@@ -20,3 +21,4 @@ class Origin(msgspec.Struct, frozen=True):
     app_version: str | None = None
     parent: int | None = None
     parent_command: int | None = None
+    traceparent: str | None = None

@@ -29,7 +29,9 @@ class Recovery:
     def remade(self, row: Row, journal: Journal) -> Execution:
         """The execution of a row, without its code having begun."""
         definition = self._workflows.get(row.workflow) or absent(row.workflow)
-        return Execution(journal, row.key, row.id, definition, row.seed, row.origin)
+        execution = Execution(journal, row.key, row.id, definition, row.seed, row.origin)
+        execution.started_at = row.started_at
+        return execution
 
     def all(self) -> None:
         """Replay every open execution but the dormant ones; what is left to do becomes the first batch."""

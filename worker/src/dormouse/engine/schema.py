@@ -104,7 +104,10 @@ SELECT execution, before, at FROM (
     WHERE execution IN (SELECT execution FROM event WHERE kind = 'ExecutionContinued')
 ) WHERE kind = 'ExecutionContinued'""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS, _APPROVALS, _RUNS)
+_TRACES = ("ALTER TABLE execution ADD COLUMN traceparent TEXT",)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS, _APPROVALS, _RUNS, _TRACES,
+)  # fmt: skip
 """The step from each version to the next; a file without tables has version 0. Steps are added, never changed."""
 
 

@@ -35,7 +35,12 @@ class Starting:
         self._app_version = app_version
 
     async def start(
-        self, name: str, payload: bytes | None, execution_id: str | None, idempotency_key: str | None
+        self,
+        name: str,
+        payload: bytes | None,
+        execution_id: str | None,
+        idempotency_key: str | None,
+        traceparent: str | None,
     ) -> tuple[str, bool]:
         """The id of the execution, and whether this very request has started it; once its start counts."""
         definition = self._workflows.get(name)
@@ -52,7 +57,7 @@ class Starting:
             return found_id, False
         journal = self._turns.journal
         new_id, seed = execution_id or secrets.token_hex(8), secrets.token_bytes(16)
-        origin = Origin(request, idempotency_key, self._app_version)
+        origin = Origin(request, idempotency_key, self._app_version, traceparent=traceparent)
         execution = Execution(journal, journal.reserve(), new_id, definition, seed, origin)
         running = self._registry.add(execution)
         self._turns.start(execution, payload)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from dormouse.engine.alarms import Alarmed, Alarms
-from dormouse.engine.attempts import Attempts, Outcome, Run
+from dormouse.engine.attempts import Around, Attempts, Outcome
 from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep, Timed
 from dormouse.engine.clock import Clock
 from dormouse.engine.database import Database
@@ -31,6 +31,7 @@ from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.registry import Dormant
 from dormouse.engine.tally import Tally
 from dormouse.engine.telling import tell
+from dormouse.engine.tracing import Tracing
 from dormouse.engine.watch import LoopWatch
 from dormouse.engine.writing import Writer
 from dormouse.errors import DormouseError, EngineStopped
@@ -61,11 +62,13 @@ class Turns:
         blocked_loop_seconds: float,
         counts: Callable[[Execution], None],
         all_counts: bool,
-        around_attempts: Callable[[Run], Run] | None,
+        around_attempts: Sequence[Around],
+        tracing: Tracing | None,
     ) -> None:
         self._durability = durability
         self._clock = clock
         self._counts = counts
+        self._tracing = tracing
         self._loop = asyncio.get_running_loop()
         self.tally = Tally()
         self._writer = Writer(
@@ -100,7 +103,7 @@ class Turns:
             watch=self.watch,
             tally=self.tally,
             in_transaction=database.transactions.call,
-            around=around_attempts,
+            around=around_attempts if tracing is None else (*around_attempts, tracing.around),
         )
         self.alarms = Alarms(clock, self._alarm_rang)
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -332,6 +335,8 @@ class Turns:
             self.tally.started[execution.workflow.name] += 1
         for execution in batch.closed:
             self.tally.closed[execution.workflow.name, execution.status] += 1
+            if self._tracing is not None:
+                self._tracing.closed(execution)
             del self.log_ends[execution.key]
         for execution in (*batch.opened, *batch.closed, *batch.changed):
             self._counts(execution)

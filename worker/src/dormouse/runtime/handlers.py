@@ -12,7 +12,7 @@ from dormouse.engine.decision import Verdict
 from dormouse.engine.ending import Status
 from dormouse.errors import AnswerFailed, ExecutionBlocked, InvalidInput
 from dormouse.runtime.bodies import DecisionBody, ReasonBody, StartBody, canonical, read_body, read_value
-from dormouse.runtime.parameters import Cursor, Number, WholeNumber, idempotency_key
+from dormouse.runtime.parameters import Cursor, Number, WholeNumber, idempotency_key, traceparent
 from dormouse.runtime.route import Call, json_response
 from dormouse.runtime.server import Response
 from dormouse.runtime.views import (
@@ -73,9 +73,11 @@ async def show_openapi(call: Call) -> Response:  # noqa: ARG001 - the same for e
 async def start(call: Call) -> Response:
     wanted = read_body(StartBody, call.request.body)
     payload = None if wanted.input is msgspec.UNSET else canonical(bytes(wanted.input))
-    key = idempotency_key(call.request)
+    key, trace = idempotency_key(call.request), traceparent(call.request)
     engine = call.engine
-    handle = await engine.start_encoded(wanted.workflow, payload, execution_id=wanted.id, idempotency_key=key)
+    handle = await engine.start_encoded(
+        wanted.workflow, payload, execution_id=wanted.id, idempotency_key=key, traceparent=trace
+    )
     view = execution_view(engine.read.describe(handle.id))
     return json_response(201 if handle.created else 200, view, ("location", f"/v1/executions/{handle.id}"))
 

@@ -7,7 +7,7 @@ import logging
 import signal
 import sqlite3
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dormouse.engine.durability import AsyncDurability, Durability, SyncDurability
 from dormouse.engine.ending import Status
@@ -24,7 +24,11 @@ from dormouse.runtime.entrypoint import EntrypointFailed, load
 from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
 from dormouse.runtime.settings import MAIN, Settings
+from dormouse.runtime.tracing import send_the_last, telemetry_for
 from dormouse.token_file import InvalidTokens
+
+if TYPE_CHECKING:
+    from dormouse.telemetry import OpenTelemetry
 
 T = TypeVar("T")
 _SHOWN_BYTES = 1500
@@ -43,6 +47,7 @@ class RuntimeLife:
         self._settings = settings
         self._api = Api(settings.pod.epoch)
         self._told_to_stop = asyncio.Event()
+        self._telemetry: OpenTelemetry | None = None
 
     async def run(self) -> Ending:
         """Live until the work is done, or someone says stop."""
@@ -51,9 +56,13 @@ class RuntimeLife:
         settings = self._settings
         try:
             self._api.tokens = None if settings.token_file is None else TokenFile(settings.token_file)
+            if settings.sends_traces:
+                self._telemetry = telemetry_for(settings.pod.name, settings.app_version or None)
             server = await serve(self._api.answer, refuse, settings.host, settings.port)
         except InvalidTokens as error:
             return Ending("InvalidSettings", f"DORMOUSE_API_TOKEN_FILE: {error}", 1)
+        except ImportError as error:
+            return Ending("InvalidSettings", f"DORMOUSE_TELEMETRY: {error}", 1)
         except OSError as error:
             return Ending("InvalidSettings", f"cannot listen on port {settings.port}: {error.strerror}", 1)
         try:
@@ -66,6 +75,7 @@ class RuntimeLife:
             return ending_of(error)
         finally:
             server.close()
+            await send_the_last(self._telemetry)
 
     async def _live(self) -> Ending:
         opening = asyncio.create_task(self._open_gate())
@@ -125,6 +135,7 @@ class RuntimeLife:
                 all_counts=life.all_in_store,
                 codec=self._settings.codec,
                 retention=self._settings.retention,
+                telemetry=self._telemetry,
             )
         except InvalidDefinition as error:
             raise EntrypointFailed(str(error)) from error

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dormouse.runtime.parameters import IDEMPOTENCY_KEY, LONGEST_KEY
+from dormouse.runtime.parameters import IDEMPOTENCY_KEY, LONGEST_KEY, TRACEPARENT
 from dormouse.runtime.refusals import REFUSALS
 from dormouse.runtime.route import Answer, Body, Route
 from dormouse.runtime.routes import ROUTES
@@ -88,6 +88,9 @@ def _parameters(route: Route) -> list[Document]:
         schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
         meaning = "the same request with the same key is done once"
         found.append({"name": IDEMPOTENCY_KEY, "in": "header", "description": meaning, "schema": schema})
+    if route.takes_trace:
+        meaning = "the trace that this belongs to, as the W3C has it"
+        found.append({"name": TRACEPARENT, "in": "header", "description": meaning, "schema": {"type": "string"}})
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from dormouse.engine.requests import CURSOR_PATTERN, page_begins
+from dormouse.engine.tracing import parse
 from dormouse.errors import InvalidInput
 from dormouse.runtime.server import Request
 
@@ -103,3 +104,12 @@ def idempotency_key(request: Request) -> str | None:
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise InvalidInput(f"the header {IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} characters")
     return key
+
+
+TRACEPARENT = "traceparent"
+
+
+def traceparent(request: Request) -> str | None:
+    """The trace that the caller is in; what cannot be understood is no reason to refuse anything."""
+    found = parse(request.headers.get(TRACEPARENT))
+    return None if found is None else str(found)

@@ -77,6 +77,7 @@ class Route:
         path: with `{execution}` or `{name}` for what differs.
         refusals: the reasons that only this path, or not every path, gives.
         takes_key: whether it knows the header `Idempotency-Key`.
+        takes_trace: whether it knows the header `traceparent`.
         public: whether it asks for no token.
     """
 
@@ -89,6 +90,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     takes_key: bool = False
+    takes_trace: bool = False
     public: bool = False
 
     @cached_property

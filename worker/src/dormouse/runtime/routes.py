@@ -57,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
         ("NotJSON", "UnknownWorkflow", "RequestConflict", "InvalidRequest", "InvalidInput"),
         body=Body(StartBody, required=True),
         takes_key=True,
+        takes_trace=True,
     ),
     Route(
         "GET",

@@ -39,6 +39,7 @@ class Settings:
     wake_reason: str
     grace_seconds: int
     codec: Codec | None = None
+    sends_traces: bool = False
     retention: Retention | None = None
 
 
@@ -61,6 +62,7 @@ def parse(environment: Mapping[str, str]) -> Settings:
         wake_reason=variables.text("DORMOUSE_WAKE_REASON", ""),
         grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
         codec=_codec(environment),
+        sends_traces=variables.flag("DORMOUSE_TELEMETRY", default=False),
         retention=_retention(variables),
     )
 

@@ -1,0 +1,140 @@
+"""Do the spans of a runtime reach an OTLP receiver over HTTP, as one trace over two lives?"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from runtime_pod import RuntimePod
+
+TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+MODULE = """
+from opentelemetry import trace
+from dormouse import RetryPolicy, Signal, activity, activity_info, workflow
+
+go_on = Signal("go_on")
+
+@activity(retry=RetryPolicy(initial_seconds=0))
+def pack(item: str) -> str:
+    with trace.get_tracer("shop").start_as_current_span("wrap"):
+        if activity_info().attempt == 1:
+            raise ConnectionError("no paper")
+        return item
+
+@activity
+async def weigh(item: str) -> int:
+    return len(item)
+
+@workflow
+async def ship(item: str) -> str:
+    await weigh(item)
+    await go_on.receive()
+    return await pack(item)
+"""
+
+
+class Receiver:
+    """Takes what is sent to /v1/traces."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        self.services: set[str] = set()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.take(self.path, body)
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def take(self, path: str, body: bytes) -> None:
+        assert path == "/v1/traces"
+        for one in ExportTraceServiceRequest.FromString(body).resource_spans:
+            named = {attribute.key: attribute.value.string_value for attribute in one.resource.attributes}
+            self.services.add(named["service.name"])
+            self.spans += [span for scope in one.scope_spans for span in scope.spans]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+async def waits_for_the_signal(pod: RuntimePod) -> bool:
+    waits = (await pod.get("/v1/executions/one"))[1].get("waitsFor", [])
+    return [one["kind"] for one in waits] == ["signal"]
+
+
+def test_a_trace_goes_on_in_the_next_life_and_is_sent_once(tmp_path: Path, receiver: Receiver) -> None:
+    environment = {
+        "DORMOUSE_TELEMETRY": "true",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
+    }
+
+    async def live() -> None:
+        async with RuntimePod(tmp_path, MODULE, **environment) as pod:
+            await pod.start()
+            await pod.ready()
+            started = {"workflow": "ship", "id": "one", "input": "tea"}
+            await pod.post(started, traceparent=f"00-{TRACE}-{CALLER}-01")
+            await pod.until(lambda: waits_for_the_signal(pod))
+            async with asyncio.timeout(20):
+                while not receiver.spans:
+                    await asyncio.sleep(0.02)
+            await pod.kill()
+            await pod.start()
+            await pod.ready()
+            await pod.request("POST", "/v1/executions/one/signals/go_on")
+            assert (await pod.get("/v1/executions/one/result?wait=20"))[1]["result"] == "tea"
+            pod.terminate()
+            await pod.ended()
+
+    asyncio.run(live())
+    spans = {(span.name, number): span for number, span in enumerate(receiver.spans)}
+    by_name: dict[str, list[Any]] = {}
+    for (name, _), span in spans.items():
+        by_name.setdefault(name, []).append(span)
+    assert {name: len(found) for name, found in by_name.items()} == {"weigh": 1, "wrap": 2, "pack": 2, "ship": 1}
+    assert {span.trace_id.hex() for span in receiver.spans} == {TRACE}
+    (ship,), (weigh,) = by_name["ship"], by_name["weigh"]
+    assert ship.parent_span_id.hex() == CALLER
+    assert {span.parent_span_id for span in (weigh, *by_name["pack"])} == {ship.span_id}
+    assert [span.parent_span_id for span in by_name["wrap"]] == [span.span_id for span in by_name["pack"]]
+    assert receiver.services == {"test"}
+
+
+def test_a_receiver_that_is_not_there_keeps_nobody_from_working_or_ending(tmp_path: Path) -> None:
+    environment = {"DORMOUSE_TELEMETRY": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    start = {"DORMOUSE_START_WORKFLOW": "weighs", "DORMOUSE_START_INPUT": '"tea"'}
+    module = f"{MODULE}\n@workflow\nasync def weighs(item: str) -> int:\n    return await weigh(item)\n"
+
+    async def live() -> tuple[int, dict[str, Any]]:
+        async with RuntimePod(tmp_path, module, **environment, **start) as pod:
+            await pod.start()
+            return await pod.ended()
+
+    code, farewell = asyncio.run(live())
+    assert (code, farewell["reason"], farewell["output"]) == (0, "Completed", "3")
