@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from feature_programs import PROGRAMS, WORKFLOWS
 from lives import Attempt, Life, live, world
 from recorded_disk import SQLITE_OK, Change, asked_before_each_change
@@ -28,7 +29,7 @@ class Notes:
 
     def add(self, line: Any) -> None:
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(file, json.dumps(line).encode() + b"\n")
+        os.write(file, msgspec.json.encode(line) + b"\n")
         os.close(file)
 
     def __iter__(self) -> Iterator[Any]:
