@@ -57,7 +57,8 @@ def _tell_update(execution: Execution, event: Event) -> None:
     if event.command is None:
         command = log.next_command()
     else:
-        log.commands = command = event.command  # earlier versions numbered it when it was accepted
+        command = event.command  # earlier versions numbered it when it was accepted
+        log.commands = max(log.commands, command)
     if not execution.answer_update(command, event.name or "", event.payload or b"null", event.key or ""):
         execution.block(blocked_by_unanswered_update(event))
     execution.go_on()

@@ -145,22 +145,25 @@ def what_counts(events: Sequence[Event]) -> list[Event]:
     """A log without what was taken back by retries of the execution. Pure."""
     kept: list[Event] = []
     for event in events:
-        if event.kind == Kind.EXECUTION_RETRIED:
-            _take_back(kept)
+        messages = _take_back(kept) if event.kind == Kind.EXECUTION_RETRIED else []
         kept.append(event)
+        kept += messages  # told after the retry, which says up to where numbers have been given
     return kept
 
 
 _MESSAGES = frozenset({Kind.SIGNAL_RECEIVED, Kind.UPDATE_ACCEPTED})
 
 
-def _take_back(kept: list[Event]) -> None:
-    """Take back the end, and what led to it; but never a message, whose sender was told that it had arrived."""
+def _take_back(kept: list[Event]) -> list[Event]:
+    """Take back the end, and what led to it; but never a message, whose sender was told that it had arrived.
+
+    Gives the messages that are to be told again.
+    """
     end = kept.pop()
     assert end.kind in CLOSINGS  # noqa: S101 - only what has ended is retried
     culprit = _culprit(kept, end)
     if culprit is None:
-        return
+        return []
     cut = kept.index(culprit)
     requested = {event.command for event in kept[:cut] if event.kind == Kind.APPROVAL_REQUESTED}
     messages = [
@@ -170,7 +173,7 @@ def _take_back(kept: list[Event]) -> None:
     ]
     del kept[cut:]
     kept[:] = [event for event in kept if not (event.kind == Kind.ATTEMPT_FAILED and event.command == end.command)]
-    kept += messages
+    return messages
 
 
 def _culprit(kept: list[Event], end: Event) -> Event | None:

@@ -39,8 +39,8 @@ def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) ->
     log.replaying = False
     execution.close_if_done()
     if execution.blocked is None:
-        known = max((event.command or 0 for event in events), default=0)
-        journal.batch.resumed += [one for one in execution.pending.values() if one.command <= known]
+        asked_now = {*journal.batch.begun, *journal.batch.sleeping}  # these go on by themselves once they count
+        journal.batch.resumed += [one for one in execution.pending.values() if one not in asked_now]
 
 
 def recover(
