@@ -59,6 +59,11 @@ def test_mount_paths_become_folders_the_deepest_first() -> None:
     assert process(workingDir="/tmp").working_directory == Path(volumes, "tmp")
 
 
+def test_who_is_on_this_machine_shows_no_token() -> None:
+    token_file = {"name": "DORMOUSE_API_TOKEN_FILE", "value": "/run/api-token/token"}
+    assert "DORMOUSE_API_TOKEN_FILE" not in process(env=[token_file]).environment
+
+
 def test_the_project_is_the_working_directory_and_where_modules_are_found() -> None:
     assert process().working_directory == Path("/home/me/project")
     assert process().environment["PYTHONPATH"] == "/home/me/project"

@@ -112,6 +112,7 @@ def process_of(
     for key, value, is_literal in _variables(pod, container, environment, around):
         environment[key] = _local(value, paths) if is_literal else value
     environment |= {"DORMOUSE_PORT": str(port), "DORMOUSE_HOST": LOOPBACK, **around.tag}
+    environment.pop("DORMOUSE_API_TOKEN_FILE", None)  # its Secret is mounted nowhere here, and nobody else gets there
     words = [*container.get("command", ()), *container.get("args", ())]
     if not container.get("command"):
         raise Unrunnable(f"container {name!r} has no command: `dormouse dev` runs no images; give it one")
