@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,7 +16,17 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from dormouse import Engine, ExecutionFailed, RetryPolicy, Signal, Workflow, activity, activity_info, workflow
+from dormouse import (
+    Engine,
+    ExecutionFailed,
+    RetryPolicy,
+    Signal,
+    Workflow,
+    activity,
+    activity_info,
+    transaction,
+    workflow,
+)
 from dormouse.telemetry import OpenTelemetry
 from dormouse.testing.faults import Failing, Faults
 
@@ -296,6 +307,26 @@ def test_moments_are_those_of_the_log_and_the_environment_names_the_service(
     span = world.span("weighs")
     assert (span.start_time, span.end_time) == moments
     assert span.resource.attributes["service.name"] == "of the environment"
+
+
+def test_a_transaction_is_a_span_like_any_attempt(tmp_path: Path, world: World) -> None:
+    @transaction
+    def note(connection: sqlite3.Connection, item: str) -> int:
+        connection.execute("CREATE TABLE IF NOT EXISTS note (item TEXT)")
+        connection.execute("INSERT INTO note VALUES (?)", (item,))
+        return trace.get_current_span().get_span_context().span_id
+
+    @workflow
+    async def notes() -> int:
+        return await note("tea")
+
+    async def run() -> int:
+        async with Engine(tmp_path / "db.sqlite", [notes], telemetry=world.telemetry) as engine:
+            return await (await engine.start(notes)).result()
+
+    within = asyncio.run(run())
+    assert world.names() == ["note", "notes"]
+    assert world.span("note").context.span_id == within
 
 
 def test_an_attempt_that_a_test_lets_fail_is_a_span_that_failed(tmp_path: Path, world: World) -> None:
