@@ -107,12 +107,13 @@ def test_large_messages_survive_a_restart_and_a_new_run(tmp_path: Path) -> None:
         async with Engine(tmp_path / "db.sqlite", ALL) as engine:
             handle = await engine.start(listens, 1, id="one")
             await handle.signal(hint, word, idempotency_key="first")
-            await handle.signal(hint, word, idempotency_key="second")
+            await engine.settled()
 
     async def ask_again() -> str:
         async with Engine(tmp_path / "db.sqlite", ALL) as engine:
             handle = engine.handle("one", listens)
             await handle.signal(hint, word, idempotency_key="first")  # it is known
+            await handle.signal(hint, word, idempotency_key="second")
             await handle.signal(hint, "end", idempotency_key="third")
             return await handle.result()
 
