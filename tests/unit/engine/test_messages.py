@@ -28,7 +28,7 @@ from dormouse import (
     random,
     workflow,
 )
-from dormouse.engine.durability import SyncDurability
+from dormouse.engine.durability import LocalOnly, SyncDurability
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,51 @@ def test_an_update_that_the_workflow_does_not_live_to_do_is_told_so(tmp_path: Pa
                 await handle.update(slow, 1)
 
     asyncio.run(run())
+
+
+class Permitted(LocalOnly):
+    """Commits when it is told to."""
+
+    def __init__(self) -> None:
+        self.commits = asyncio.Semaphore(0)
+
+    async def before_commit(self) -> None:
+        await self.commits.acquire()
+
+
+def test_an_update_that_ends_the_workflow_is_answered_again_before_the_file_has_its_end(tmp_path: Path) -> None:
+    doubled = Update("doubled", int, int)
+
+    @workflow
+    async def doubles_once() -> None:
+        done = asyncio.Event()
+
+        def answer(number: int) -> int:
+            done.set()
+            return 2 * number
+
+        doubled.answer(answer)
+        await done.wait()
+
+    async def run() -> list[int]:
+        permitted = Permitted()
+        async with Engine(tmp_path / "db.sqlite", [doubles_once, deaf], durability=permitted) as engine:
+            permitted.commits.release()
+            handle = await engine.start(doubles_once, id="one")
+            first = asyncio.create_task(handle.update(doubled, 4, idempotency_key="k"))
+            await settle()
+            other = asyncio.create_task(engine.start(deaf))
+            await settle()
+            permitted.commits.release()  # the update counts, and the code ends, while the other's start is written
+            await settle()
+            second = asyncio.create_task(handle.update(doubled, 4, idempotency_key="k"))
+            await settle()
+            for _ in range(9):
+                permitted.commits.release()
+            await other
+            return [await first, await second]
+
+    assert asyncio.run(run()) == [8, 8]
 
 
 def test_messages_are_only_taken_in_a_workflow() -> None:

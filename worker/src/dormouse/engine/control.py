@@ -87,7 +87,8 @@ class Control:
         def decide(at: int, answer: asyncio.Future[Outcome]) -> None:
             row_key, execution = self._find(execution_id)
             if self._is_known(row_key, execution, key, Kind.UPDATE_ACCEPTED, name, payload):
-                run = execution.mailbox.updates.get(key) if execution is not None else None
+                running = self._registry.find(execution_id)  # also one that has ended, while the file has not heard
+                run = None if running is None else running.execution.mailbox.updates.get(key)
             else:
                 if _open(execution_id, execution).has_unheard_update:
                     self._turns.ask_again(decide, answer)  # its check must see what the earlier ones have done
