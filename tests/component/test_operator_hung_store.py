@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+import h11
 import pytest
 from operator_fleet import Fleet, Tell, named, telling
+from store_proxy import StoreProxy, reads_of
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 from dormouse_operator.plan import FINALIZER
@@ -95,7 +98,7 @@ def test_a_store_that_hangs_holds_up_no_workflow_of_another_store(tell: Tell) ->
 def test_every_workflow_of_a_store_that_hangs_says_so_however_many_wait(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dormouse_operator.controller.reconciling._READING_SECONDS", 0.5)
+    monkeypatch.setattr("dormouse_operator.controller.asking._READING_SECONDS", 0.5)
 
     async def story(made: Fleet) -> None:
         async with HungStore().serving() as hung:
@@ -106,5 +109,30 @@ def test_every_workflow_of_a_store_that_hangs_says_so_however_many_wait(
                         lambda name=name: made.condition("Ready", name).get("reason") == "StoreUnreachable"  # type: ignore[misc]
                     )
                 assert "no answer within 0.5 s" in made.condition("Ready", STUCK[-1])["message"]
+
+    tell(story)
+
+
+def test_a_store_that_fails_in_other_words_each_time_is_not_asked_without_a_pause(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with StoreProxy(urlsplit(made.seaweedfs.endpoint).port or 80).serving() as proxy:
+            fails = reads_of("CURRENT")
+
+            def fail(request: h11.Request) -> bool:
+                proxy.body = (
+                    f"<Error><Code>SlowDown</Code><Message>{proxy.failed} before you</Message></Error>".encode()
+                )
+                return fails(request)
+
+            proxy.fail = fail
+            async with made.operator(relist_seconds=0.2):
+                await made.apply_store(endpoint=proxy.endpoint)
+                await made.apply()
+                await made.server.until(lambda: "report-e1" in made.server.names("pods"))
+                await made.server.remove("pods", "report-e1")
+                await made.server.until(lambda: made.condition("Ready").get("reason") == "StoreUnreachable")
+                before = proxy.failed
+                await made.server.lists(5)
+                assert proxy.failed - before <= 2
 
     tell(story)

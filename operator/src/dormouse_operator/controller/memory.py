@@ -24,6 +24,8 @@ class Memory:
     """The API server said so."""
     release_error: str = ""
     """What kept the data from being released."""
+    ask_again_at: float = 0.0
+    """By the loop's clock: before that, nothing is asked of a store that has just failed."""
     _pods: frozenset[tuple[str, str]] = frozenset()
     _current: Current = field(default_factory=CurrentUnread)
     _refused: tuple[str, str] = ("", "")

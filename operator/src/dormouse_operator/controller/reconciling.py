@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dormouse.replica.layout import Layout
-from dormouse.replica.store import StoreError
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, read
 from dormouse_operator.controller.acting import Actor
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NamespaceEnds, NotFound, Refused
+from dormouse_operator.controller.asking import Seen, StoreAsker
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.holding import StoreHolder
@@ -34,8 +32,6 @@ from dormouse_operator.plan import (
     AddFinalizer,
     ApplyConfigMap,
     CreatePod,
-    Current,
-    CurrentUnread,
     DeletePod,
     EmitEvent,
     LeaveStore,
@@ -47,30 +43,14 @@ from dormouse_operator.plan import (
     Settings,
     plan,
 )
-from dormouse_operator.store.current import read_current
-from dormouse_operator.store.release import Leaving, NotOurs, release
-from dormouse_operator.store.trouble import told
 
 _LOOK_AGAIN_SECONDS = 10.0
 """For what no watch tells: a Secret that appears."""
-_READING_SECONDS = 10.0
-_RELEASING_SECONDS = 30.0
-_REMOVING_SECONDS = 10.0
-"""Then others have their turn, and the removal goes on afterwards."""
+_MOST_ROUNDS = 20
+_MANY_ROUNDS_SECONDS = 1.0
+"""What goes round in circles, because a store forgets what was written, does so once a second."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Everything that a step starts from."""
-
-    document: Document
-    workflow: DurableWorkflow
-    store: ObjectStore | None
-    credentials: Credentials | None
-    observed: Observed
-    memory: Memory
 
 
 class Reconciler:
@@ -97,7 +77,7 @@ class Reconciler:
         self._nodes = nodes
         self._inbox = inbox
         self._holder = holder
-        self._lanes = lanes
+        self._asker = StoreAsker(lanes)
         self._settings = settings
         self._now = now
         self._actor = Actor(api, world)
@@ -107,7 +87,9 @@ class Reconciler:
     async def step(self, key: Key) -> float | None:
         """Do what there is to do now; after how many seconds to come back unless something changes. Raises ApiError."""
         has_live_pods = False
-        while (seen := await self._see(key)) is not None:
+        for _ in range(_MOST_ROUNDS):
+            if (seen := await self._see(key)) is None:
+                return None
             planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
             if not has_live_pods and any(isinstance(action, CreatePod) for action in planned.actions):
                 # A pod that the cache lacks may well be alive.
@@ -116,7 +98,8 @@ class Reconciler:
                 continue
             if not await self._do(seen, planned):
                 return _pause(seen, planned)
-        return None
+            has_live_pods = False  # a store may have taken its time
+        return _MANY_ROUNDS_SECONDS
 
     async def _see(self, key: Key) -> Seen | None:
         document = self._world.workflows.get(key)
@@ -190,10 +173,8 @@ class Reconciler:
         for action in planned.actions:
             is_news = await self._act(seen, action) or is_news
         for action in planned.actions:  # a store may take its time
-            if isinstance(action, ReadCurrent):
-                is_news = await self._read_current(seen) or is_news
-            elif isinstance(action, ReleaseData):
-                is_news = await self._release(seen, action) or is_news
+            if isinstance(action, ReadCurrent | ReleaseData):
+                is_news = await self._asker.ask(seen, action, planned.requeue_after_seconds or 0.0) or is_news
         return is_news
 
     async def _save(self, document: Document, planned: Plan) -> bool:
@@ -210,40 +191,6 @@ class Reconciler:
             raise
         if saved is not None:
             self._world.put(WORKFLOWS, saved)
-        return True
-
-    async def _read_current(self, seen: Seen) -> bool:
-        store, credentials = seen.store, seen.credentials
-        if store is None or credentials is None or credentials.secret is None:
-            return False
-        current: Current
-        try:
-            async with self._lanes.turn(store, _READING_SECONDS) as lane:
-                current = await read_current(lane.open(store, credentials), _layout(seen.workflow, store))
-        except (StoreError, OSError) as failed:
-            current = CurrentUnread(told("CURRENT cannot be read from", store, failed))
-        before = seen.observed.current
-        seen.memory.was_read(seen.observed.pods, current)
-        return current != before
-
-    async def _release(self, seen: Seen, action: ReleaseData) -> bool:
-        store, credentials = seen.store, seen.credentials
-        if store is None or credentials is None or credentials.secret is None:
-            return False
-        leaving = Leaving(seen.workflow.metadata.uid, action.policy, action.epoch)
-        try:
-            async with self._lanes.turn(store, _RELEASING_SECONDS) as lane:
-                opened = lane.open(store, credentials)
-                is_done = await release(opened, _layout(seen.workflow, store), leaving, _REMOVING_SECONDS)
-        except NotOurs as failed:
-            seen.memory.was_read(seen.observed.pods, CurrentUnread(str(failed)))
-            return False
-        except (StoreError, OSError) as failed:
-            seen.memory.release_error = told("the data cannot be released in", store, failed)
-            return False
-        seen.memory.release_error = ""
-        if is_done:
-            seen.memory.was_read(seen.observed.pods, CurrentUnread())
         return True
 
     async def _act(self, seen: Seen, action: Action) -> bool:
@@ -275,10 +222,6 @@ class Reconciler:
             await self._events.tell(seen.document, EmitEvent("Warning", "PodRefused", str(refused)))
             raise
         return False
-
-
-def _layout(workflow: DurableWorkflow, store: ObjectStore) -> Layout:
-    return Layout.of(store.spec.prefix, workflow.metadata.namespace, workflow.metadata.name)
 
 
 def _pause(seen: Seen, planned: Plan) -> float | None:
