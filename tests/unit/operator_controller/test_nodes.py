@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
-from dormouse_operator.controller.nodes import Nodes
+import pytest
+
+from dormouse_operator.controller.api_server import ApiServer
+from dormouse_operator.controller.nodes import Nodes, NodeWatch
+from dormouse_operator.controller.resources import PODS, WORKFLOWS, Resource
+from dormouse_operator.controller.world import Task, World
 
 
 def leases(**renewed: str) -> list[dict[str, Any]]:
@@ -52,3 +59,76 @@ def test_a_node_that_renews_again_is_not_lost_any_more() -> None:
 def test_a_node_whose_lease_was_removed_is_left_to_the_cluster() -> None:
     nodes = seen((0, {"a": "1", "b": "1"}), (20, {"b": "2"}))
     assert nodes.silent(40, seconds=20) == frozenset()
+
+
+class Cluster:
+    """Two nodes, workflows with pods on the first, and what is woken when the Leases are looked at."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.renewed = {"a": "1", "b": "1"}
+        self.woken: list[str] = []
+        self.world = World(lambda task: self.woken.append(self._name(task)))
+        self.watch = NodeWatch(cast("ApiServer", self), self.world)
+        monkeypatch.setattr("dormouse_operator.controller.nodes._clock", lambda: self.now)
+        for name, spec in (("usual", {}), ("patient", {"failover": {"nodeLostSeconds": 60}})):
+            metadata = {"name": name, "namespace": "team", "uid": name, "resourceVersion": "1"}
+            self.world.put(WORKFLOWS, {"metadata": metadata, "spec": spec})
+            owner = {"kind": "DurableWorkflow", "name": name, "uid": name, "controller": True}
+            pod = {**metadata, "name": f"{name}-e1", "uid": f"{name}-e1", "ownerReferences": [owner]}
+            self.world.put(PODS, {"metadata": pod, "spec": {"nodeName": "a"}})
+
+    async def list(self, resource: Resource, namespace: str) -> tuple[list[dict[str, Any]], int]:  # noqa: ARG002 - as there
+        return leases(**self.renewed), 1
+
+    async def look(self, now: float, **renewed: str) -> list[str]:
+        """Who is woken by it."""
+        self.woken.clear()
+        self.now = now
+        self.renewed |= renewed
+        await self.watch.look()
+        return sorted(set(self.woken))
+
+    def _name(self, task: Task) -> str:
+        return task.key[1]
+
+
+Story = Callable[[Cluster], Awaitable[None]]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[Story], None]:
+    def tell(story: Story) -> None:
+        async def main() -> None:
+            await story(Cluster(monkeypatch))
+
+        asyncio.run(main())
+
+    return tell
+
+
+def test_a_workflow_is_woken_when_its_own_patience_is_over_and_once(told: Callable[[Story], None]) -> None:
+    async def story(cluster: Cluster) -> None:
+        await cluster.look(0)
+        assert await cluster.look(10, b="2") == []
+        assert await cluster.look(20, b="3") == ["usual"]
+        assert await cluster.look(30, b="4") == []
+        assert (cluster.watch.lost(20), cluster.watch.lost(60)) == ({"a"}, frozenset())
+        for now in (40, 50):
+            assert await cluster.look(now, b=str(now)) == []
+        assert await cluster.look(60, b="60") == ["patient"]
+        assert await cluster.look(70, a="2", b="70") == ["patient", "usual"]
+
+    told(story)
+
+
+def test_who_asked_while_nobody_could_look_is_woken_again(told: Callable[[Story], None]) -> None:
+    async def story(cluster: Cluster) -> None:
+        await cluster.look(0)
+        await cluster.look(10, b="2")
+        assert await cluster.look(20, b="3") == ["usual"]
+        cluster.now = 40
+        assert cluster.watch.lost(20) == frozenset()
+        assert await cluster.look(41, b="4") == ["usual"]
+
+    told(story)

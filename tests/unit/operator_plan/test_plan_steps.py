@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dormouse_operator.api import Condition
 from dormouse_operator.plan import (
     ApplyConfigMap,
     CreatePod,
@@ -120,6 +121,13 @@ def test_conditions_say_which_generation_they_are_about() -> None:
     made = planned(workflow({"metadata.generation": 5}))
     assert made.status.observed_generation == 5
     assert {condition.observed_generation for condition in made.status.conditions} == {5}
+
+
+def test_a_condition_of_a_newer_operator_stays() -> None:
+    newer = Condition(type="Verified", status="True", reason="AsPlanned", last_transition_time="2026-03-01T11:00:00Z")
+    made = planned(workflow(epoch=1, conditions=(newer,)), pod(workflow(), keeper=True, runtime=True))
+    assert made.status.condition("Verified") == newer
+    assert {"Ready", "Restored"} < {condition.type for condition in made.status.conditions}
 
 
 @pytest.mark.parametrize("said", ["StoreDenied", "BucketMissing", "CurrentMissing", "NameTaken", "ReplicaCorrupt"])

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from dormouse_operator.api import Failover
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Refused
 from dormouse_operator.controller.resources import LEASES, NODE_LEASES, PODS, Document
 from dormouse_operator.controller.world import World
@@ -55,37 +56,63 @@ class Nodes:
 
 
 class NodeWatch:
-    """Lists the Leases every few seconds, in the standby too: whoever takes over knows already."""
+    """Lists the Leases every few seconds, in the standby too: whoever takes over knows already.
+
+    It wakes a workflow when one of its pods becomes lost, and when it is no longer: a node that stays away for hours
+    has many pods.
+    """
 
     def __init__(self, api: ApiServer, world: World) -> None:
         """Nothing is lost before the first look."""
         self._api = api
         self._world = world
         self._nodes = Nodes()
+        self._lost: dict[str, Document] = {}
 
     def lost(self, seconds: float) -> frozenset[str]:
-        """The nodes that are lost for somebody who waits that long."""
-        return self._nodes.silent(_clock(), seconds)
+        """The nodes that are lost for somebody who waits that long, as it was at the last look: it woke who asks."""
+        seen = self._nodes
+        return frozenset() if self._is_old() else seen.silent(seen.looked_at, seconds)
 
     async def run(self) -> None:
-        """Until cancelled; wakes the workflows whose pods may be lost."""
+        """Until cancelled."""
         while True:
             try:
-                await self._look()
+                await self.look()
                 pause = _LOOK_SECONDS
             except ApiError as failed:
                 log.warning("the nodes' Leases could not be listed, so no node can be found lost: %s", failed)
                 pause = _REFUSED_SECONDS if isinstance(failed, Refused) else _LOOK_SECONDS
             await asyncio.sleep(pause)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Once. Raises ApiError."""
         leases, _ = await self._api.list(LEASES, NODE_LEASES)
-        before = self._nodes.silent(_clock(), _SILENT_SECONDS)
+        # Who asked meanwhile was told that nobody is lost.
+        before = {} if self._is_old() else self._lost
         self._nodes = self._nodes.look(leases, _clock())
-        concerned = before | self._nodes.silent(_clock(), _SILENT_SECONDS)
-        for pod in self._world.pods if concerned else ():
-            if (pod.get("spec") or {}).get("nodeName") in concerned:
-                self._world.wake(PODS, pod)
+        self._lost = self._lost_pods()
+        for uid in before.keys() ^ self._lost.keys():
+            self._world.wake(PODS, before.get(uid) or self._lost[uid])
+
+    def _lost_pods(self) -> dict[str, Document]:
+        """By their UIDs; each workflow has a patience of its own."""
+        silent = self.lost(_SILENT_SECONDS)
+        pods = [pod for pod in self._world.pods if _node_of(pod) in silent] if silent else []
+        return {pod["metadata"]["uid"]: pod for pod in pods if _node_of(pod) in self.lost(self._patience(pod))}
+
+    def _patience(self, pod: Document) -> float:
+        workflows = (self._world.workflows.get(task.key) for task in self._world.concerned(PODS, pod))
+        workflow = next(workflows, None)
+        failover = (workflow or {}).get("spec", {}).get("failover") or {}
+        return float(failover.get("nodeLostSeconds") or Failover().node_lost_seconds)
+
+    def _is_old(self) -> bool:
+        return _clock() - self._nodes.looked_at > _SILENT_SECONDS
+
+
+def _node_of(pod: Document) -> str | None:
+    return (pod.get("spec") or {}).get("nodeName")
 
 
 def _clock() -> float:

@@ -12,6 +12,7 @@ from dormouse_operator.plan.reported import Verdict, blocked, doing, replication
 
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")
 _LONGEST_MESSAGE = 32768
+_OURS = frozenset({"Ready", "Reconciling", "Stalled", "Completed", "Restored", "Replicating", "Blocked"})
 
 
 def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
@@ -94,7 +95,9 @@ def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
     )
     if case.settings.reports_url:
         computed = (*computed, ("Blocked", blocked(case, step)))
-    return tuple(_condition(case, name, *verdict) for name, verdict in computed)
+    # What this operator does not know, a newer one said.
+    others = (known for known in case.dwf.status.conditions if known.type not in _OURS)
+    return (*(_condition(case, name, *verdict) for name, verdict in computed), *others)
 
 
 def _ready(case: Case, step: Step) -> Verdict:
