@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dormouse_operator.plan import build_pod, template_hash
-from unit.operator_plan.pods import LIVED, active, created, kinds, planned, pod
-from unit.operator_samples import store, workflow
+from unit.operator_plan.pods import LIVED, active, created, deleted, kinds, planned, pod, sealed
+from unit.operator_samples import store, with_status, workflow
 
 TERMS = "spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 LOST = frozenset({"node-a", "node-c"})
@@ -50,3 +50,12 @@ def test_the_old_pod_of_a_node_that_is_back_is_swept() -> None:
     dwf = workflow(**{**LIVED, "epoch": 3})
     made = planned(dwf, pod(dwf, 2, keeper=True), pod(dwf, 3, keeper=True, runtime=True))
     assert kinds(made) == ["DeletePod"]
+
+
+def test_the_old_pod_of_a_node_that_is_back_is_swept_after_the_end_too() -> None:
+    over = pod(workflow(), 3, phase="Succeeded", runtime_said={"reason": "Completed"})
+    dwf = workflow(**{**LIVED, "epoch": 3})
+    completed = with_status(dwf, planned(dwf, over, current=sealed(3, "Completed")).status)
+    assert completed.status.is_true("Completed")
+    assert deleted(planned(completed, pod(dwf, 2, keeper=True), over)) == [("report-e2", 1)]
+    assert kinds(planned(completed, over)) == []

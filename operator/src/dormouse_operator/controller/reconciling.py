@@ -91,7 +91,7 @@ class Reconciler:
             if (seen := await self._see(key)) is None:
                 return None
             planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
-            if not has_live_pods and any(isinstance(action, CreatePod) for action in planned.actions):
+            if not has_live_pods and any(isinstance(each, CreatePod | ReleaseData) for each in planned.actions):
                 # A pod that the cache lacks may well be alive.
                 await self._list_pods(key)
                 has_live_pods = True

@@ -17,6 +17,7 @@ from dormouse_operator.controller.resources import (
     controller_of,
     key_of,
 )
+from dormouse_operator.controller.trimming import trimmed
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class World:
     def put(self, resource: Resource, document: Document) -> None:
         """The object was seen like this."""
         known = self._cache(resource).get(key_of(document))
-        if self._cache(resource).put(document):
+        if self._cache(resource).put(trimmed(resource, document)):
             self.wake(resource, document)
             if resource is WORKFLOWS and _hold_of(known) != _hold_of(document):
                 self._look_at(Task("store", store_of(document)))
@@ -60,7 +61,8 @@ class World:
         within: Callable[[Document], bool] = lambda _: True,
     ) -> None:
         """This is all that there is `within`."""
-        for document in self._cache(resource).relist(listed, version, within):
+        kept = (trimmed(resource, document) for document in listed)
+        for document in self._cache(resource).relist(kept, version, within):
             self.wake(resource, document)
             if resource is WORKFLOWS:
                 self._look_at(Task("store", store_of(document)))

@@ -15,6 +15,7 @@ from dormouse_operator.plan.actions import (
 )
 from dormouse_operator.plan.naming import (
     ABANDON_ANNOTATION,
+    BREAK_GLASS,
     EPOCH_LABEL,
     FINALIZER,
     IN_USE_FINALIZER,
@@ -74,5 +75,6 @@ __all__ = [
     "FINALIZER",
     "IN_USE_FINALIZER",
     "ABANDON_ANNOTATION",
+    "BREAK_GLASS",
     "TEMPLATE_HASH_ANNOTATION",
 ]

@@ -34,7 +34,9 @@ def decide(case: Case) -> Step:
     if case.dwf.metadata.deletion_timestamp or case.observed.namespace_ends:
         return decide_deletion(case)
     if case.dwf.status.is_true("Completed"):
-        return Step(phase="Completed", reason="Completed", message=_completed_message(case))
+        step = Step(phase="Completed", reason="Completed", message=_completed_message(case))
+        # One whose node was away when the workflow came to its end.
+        return _and(step, _sweep(case.lives[:-1]))
     newest = case.newest
     if newest is not None and newest.live:
         step = _with_pod(case, newest)

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import DecodeError, Struct, field, json
 
 from dormouse_operator.plan.naming import (
+    BREAK_GLASS,
     EPOCH_LABEL,
     KEEPER_CONTAINER,
     RUNTIME_CONTAINER,
@@ -84,7 +85,7 @@ class Life(Struct, frozen=True, kw_only=True):
     """What keeps its containers from starting, in Kubernetes' own words."""
     evicted: bool
     why_failed: str
-    environment: dict[str, str]
+    break_glass: dict[str, str]
 
     @property
     def live(self) -> bool:
@@ -138,7 +139,7 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
         obstacle=None if ended else _obstacle(status, keeper, runtime),
         evicted=status.get("reason") == "Evicted",
         why_failed=" ".join(str(status[key]) for key in ("reason", "message") if status.get(key)),
-        environment=_environment(spec),
+        break_glass=_break_glass(spec),
     )
 
 
@@ -189,6 +190,6 @@ def _obstacle(status: Mapping[str, Any], *containers: Mapping[str, Any]) -> Endi
     return None
 
 
-def _environment(spec: Mapping[str, Any]) -> dict[str, str]:
+def _break_glass(spec: Mapping[str, Any]) -> dict[str, str]:
     keeper = _container(spec.get("initContainers"), KEEPER_CONTAINER)
-    return {entry["name"]: entry.get("value", "") for entry in keeper.get("env") or ()}
+    return {entry["name"]: entry.get("value", "") for entry in keeper.get("env") or () if entry["name"] in BREAK_GLASS}

@@ -13,6 +13,12 @@ IN_USE_FINALIZER = "dormouse.dev/in-use"
 """Of an ObjectStore and of what it names: DurableWorkflows have data there."""
 SAFE_TO_EVICT_ANNOTATION = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
+ALLOW_EMPTY_RESTORE = "DORMOUSE_ALLOW_EMPTY_RESTORE"
+ADOPT_RELEASED = "DORMOUSE_ADOPT_RELEASED"
+TAKE_OVER_FROM = "DORMOUSE_TAKE_OVER_FROM"
+BREAK_GLASS = (ALLOW_EMPTY_RESTORE, ADOPT_RELEASED, TAKE_OVER_FROM)
+"""Settings of the keeper that a life without a database may wait for."""
+
 KEEPER_CONTAINER = "litestream"
 RUNTIME_CONTAINER = "runtime"
 KEEPER_PORT = 8081

@@ -6,6 +6,8 @@ from msgspec import UNSET, Struct, json
 
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore
 from dormouse_operator.plan.naming import (
+    ADOPT_RELEASED,
+    ALLOW_EMPTY_RESTORE,
     CA_DIRECTORY,
     CA_FILE,
     DATA_DIRECTORY,
@@ -19,6 +21,7 @@ from dormouse_operator.plan.naming import (
     RUNTIME_PORT,
     SAFE_TO_EVICT_ANNOTATION,
     SOURCE_DIRECTORY,
+    TAKE_OVER_FROM,
     TEMPLATE_HASH_ANNOTATION,
     TOKEN_DIRECTORY,
     TOKEN_FILE,
@@ -127,9 +130,9 @@ def break_glass(dwf: DurableWorkflow) -> dict[str, str]:
     """Given to a life that needs it, and no reason to replace one that is well."""
     allowed = dwf.spec.storage.allow_empty_restore
     return {
-        "DORMOUSE_ALLOW_EMPTY_RESTORE": "" if allowed is None else str(allowed),
-        "DORMOUSE_ADOPT_RELEASED": _flag(dwf.spec.adoption_policy == "Released"),
-        "DORMOUSE_TAKE_OVER_FROM": dwf.spec.storage.take_over_from,
+        ALLOW_EMPTY_RESTORE: "" if allowed is None else str(allowed),
+        ADOPT_RELEASED: _flag(dwf.spec.adoption_policy == "Released"),
+        TAKE_OVER_FROM: dwf.spec.storage.take_over_from,
     }
 
 

@@ -25,7 +25,7 @@ def why_to_roll(case: Case, store: ObjectStore, life: Life) -> str:
 
 
 def _break_glass_changed(case: Case, life: Life) -> bool:
-    return any(life.environment.get(name, "") != value for name, value in break_glass(case.dwf).items())
+    return any(life.break_glass.get(name, "") != value for name, value in break_glass(case.dwf).items())
 
 
 def _is_stuck(life: Life) -> bool:
