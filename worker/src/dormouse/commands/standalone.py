@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from dormouse.commands.file_faults import explain
 from dormouse.engine.engine import Engine
 from dormouse.engine.retention import Retention
 from dormouse.engine.sealing import Codec
@@ -71,7 +72,7 @@ class Standalone:
         try:
             await self._work(module, api, server.sockets[0].getsockname()[1])
         except sqlite3.Error as error:
-            raise CannotRun(f"{self.database}: {error}") from error
+            raise CannotRun(explain(self.database, error)) from error
         finally:
             server.close()
             await send_the_last(self.telemetry)
@@ -91,6 +92,6 @@ class Standalone:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             api.engine, api.not_ready = None, "this run is ending; ask the next one"
             if engine.failure.done():
-                raise CannotRun(f"it cannot write any more: {engine.failure.result()}")
+                raise CannotRun(f"cannot write any more: {explain(self.database, engine.failure.result())}")
             stopping.cancel()
             self.say("ending; what is open goes on with the next run")
