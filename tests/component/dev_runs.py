@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
@@ -23,20 +25,22 @@ COUNTER = """\
 import asyncio, pathlib
 from dormouse import activity, workflow
 
-RUNS = pathlib.Path({runs!r})
+HERE = pathlib.Path({folder!r})
 
 @activity
-async def step(number: int) -> int:
-    with RUNS.open("a") as runs:
+async def step(number: int) -> tuple[int, float]:
+    with (HERE / "runs").open("a") as runs:
         runs.write(f"{{number}}\\n")
-    return number
+    lingers = (HERE / "linger").exists() and number >= int((HERE / "linger").read_text())
+    return number, 1 if lingers else 0.05
 
 @workflow
 async def count(until: int) -> int:
     total = 0
     for number in range(until):
-        total += await step(number)
-        await asyncio.sleep(0.05)
+        value, pause = await step(number)
+        total += value
+        await asyncio.sleep(pause)
     return total
 """
 
@@ -50,7 +54,7 @@ class Project:
         self.manifest = folder / "dormouse.yaml"
         self.prefix = f"dev-{uuid.uuid4().hex[:8]}"
         self.store = "local" if server is None else "tests"
-        (folder / "counter.py").write_text(COUNTER.format(runs=str(folder / "runs")))
+        (folder / "counter.py").write_text(COUNTER.format(folder=str(folder)))
         self.write()
 
     def write(self, **changes: Any) -> None:
@@ -68,6 +72,21 @@ class Project:
         """The numbers of the steps in the order in which they ran."""
         path = self.folder / "runs"
         return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+    def wait_for_step(self, number: int) -> None:
+        """Wait until it ran; with `lingering` a test has many seconds before the last one."""
+        deadline = time.monotonic() + 60
+        while number not in self.runs():
+            assert time.monotonic() < deadline, f"step {number} never ran"
+            time.sleep(0.01)
+
+    @contextlib.contextmanager
+    def lingering(self, at: int) -> Iterator[None]:
+        """From this step on it takes a second for each, until the end of the block: a slow machine sees it on its way."""
+        linger = self.folder / "linger"
+        linger.write_text(str(at))
+        yield self.wait_for_step(at)
+        linger.unlink()
 
     def status(self) -> dict[str, Any]:
         """The saved status of the workflow."""

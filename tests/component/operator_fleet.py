@@ -200,8 +200,14 @@ class Fleet:
         chosen = Options(
             Candidate("team", options.pop("lease", "dormouse-operator"), identity), **{"terms": QUICK, **options}
         )
+        mine: list[Operator] = []
+
+        def started(operator: Operator) -> None:
+            mine.append(operator)
+            self.operators.append(operator)
+
         running = asyncio.create_task(
-            run(Configuration(host=self.server.url), chosen, stop=stop, started=self.operators.append, probe=self.probe)
+            run(Configuration(host=self.server.url), chosen, stop=stop, started=started, probe=self.probe)
         )
         try:
             yield stop
@@ -210,6 +216,8 @@ class Fleet:
             stop.set()
             async with asyncio.timeout(30):
                 await running
+            for ended in mine:  # nobody works on what is left in its queue
+                self.operators.remove(ended)
 
     def _store_spec(self) -> Document:
         return {

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import time
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -20,13 +19,6 @@ from dormouse_operator.dev.seaweedfs import SeaweedFS
 @pytest.fixture
 def project(tmp_path: Path, seaweedfs: SeaweedFS) -> Project:
     return Project(tmp_path, seaweedfs)
-
-
-def wait_for_step(project: Project, number: int) -> None:
-    deadline = time.monotonic() + 60
-    while number not in project.runs():
-        assert time.monotonic() < deadline, f"step {number} never ran"
-        time.sleep(0.01)
 
 
 def command_line(pid: int) -> bytes:
@@ -53,8 +45,7 @@ def test_a_workflow_runs_to_its_end(project: Project) -> None:
 
 
 def test_killed_and_without_its_volume_it_goes_on_from_the_store(project: Project) -> None:
-    with Dev(project) as dev:
-        wait_for_step(project, 8)
+    with Dev(project) as dev, project.lingering(8):
         dev.kill()
     shutil.rmtree(project.folder / ".dormouse" / "pods" / "default.counter-e1")
     before = project.runs()
@@ -69,8 +60,7 @@ def test_killed_and_without_its_volume_it_goes_on_from_the_store(project: Projec
 
 
 def test_killed_with_its_volume_it_goes_on_in_place(project: Project) -> None:
-    with Dev(project) as dev:
-        wait_for_step(project, 8)
+    with Dev(project) as dev, project.lingering(8):
         dev.kill()
     with Dev(project, "--until-complete") as dev:
         code, output = dev.ended()
@@ -80,8 +70,7 @@ def test_killed_with_its_volume_it_goes_on_in_place(project: Project) -> None:
 
 
 def test_ctrl_c_seals_and_the_next_start_goes_on(project: Project) -> None:
-    with Dev(project) as dev:
-        wait_for_step(project, 5)
+    with Dev(project) as dev, project.lingering(5):
         dev.interrupt()
         code, output = dev.ended()
     assert code == 0, output
@@ -95,8 +84,7 @@ def test_ctrl_c_seals_and_the_next_start_goes_on(project: Project) -> None:
 
 
 def test_a_closed_terminal_is_a_ctrl_c_however_often_it_is_told(project: Project) -> None:
-    with Dev(project) as dev:
-        wait_for_step(project, 5)
+    with Dev(project) as dev, project.lingering(5):
         dev.process.send_signal(signal.SIGHUP)
         dev.until_line("drain and seal")
         dev.process.send_signal(signal.SIGHUP)
@@ -177,8 +165,7 @@ def test_a_module_that_is_missing_is_told_with_the_folder_it_was_looked_for_in(p
 
 def test_a_blocked_start_execution_is_told_and_an_exit_code(project: Project) -> None:
     project.write(start={"workflow": "count", "input": 100_000})
-    with Dev(project) as dev:
-        wait_for_step(project, 3)
+    with Dev(project) as dev, project.lingering(3):
         dev.interrupt()
         assert dev.ended()[0] == 0
     code_of_user = (project.folder / "counter.py").read_text()
@@ -227,6 +214,7 @@ def test_a_name_that_another_folder_uses_is_refused(project: Project, tmp_path_f
 
 
 def test_a_second_ctrl_c_kills(project: Project) -> None:
+    project.write(start={"workflow": "count", "input": 100_000})
     with Dev(project) as dev:
         dev.until_line("epoch 1  Running")
         dev.interrupt()
@@ -245,7 +233,7 @@ def test_a_document_that_is_removed_keeps_running(project: Project) -> None:
         dev.until_line("counter: is not in the files any more")
         dev.until_line("another: epoch 1  Running")
         steps = len(project.runs())
-        wait_for_step(project, steps + 5)
+        project.wait_for_step(steps + 5)
 
 
 def test_a_missing_store_is_told(project: Project) -> None:
@@ -275,8 +263,7 @@ def test_a_second_dev_in_the_folder_is_refused(project: Project) -> None:
 
 def test_a_local_store_that_ends_is_started_again(tmp_path: Path) -> None:
     project = Project(tmp_path, None)
-    with Dev(project, "--until-complete") as dev:
-        wait_for_step(project, 3)
+    with Dev(project, "--until-complete") as dev, project.lingering(3):
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
         (store,) = [pid for pid in pids if str(tmp_path).encode() in command_line(pid) and b"weed" in command_line(pid)]
         os.kill(store, signal.SIGKILL)
@@ -293,9 +280,8 @@ def test_the_local_store_is_started_and_its_data_outlives_a_kill(tmp_path: Path,
     assert code == 1
     assert f"port {seaweedfs.port} is taken; choose another one with --store-port" in output
     (port,) = free_ports(1)
-    with Dev(project, "--store-port", str(port)) as dev:
+    with Dev(project, "--store-port", str(port)) as dev, project.lingering(5):
         dev.until_line(f"the local S3 server starts at http://127.0.0.1:{port}")
-        wait_for_step(project, 5)
         dev.kill()
     shutil.rmtree(project.folder / ".dormouse" / "pods")
     with Dev(project, "--until-complete") as dev:

@@ -229,6 +229,7 @@ def test_a_keeper_that_vanishes_ends_it_and_it_goes_on_when_started_again(tmp_pa
     async def scenario(pod: RuntimePod) -> None:
         await pod.start()
         await pod.ready()
+        await pod.until(lambda: said(pod, "sleeping"))
         pod.keeper.vanish()
         code, farewell = await pod.ended()
         assert (code, farewell["reason"]) == (1, "KeeperGone")
