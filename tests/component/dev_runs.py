@@ -82,7 +82,7 @@ class Project:
 
     @contextlib.contextmanager
     def lingering(self, at: int) -> Iterator[None]:
-        """From this step on it takes a second for each, until the end of the block: a slow machine sees it on its way."""
+        """From this step on each takes a second, until the end of the block: a slow machine sees it on its way."""
         linger = self.folder / "linger"
         linger.write_text(str(at))
         yield self.wait_for_step(at)
