@@ -85,7 +85,8 @@ class Project:
         """From this step on each takes a second, until the end of the block: a slow machine sees it on its way."""
         linger = self.folder / "linger"
         linger.write_text(str(at))
-        yield self.wait_for_step(at)
+        self.wait_for_step(at)
+        yield
         linger.unlink()
 
     def status(self) -> dict[str, Any]:
