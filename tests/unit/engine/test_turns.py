@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from dormouse import Engine, activity, workflow
 from dormouse.engine.database import Database
-from dormouse.engine.journal import Batch, Kind
+from dormouse.engine.journal import Batch, Event, Kind
 from dormouse.engine.turns import told_first
 
 
@@ -22,15 +23,15 @@ def test_some_code_runs_while_the_result_of_other_code_is_written(
     write, commit = Database.write, Database.commit
     results: list[Kind] = []
 
-    def watched_write(database: Database, batch: Batch) -> None:
+    def watched_write(database: Database, batch: Batch) -> Sequence[Event]:
         running.clear()
         results[:] = [Kind(event.kind) for event in batch.events if event.kind == Kind.ACTIVITY_COMPLETED]
-        write(database, batch)
+        return write(database, batch)
 
-    def watched_commit(database: Database) -> None:
+    def watched_commit(database: Database, events: Sequence[Event]) -> None:
         if results and not ran_meanwhile:
             ran_meanwhile.append(running.wait(20))
-        commit(database)
+        commit(database, events)
 
     monkeypatch.setattr(Database, "write", watched_write)
     monkeypatch.setattr(Database, "commit", watched_commit)

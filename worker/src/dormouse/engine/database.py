@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import starmap
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -50,7 +50,12 @@ WHERE position >= (SELECT min(key) FROM execution WHERE status IN ('Open', 'Bloc
 AND execution IN (SELECT key FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
 GROUP BY execution
 """
-_INSERT_EVENT = f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
+_INSERT_EVENTS = {
+    rows: f"INSERT INTO event ({_COLUMNS}) VALUES "  # noqa: S608 - as above
+    + ", ".join([f"({', '.join('?' * len(Event._fields))})"] * rows)
+    for rows in (64, 32, 16, 8, 4, 2, 1)
+}
+"""Many rows a statement, since SQLite works on each without Python. A few sizes, which stay prepared."""
 _SELECT_BY_KEY = (
     f"SELECT {_COLUMNS} FROM event "  # noqa: S608 - as above
     "WHERE execution = ? AND key = ? AND kind IN (?, ?) ORDER BY position LIMIT 1"
@@ -180,8 +185,10 @@ class Database:
         (last,) = self._writer.execute("SELECT max(position) FROM event").fetchone()
         return (last or 0) + 1
 
-    def write(self, batch: Batch) -> None:
-        """Put a batch into a transaction that `commit` ends, and that `transactions` may have begun."""
+    def write(self, batch: Batch) -> Sequence[Event]:
+        """Put a batch into a transaction, which `transactions` may have begun: all but its events, which are given back
+        as `commit` is to write them.
+        """
         write = self._writer
         if not write.in_transaction:
             write.execute("BEGIN IMMEDIATE")
@@ -189,7 +196,6 @@ class Database:
             write.executemany(_INSERT_EXECUTION, map(_opened, batch.opened))
         payloads = self._payloads_writer
         events = payloads.events(batch.events, batch.large) if batch.large or payloads.seals else batch.events
-        write.executemany(_INSERT_EVENT, map(tuple, events))  # sqlite3 takes a plain tuple much faster
         if batch.sleeping or batch.delayed:
             write.executemany(
                 "INSERT OR REPLACE INTO timer (execution, command, due_at) VALUES (?, ?, ?)",
@@ -238,9 +244,15 @@ class Database:
             )
         if batch.ended_runs:
             write.executemany("INSERT INTO dormouse_run (execution, last, ended_at) VALUES (?, ?, ?)", batch.ended_runs)
+        return events
 
-    def commit(self) -> None:
-        """End the transaction; it waits for the disk, so it is called in a thread."""
+    def commit(self, events: Sequence[Event]) -> None:
+        """Write the events and end the transaction. Called in a thread: most of it is SQLite's work, and the disk's."""
+        written = 0
+        for rows, statement in _INSERT_EVENTS.items():
+            while len(events) - written >= rows:
+                self._writer.execute(statement, [*chain.from_iterable(events[written : written + rows])])
+                written += rows
         self._writer.execute("COMMIT")
 
     # The readers' side.

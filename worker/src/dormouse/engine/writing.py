@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter_ns
 from typing import Any
 
 from dormouse.engine.database import Database
 from dormouse.engine.durability import Durability
-from dormouse.engine.journal import Batch
+from dormouse.engine.journal import Batch, Event
 from dormouse.engine.tally import Tally
 
 _Done = asyncio.Future[None] | concurrent.futures.Future[None]
@@ -114,15 +114,15 @@ class Writer:
         self._thread.shutdown()
 
     def _commit(self, batch: Batch) -> None:
-        self._database.write(batch)
-        self._tally.events += len(batch.events)
-        self._thread.submit(self._commit_in_thread).add_done_callback(
+        events = self._database.write(batch)
+        self._tally.events += len(events)
+        self._thread.submit(self._commit_in_thread, events).add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._then, self._written, batch, done)
         )
 
-    def _commit_in_thread(self) -> None:
+    def _commit_in_thread(self, events: Sequence[Event]) -> None:
         began = perf_counter_ns()
-        self._database.commit()
+        self._database.commit(events)
         took = perf_counter_ns() - began
         self._tally.commits.add(took)
         self.seconds = took / 1e9
