@@ -222,6 +222,7 @@ class Database:
         self._write_executions(batch)
         for also in batch.also:
             also(write)
+        return events
 
     def _write_executions(self, batch: Batch) -> None:
         """What has become of those that are in the file."""
@@ -244,7 +245,6 @@ class Database:
             )
         if batch.ended_runs:
             write.executemany("INSERT INTO dormouse_run (execution, last, ended_at) VALUES (?, ?, ?)", batch.ended_runs)
-        return events
 
     def commit(self, events: Sequence[Event]) -> None:
         """Write the events and end the transaction. Called in a thread: most of it is SQLite's work, and the disk's."""

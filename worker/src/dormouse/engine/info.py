@@ -108,11 +108,11 @@ def heartbeat(details: Any = None) -> None:
     attempt.beat(details)
 
 
-@dataclass(frozen=True, slots=True)
 class _DirectAttempt:
     """Nobody listens to its heartbeats."""
 
-    info: ActivityInfo
+    def __init__(self, info: ActivityInfo) -> None:
+        self.info = info
 
     @property
     def whose(self) -> Whose:

@@ -6,9 +6,10 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 if TYPE_CHECKING:
     from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep
@@ -96,8 +97,7 @@ class Event(NamedTuple):
     key: str | None = None
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """One transaction, and the effects that wait until it counts.
 
     Attributes:
@@ -117,26 +117,26 @@ class Batch:
         position: the last position that was given.
     """
 
-    events: list[Event] = field(default_factory=list)
-    opened: list[Execution] = field(default_factory=list)
-    closed: list[Execution] = field(default_factory=list)
-    changed: list[Execution] = field(default_factory=list)
-    begun: list[ActivityCall] = field(default_factory=list)
-    delayed: list[ActivityCall] = field(default_factory=list)
-    ended: list[ActivityCall] = field(default_factory=list)
-    beaten: list[ActivityCall] = field(default_factory=list)
-    silenced: list[ActivityCall] = field(default_factory=list)
-    sleeping: list[Sleep | ApprovalCall] = field(default_factory=list)
-    woken: list[Sleep | ApprovalCall] = field(default_factory=list)
-    requested: list[ApprovalCall] = field(default_factory=list)
-    decided: list[ApprovalCall] = field(default_factory=list)
-    resumed: list[Pending | Dormant] = field(default_factory=list)
-    asleep: dict[int, tuple[Dormant, bytes] | None] = field(default_factory=dict)
-    heard: list[tuple[Execution, Event]] = field(default_factory=list)
-    large: dict[int, int] = field(default_factory=dict)
-    ended_runs: list[tuple[int, int | None, int]] = field(default_factory=list)
-    also: list[Callable[[sqlite3.Connection], None]] = field(default_factory=list)
-    answers: list[tuple[asyncio.Future[Any], Any]] = field(default_factory=list)
+    events: list[Event] = []
+    opened: list[Execution] = []
+    closed: list[Execution] = []
+    changed: list[Execution] = []
+    begun: list[ActivityCall] = []
+    delayed: list[ActivityCall] = []
+    ended: list[ActivityCall] = []
+    beaten: list[ActivityCall] = []
+    silenced: list[ActivityCall] = []
+    sleeping: list[Sleep | ApprovalCall] = []
+    woken: list[Sleep | ApprovalCall] = []
+    requested: list[ApprovalCall] = []
+    decided: list[ApprovalCall] = []
+    resumed: list[Pending | Dormant] = []
+    asleep: dict[int, tuple[Dormant, bytes] | None] = {}
+    heard: list[tuple[Execution, Event]] = []
+    large: dict[int, int] = {}
+    ended_runs: list[tuple[int, int | None, int]] = []
+    also: list[Callable[[sqlite3.Connection], None]] = []
+    answers: list[tuple[asyncio.Future[Any], Any]] = []
     recovered: bool = False
     position: int = 0
 
@@ -177,30 +177,26 @@ class Batch:
         self.recovered |= other.recovered
 
 
-@dataclass(frozen=True, slots=True)
-class Begins:
+class Begins(msgspec.Struct, frozen=True):
     """A workflow has called another one."""
 
     call: ChildCall
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(msgspec.Struct, frozen=True):
     """An execution has closed: its parent wants to know."""
 
     execution: Execution
     end: End
 
 
-@dataclass(frozen=True, slots=True)
-class Orphaned:
+class Orphaned(msgspec.Struct, frozen=True):
     """The workflow that has called an execution is over."""
 
     call: ChildCall
 
 
-@dataclass(frozen=True, slots=True)
-class Unwanted:
+class Unwanted(msgspec.Struct, frozen=True):
     """A workflow waits for a child no longer."""
 
     call: ChildCall

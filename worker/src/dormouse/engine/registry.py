@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -13,8 +12,7 @@ from dormouse.engine.execution import Execution
 from dormouse.engine.mismatch import Blocked
 
 
-@dataclass(slots=True)
-class Running:
+class Running(msgspec.Struct, eq=False):
     """An open execution in memory.
 
     Attributes:
