@@ -149,7 +149,8 @@ class Way(StrEnum):
     ONLY_IN_THE_FILE = "only in the file"
     """What waits leaves memory at once."""
     WRITING_MEANWHILE = "writing meanwhile"
-    """Of what has happened the code hears one after the other, while the last is being written."""
+    """Of what has happened the code hears one after the other, while the last is being written; and executions come
+    back one after the other, while those before them go on."""
     ENCRYPTED = "encrypted"
 
     @contextmanager
@@ -161,6 +162,7 @@ class Way(StrEnum):
                 yield {"resting_in_memory": 0}
             elif self == Way.WRITING_MEANWHILE:
                 patch.setattr("dormouse.engine.turns.told_first", lambda *_: 1)
+                patch.setattr("dormouse.engine.recovery._SECONDS_AT_A_TIME", 0)
                 yield {}
             else:
                 yield {"codec": self.codec}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -161,7 +161,7 @@ class Engine:
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
         recovered: asyncio.Future[None] = loop.create_future()
         # In a callback, because executions have tasks of their own and one task cannot run inside another.
-        loop.call_soon(self._recover, recovered)
+        loop.call_soon(self._recover, recovery.all(), recovered)
         try:
             await recovered
         except BaseException:
@@ -405,11 +405,15 @@ class Engine:
         if self._closed:
             raise EngineStopped("the engine has stopped; the next one on this file goes on from here")
 
-    def _recover(self, recovered: asyncio.Future[None]) -> None:
+    def _recover(self, replays: Iterator[None], recovered: asyncio.Future[None]) -> None:
+        if recovered.done():
+            return
         try:
-            self._recovery.all()
+            next(replays)
+        except StopIteration:
+            self._dormancy.consider(running.execution for running in self._registry)
+            recovered.set_result(None)
         except Exception as error:  # noqa: BLE001 - it is handed to who waits
             recovered.set_exception(error)
-            return
-        self._dormancy.consider(running.execution for running in self._registry)
-        recovered.set_result(None)
+        else:
+            asyncio.get_running_loop().call_soon(self._recover, replays, recovered)

@@ -113,7 +113,7 @@ class Batch(msgspec.Struct):
         ended_runs: key, last position and moment of runs that another one follows.
         also: what else is written, after all the rest.
         answers: who asked for something, and what is answered.
-        recovered: whether it is the first of a life.
+        recovered: whether with it all that an earlier life left open is back.
         position: the last position that was given.
     """
 
@@ -146,7 +146,7 @@ class Batch(msgspec.Struct):
 
     @property
     def empty(self) -> bool:
-        return not (self.writes or self.recovered or self.answers)
+        return not (self.writes or self.resumed or self.recovered or self.answers)
 
     @property
     def timers_set(self) -> list[ActivityCall | Sleep | ApprovalCall]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from time import perf_counter
 
+from dormouse.engine.calls import Pending
 from dormouse.engine.database import Database, Row
 from dormouse.engine.definitions import Workflow, absent
 from dormouse.engine.execution import Execution
@@ -13,6 +15,8 @@ from dormouse.engine.registry import Dormant, Registry, Running
 from dormouse.engine.replay import recover
 from dormouse.engine.telling import tell
 from dormouse.engine.turns import Turns
+
+_SECONDS_AT_A_TIME = 0.005
 
 
 class Recovery:
@@ -25,6 +29,7 @@ class Recovery:
         self._registry = registry
         self._database = database
         self._workflows = workflows
+        self._heartbeats: Mapping[tuple[int, int], bytes] = {}
 
     def remade(self, row: Row, journal: Journal) -> Execution:
         """The execution of a row, without its code having begun."""
@@ -33,46 +38,60 @@ class Recovery:
         execution.started_at = row.started_at
         return execution
 
-    def all(self) -> None:
-        """Replay every open execution but the dormant ones; what is left to do becomes the first batch."""
-        left = Batch(recovered=True)
-        for dormant in self._database.dormant():
-            self._registry.add_dormant(dormant)
-            self._turns.log_ends[dormant.key] = dormant.position
-            left.resumed.append(dormant)
-        heartbeats = self._database.heartbeats()
-        runs = self._database.awake_runs()
-        for row in self._database.awake_executions():
-            run = runs[row.key]
-            self._turns.log_ends[row.key] = run.last
-            left.add(self._one(row, self._database.events_of(run), heartbeats))
+    def all(self) -> Iterator[None]:
+        """Replay every open execution but the dormant ones, some at a time: the loop may go on after each `next`.
+
+        What the first leave to do goes on while the others are still to come. Until then those are as good as dormant:
+        who needs one sooner wakes it.
+        """
+        database, dormant, log_ends = self._database, self._registry.dormant, self._turns.log_ends
+        asleep = list(database.dormant())
+        rows, runs = database.awake_executions(), database.awake_runs()
+        self._heartbeats = database.heartbeats()
+        for one in (*asleep, *(Dormant(row.key, row.workflow, runs[row.key].last, None) for row in rows)):
+            self._registry.add_dormant(one)
+            log_ends[one.key] = one.position
+        left = Batch(resumed=[*asleep])
+        ends = perf_counter() + _SECONDS_AT_A_TIME
+        for row in rows:
+            if row.key not in dormant:
+                continue  # it was needed sooner
+            left.add(self._back(row, database.events_of(runs[row.key])))
+            if perf_counter() >= ends:
+                self._turns.resume(left)
+                yield
+                left, ends = Batch(), perf_counter() + _SECONDS_AT_A_TIME
+        self._heartbeats = {}
+        left.recovered = True
         self._turns.resume(left)
 
     def wake(self, dormant: Dormant) -> Running:
-        """Get a dormant one back, in a turn. Whatever its log holds counted before it left memory."""
+        """Get a dormant one back, in a turn. Whatever its log holds counts, unless this life has only begun."""
         turns = self._turns
-        row = self._database.execution_by_key(dormant.key)
-        del self._registry.dormant[dormant.key]
         turns.alarms.clear(dormant)
-        left = self._one(row, self._database.events(dormant.position), {})
-        waiting, left.resumed = left.resumed, []
-        left.asleep[row.key] = None
+        left = self._back(self._database.execution_by_key(dormant.key), self._database.events(dormant.position))
+        left.asleep[dormant.key] = None
+        waiting: list[Pending | Dormant] = []
+        if turns.recovered.is_set():
+            waiting, left.resumed = left.resumed, []
         turns.journal.batch.add(left)
         for one in waiting:
             turns.go_on_waiting(one)
-        running = self._registry.find_by_number(row.key)
+        running = self._registry.find_by_number(dormant.key)
         assert running is not None  # noqa: S101 - it was added just now
         return running
 
-    def _one(self, row: Row, recorded: list[Event], heartbeats: Mapping[tuple[int, int], bytes]) -> Batch:
+    def _back(self, row: Row, recorded: list[Event]) -> Batch:
+        """Replay one, and give what it leaves to do."""
         journal = self._turns.journal
+        del self._registry.dormant[row.key]
         execution = self.remade(row, journal)
         execution.log.last_position = recorded[-1].position
         running = self._registry.add(execution)
         running.started.set_result(None)
         left = Batch()
         if row.workflow in self._workflows:
-            left = recover(execution, journal, recorded, heartbeats)
+            left = recover(execution, journal, recorded, self._heartbeats)
         else:
             execution.log.replaying = True
             execution.block(blocked_by_absence(row.workflow, list(self._workflows)))

@@ -130,7 +130,7 @@ class Writer:
     def _written(self, batch: Batch) -> None:
         """It is on the disk, unless nothing of it was to be written."""
         self.busy = False
-        if self._all_counts or not (batch.writes or batch.recovered or self._uncounted):
+        if self._all_counts or not (batch.writes or batch.resumed or batch.recovered or self._uncounted):
             self._counts(batch)
         else:
             self._uncounted.append(batch)
