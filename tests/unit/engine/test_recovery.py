@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_lab import EveryCommit, kinds, until
 
-from dormouse import Engine, ExecutionCancelled, Signal, activity, workflow
+from dormouse import Engine, ExecutionCancelled, Signal, Workflow, activity, workflow
 from dormouse.engine.clock import ManualClock
 from dormouse.engine.database import Database
 from dormouse.engine.ending import Status
@@ -17,12 +19,14 @@ from dormouse.engine.registry import Dormant, Running
 
 go = Signal("go", int)
 happened: list[str] = []
+stays = threading.Event()
 OTHERS = 40
 
 
 @pytest.fixture(autouse=True)
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     happened.clear()
+    stays.clear()
     monkeypatch.setattr("dormouse.engine.recovery._SECONDS_AT_A_TIME", 0)
 
 
@@ -39,9 +43,14 @@ async def steps(number: int) -> None:
 
 
 @workflow
-async def child() -> None:
+async def child() -> int:
     happened.append("child")
-    await go.receive()
+    try:
+        return await go.receive()
+    except asyncio.CancelledError:
+        if not stays.is_set():
+            raise
+        return await go.receive()
 
 
 @workflow
@@ -50,6 +59,30 @@ async def parent() -> str:
     called = asyncio.ensure_future(child.with_options(id="child")())
     await asyncio.sleep(10)
     return f"the child goes on: {not called.done()}"
+
+
+ALL: list[Workflow[..., Any]] = [parent, child, steps]
+
+
+def killed_when_the_parent_was_about_to_end(folder: Path, *, steps_between: int = 3) -> Path:
+    """Its time was over, and its code had not heard of it: it ends in its replay, and lets go of its child."""
+    commits = EveryCommit(folder / "db.sqlite", folder)
+
+    async def life() -> None:
+        clock = ManualClock()
+        async with Engine(folder / "db.sqlite", ALL, clock=clock, durability=commits) as engine:
+            handle = await engine.start(parent, id="parent")
+            await asyncio.gather(*(engine.start(steps, number) for number in range(steps_between)))
+            await handle.signal(go, 1)
+            await until(lambda: engine.standing().waiting == 1)
+            clock.advance(10)
+            await handle.result()
+
+    asyncio.run(life())
+    happened.clear()
+    killed = next(copy for copy in commits.copies if ("TimerFired", 1) in kinds(copy, "parent"))
+    assert ("ExecutionCompleted", None) not in kinds(killed, "parent")
+    return killed
 
 
 def test_the_first_step_goes_on_before_the_last_execution_is_back(tmp_path: Path) -> None:
@@ -77,34 +110,35 @@ def test_who_is_needed_before_its_turn_comes_back_at_once_and_once(
         return wake(recovery, dormant)
 
     monkeypatch.setattr(Recovery, "wake", watched_wake)
-    commits = EveryCommit(tmp_path / "db.sqlite", tmp_path)
+    killed = killed_when_the_parent_was_about_to_end(tmp_path)
 
-    async def first_life() -> None:
-        clock = ManualClock()
-        async with Engine(tmp_path / "db.sqlite", [parent, child, steps], clock=clock, durability=commits) as engine:
-            handle = await engine.start(parent, id="parent")
-            for number in range(3):
-                await engine.start(steps, number)
-            await handle.signal(go, 1)
-            await until(lambda: engine.standing().waiting == 1)
-            clock.advance(10)
-            await handle.result()
-
-    async def second_life(killed: Path) -> None:
-        async with Engine(killed, [parent, child, steps]) as engine:
+    async def life() -> None:
+        async with Engine(killed, ALL) as engine:
             assert await engine.handle("parent").result() == "the child goes on: True"
             with pytest.raises(ExecutionCancelled):
                 await asyncio.wait_for(engine.handle("child").result(), 20)
             assert woken == [engine.read.describe("child").key]
 
-    asyncio.run(first_life())
-    # Killed when the parent's time was over, and its code had not heard of it: it ends in its replay.
-    killed = next(copy for copy in commits.copies if ("TimerFired", 1) in kinds(copy, "parent"))
-    assert ("ExecutionCompleted", None) not in kinds(killed, "parent")
-    happened.clear()
-    asyncio.run(second_life(killed))
+    asyncio.run(life())
     assert happened.count("child") == 1
     assert happened.index("child") < happened.index("replay 0")
+
+
+def test_who_rests_again_before_its_turn_comes_is_not_brought_back_a_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = killed_when_the_parent_was_about_to_end(tmp_path, steps_between=10 * OTHERS)
+    monkeypatch.setattr("dormouse.engine.dormancy._LONG_SECONDS", 0)
+    stays.set()
+
+    async def life() -> None:
+        async with Engine(killed, ALL, resting_in_memory=0) as engine:
+            assert happened.count("child") == 1
+            await engine.handle("child").signal(go, 2)
+            assert await asyncio.wait_for(engine.handle("child").result(), 20) == 2
+
+    asyncio.run(life())
+    assert happened.count("child") == 2  # for its parent, and for the signal
 
 
 def test_a_file_that_cannot_be_read_to_its_end_does_not_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,12 +17,12 @@ from dormouse.engine.dormancy import Dormancy
 from dormouse.engine.ending import End, Status
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Journal, Kind
-from dormouse.engine.mailbox import Outcome
+from dormouse.engine.mailbox import Outcome, give
 from dormouse.engine.messages import Query, Signal, Update
 from dormouse.engine.payload import decode_failure
 from dormouse.engine.registry import Registry
 from dormouse.engine.replay import recover, replay
-from dormouse.engine.turns import Turns, give
+from dormouse.engine.turns import Turns
 from dormouse.engine.unknown_fields import refuse_unknown_fields
 from dormouse.errors import (
     AnswerFailed,

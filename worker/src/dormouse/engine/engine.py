@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -121,7 +121,6 @@ class Engine:
         self._closed = False
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
         guard(WorkflowLoop)
         know_records()
         self._registry = Registry()
@@ -159,14 +158,12 @@ class Engine:
         self._starting = Starting(turns, registry, database, self.workflows, self._app_version)
         self.read = Reading(turns, registry, database)
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
-        recovered: asyncio.Future[None] = loop.create_future()
-        # In a callback, because executions have tasks of their own and one task cannot run inside another.
-        loop.call_soon(self._recover, recovery.all(), recovered)
         try:
-            await recovered
+            await recovery.all()
         except BaseException:
             await self.close()
             raise
+        dormancy.consider(running.execution for running in registry)
         if self._retention is not None:
             keeping = Keeping(turns, database, self._clock, self._retention)
             self._keeping = asyncio.create_task(keeping.run())
@@ -404,16 +401,3 @@ class Engine:
             raise EngineStopped(f"the engine cannot write any more: {error!r}") from error
         if self._closed:
             raise EngineStopped("the engine has stopped; the next one on this file goes on from here")
-
-    def _recover(self, replays: Iterator[None], recovered: asyncio.Future[None]) -> None:
-        if recovered.done():
-            return
-        try:
-            next(replays)
-        except StopIteration:
-            self._dormancy.consider(running.execution for running in self._registry)
-            recovered.set_result(None)
-        except Exception as error:  # noqa: BLE001 - it is handed to who waits
-            recovered.set_exception(error)
-        else:
-            asyncio.get_running_loop().call_soon(self._recover, replays, recovered)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from dormouse.errors import ExecutionClosed
+from dormouse.errors import DormouseError, ExecutionClosed
 
 
 class Outcome(NamedTuple):
@@ -96,3 +96,13 @@ def _refuse(waiting: list[asyncio.Future[Any]], message: str) -> None:
         if not one.done():
             one.set_exception(ExecutionClosed(message))
     waiting.clear()
+
+
+def give(answer: asyncio.Future[Any], value: Any) -> None:
+    """Answer somebody who may not wait any more."""
+    if answer.done():
+        return
+    if isinstance(value, DormouseError):
+        answer.set_exception(value)
+    else:
+        answer.set_result(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from time import perf_counter
 
@@ -38,24 +39,45 @@ class Recovery:
         execution.started_at = row.started_at
         return execution
 
-    def all(self) -> Iterator[None]:
-        """Replay every open execution but the dormant ones, some at a time: the loop may go on after each `next`.
+    def all(self) -> asyncio.Future[None]:
+        """Replay every open execution but the dormant ones; done when all are back.
 
         What the first leave to do goes on while the others are still to come. Until then those are as good as dormant:
         who needs one sooner wakes it.
         """
-        database, dormant, log_ends = self._database, self._registry.dormant, self._turns.log_ends
+        loop = asyncio.get_running_loop()
+        back: asyncio.Future[None] = loop.create_future()
+        # In callbacks, because executions have tasks of their own and one task cannot run inside another.
+        loop.call_soon(self._some, self._replays(), back)
+        return back
+
+    def _some(self, replays: Iterator[None], back: asyncio.Future[None]) -> None:
+        if back.done():
+            return  # nobody waits for it any more
+        try:
+            next(replays)
+        except StopIteration:
+            back.set_result(None)
+        except Exception as error:  # noqa: BLE001 - it is handed to who waits
+            back.set_exception(error)
+        else:
+            asyncio.get_running_loop().call_soon(self._some, replays, back)
+
+    def _replays(self) -> Iterator[None]:
+        """A pause after some of them."""
+        database, dormant = self._database, self._registry.dormant
         asleep = list(database.dormant())
         rows, runs = database.awake_executions(), database.awake_runs()
+        to_come = [Dormant(row.key, row.workflow, runs[row.key].last, None) for row in rows]
         self._heartbeats = database.heartbeats()
-        for one in (*asleep, *(Dormant(row.key, row.workflow, runs[row.key].last, None) for row in rows)):
+        for one in (*asleep, *to_come):
             self._registry.add_dormant(one)
-            log_ends[one.key] = one.position
+            self._turns.log_ends[one.key] = one.position
         left = Batch(resumed=[*asleep])
         ends = perf_counter() + _SECONDS_AT_A_TIME
-        for row in rows:
-            if row.key not in dormant:
-                continue  # it was needed sooner
+        for row, one in zip(rows, to_come, strict=True):
+            if dormant.get(row.key) is not one:
+                continue  # it was needed sooner, and may rest again by now
             left.add(self._back(row, database.events_of(runs[row.key])))
             if perf_counter() >= ends:
                 self._turns.resume(left)

@@ -28,6 +28,7 @@ from dormouse.engine.execution import Execution
 from dormouse.engine.family import Family
 from dormouse.engine.happening import approval_expired, attempt_ended, goes_on, timer_rang
 from dormouse.engine.journal import Batch, Event, Journal
+from dormouse.engine.mailbox import give
 from dormouse.engine.registry import Dormant
 from dormouse.engine.tally import Tally
 from dormouse.engine.telling import tell
@@ -418,13 +419,3 @@ def told_first(unheard: int, telling_seconds: float, writing_seconds: float) -> 
     a commit more, so it must be worth one.
     """
     return (unheard + 1) // 2 if unheard * telling_seconds > 2 * writing_seconds else unheard
-
-
-def give(answer: asyncio.Future[Any], value: Any) -> None:
-    """Answer somebody who may not wait any more."""
-    if answer.done():
-        return
-    if isinstance(value, DormouseError):
-        answer.set_exception(value)
-    else:
-        answer.set_result(value)
