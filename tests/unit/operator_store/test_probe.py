@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dormouse.replica.store import StoreDenied, StoredObject, StoreError, StoreUnknown
-from dormouse_operator.store.probe import Probe, probe
+from dormouse_operator.store.check import Check, verdict
+from dormouse_operator.store.probe import Probe, Races, probe, protocol_checks
 
 
 class Shelf:
@@ -24,7 +25,8 @@ class Shelf:
         if self.careless == "reads" and self.writes > 1:
             return StoredObject(b"old", "0", datetime.now(UTC))
         found = self.objects.get(key)
-        return None if found is None else StoredObject(*found, datetime.now(UTC))
+        late = timedelta(minutes=10 if self.careless == "clock" else 0)
+        return None if found is None else StoredObject(*found, datetime.now(UTC) - late)
 
     async def put(self, key: str, data: bytes, if_match: str | None) -> str:
         if self.careless == "denied":
@@ -34,7 +36,8 @@ class Shelf:
         if if_match is None and known is not None and self.careless != "If-None-Match":
             raise StoreUnknown("412")
         now = known if self.careless == "race" else self.objects.get(key)
-        if if_match is not None and (now is None or now[1] != if_match) and self.careless != "If-Match":
+        careless = self.careless == "If-Match" or (self.careless == "If-Match without an object" and now is None)
+        if if_match is not None and (now is None or now[1] != if_match) and not careless:
             raise StoreUnknown("412")
         if if_match is not None and self.careless == "never":
             raise StoreUnknown("503")
@@ -46,7 +49,7 @@ class Shelf:
         return key in self.objects
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
-        for key in self.objects:
+        for key in list(self.objects)[: -1 if self.careless == "lists" else None]:
             if key.startswith(prefix):
                 yield key
 
@@ -67,7 +70,9 @@ def test_a_store_that_keeps_conditions_is_proven_and_left_clean() -> None:
     assert shelf.objects == {}
 
 
-@pytest.mark.parametrize("careless", ["If-None-Match", "If-Match", "race", "reads"])
+@pytest.mark.parametrize(
+    "careless", ["If-None-Match", "If-Match", "race", "reads", "lists", "If-Match without an object"]
+)
 def test_a_store_that_is_careless_is_refused(careless: str) -> None:
     found, _ = probed(careless)
     assert (found.available.status, found.conditional.status) == ("True", "False")
@@ -78,3 +83,30 @@ def test_a_store_that_is_careless_is_refused(careless: str) -> None:
 def test_a_store_that_cannot_be_asked_is_not_judged(careless: str) -> None:
     found, _ = probed(careless)
     assert (found.available.status, found.conditional.status) == ("False", "Unknown")
+
+
+def checked(careless: str) -> dict[str, Check]:
+    found = asyncio.run(protocol_checks(Shelf(careless), "team", Races(rounds=3, claimants=5)))
+    return {check.name: check for check in found}
+
+
+@pytest.mark.parametrize(
+    ("careless", "rule"),
+    [
+        ("If-None-Match", "IfNoneMatch"),
+        ("If-Match without an object", "IfMatch"),
+        ("race", "OneWinner"),
+        ("lists", "ListAfterWrite"),
+    ],
+)
+def test_the_rule_that_is_broken_is_the_one_that_failed(careless: str, rule: str) -> None:
+    checks = checked(careless)
+    assert checks[rule].outcome == "failed"
+    assert {check.outcome for name, check in checks.items() if name != rule} == {"passed"}
+    assert verdict(checks.values()) == "unsuitable"
+
+
+def test_a_clock_that_is_far_off_is_a_warning_and_nothing_more() -> None:
+    checks = checked("clock")
+    assert "600 s apart" in checks["Clock"].message
+    assert verdict(checks.values()) == "suitable"

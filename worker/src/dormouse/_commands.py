@@ -28,6 +28,7 @@ _OWN = {
     "show": ("dormouse.commands.reading", "show"),
     "signal": ("dormouse.commands.messages", "signal"),
     "start": ("dormouse.commands.start", "start"),
+    "store": ("dormouse_operator.store.command", "store"),
     "terminate": ("dormouse.commands.ending", "terminate"),
     "update": ("dormouse.commands.messages", "update"),
 }
@@ -72,7 +73,7 @@ def _own(name: str) -> click.Command:
     try:
         command: click.Command = getattr(import_module(module), attribute)
     except ModuleNotFoundError as missing:
-        extra = name if name in {"dev", "operator"} else "cli"
+        extra = name if name in {"dev", "operator"} else "operator" if name == "store" else "cli"
         return _Unusable(name, f"`dormouse {name}` needs the module {missing.name!r}: pip install 'dormouse[{extra}]'")
     return command
 

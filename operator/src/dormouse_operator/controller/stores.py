@@ -20,7 +20,7 @@ from dormouse_operator.store.location import open_store
 from dormouse_operator.store.probe import Probe, probe, unavailable
 
 PROVEN_SECONDS = 3600.0
-"""A probe costs some fifty requests; a store that was proven is asked again this seldom."""
+"""A probe costs some eighty requests; a store that was proven is asked again this seldom."""
 _ASK_AGAIN_SECONDS = 15.0
 _PROBING_SECONDS = 30.0
 

@@ -56,6 +56,7 @@ class Location:
     path_style: bool = True
     access_key_id: str = ""
     secret_access_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
     ca_bundle: str = ""
 
 
@@ -76,6 +77,8 @@ class S3:
         if location.access_key_id:
             options["access_key_id"] = location.access_key_id
             options["secret_access_key"] = location.secret_access_key
+        if location.session_token:
+            options["session_token"] = location.session_token
         self._bucket = location.bucket
         self._store = S3Store(
             location.bucket,

@@ -1,0 +1,81 @@
+"""`dormouse store`: what can a person ask about a store?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+
+@click.group()
+def store() -> None:
+    """Look into an object store."""
+
+
+@store.command()
+@click.argument("url")
+@click.option(
+    "--endpoint",
+    help="The store, as http(s)://host[:port]. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, else AWS itself.",
+)
+@click.option("--region", help="Default: AWS_REGION, AWS_DEFAULT_REGION, else us-east-1.")
+@click.option(
+    "--path-style/--virtual-hosted",
+    default=None,
+    help="Whether the bucket is in the path or in the host name. Default: in the path, if there is an endpoint.",
+)
+@click.option(
+    "--ca-bundle",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificates to trust, in PEM. Default: AWS_CA_BUNDLE.",
+)
+@click.option("--claimants", type=click.IntRange(2, 64), default=4, show_default=True, help="Writers in each race.")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=16, show_default=True, help="Races.")
+@click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Default: a table for people.")
+def probe(
+    url: str,
+    endpoint: str | None,
+    region: str | None,
+    path_style: bool | None,
+    ca_bundle: Path | None,
+    claimants: int,
+    rounds: int,
+    output: str | None,
+) -> None:
+    """Say whether a store keeps what workflows rest on.
+
+    URL is s3://BUCKET or s3://BUCKET/PREFIX. The keys are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+    AWS_SESSION_TOKEN. Writes some small objects below PREFIX/.dormouse-probe and removes them again. Exit code 0: it
+    may be used; 1: it may not; 4: it could not be asked.
+    """
+    # Imported late: `dormouse --help` and wrong options need none of it.
+    import asyncio
+
+    from dormouse.commands.printing import say
+    from dormouse.commands.verb import REFUSED, UNREACHABLE
+    from dormouse_operator.store.check import report_text, verdict
+    from dormouse_operator.store.examining import Unaskable, examine
+    from dormouse_operator.store.probe import Races
+    from dormouse_operator.store.url import InvalidURL, located
+
+    try:
+        place = located(url, endpoint, region, path_style, ca_bundle, os.environ)
+    except InvalidURL as wrong:
+        raise click.UsageError(str(wrong)) from wrong
+    try:
+        checks = asyncio.run(examine(place, Races(rounds, claimants)))
+    except Unaskable as failed:
+        click.echo(f"Error: {failed}", err=True)
+        _leave(UNREACHABLE)
+    say(report_text(url, checks, output))
+    _leave(0 if verdict(checks) == "suitable" else REFUSED)
+
+
+def _leave(code: int) -> NoReturn:
+    """At once: a thread of the S3 client may abort a process that is taking itself apart."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
