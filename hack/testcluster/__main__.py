@@ -50,7 +50,7 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
             program = str(cluster.kubectl.program)
             os.execve(program, [program, *arguments.rest], {**os.environ, **cluster.kubectl.environment})
         case "helm":
-            program = str(_helm(progress))
+            program = str(_built(builds.helm(), progress))
             os.execve(program, [program, *arguments.rest], {**os.environ, **cluster.kubectl.environment})
         case "logs":
             print(cluster.log(arguments.place, arguments.lines) if arguments.place else "\n".join(cluster.logs()))
@@ -58,6 +58,8 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
             cluster.load(arguments.file)
         case "base-image":
             print(*cluster.base_image(progress))
+        case "minio":
+            print(_built(builds.minio(), progress))
         case "partition":
             cluster.partition(arguments.node, arguments.cut)
         case "heal":
@@ -71,12 +73,11 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
     return 0
 
 
-def _helm(progress: Progress) -> Path:
-    helm = builds.helm()
-    if not helm.folder().is_dir():
+def _built(program: builds.GoProgram, progress: Progress) -> Path:
+    if not program.folder().is_dir():
         with only_one():
-            builds.built(helm, progress)
-    return helm.folder() / "helm"
+            builds.built(program, progress)
+    return program.folder() / program.called_as[0]
 
 
 def _cluster() -> Cluster:
@@ -106,6 +107,7 @@ def _arguments() -> argparse.Namespace:
     load = verbs.add_parser("load", help="import an image archive into both nodes")
     load.add_argument("file", type=Path, metavar="FILE.tar")
     verbs.add_parser("base-image", help="print the name and the archive of an image with Python, made if need be")
+    verbs.add_parser("minio", help="print the path of a second S3 server for tests, built if need be")
     partition = verbs.add_parser("partition", help="cut a node off from the API server, the store, or everything")
     partition.add_argument("node")
     partition.add_argument("cut", type=Target, nargs="+", metavar="api|store|all")

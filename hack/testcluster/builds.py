@@ -37,6 +37,8 @@ class GoProgram:
     title: str
     cost: str
     flags: tuple[str, ...] = ()
+    package: str = "."
+    """What is built: the module's own program, or that of a module which it requires."""
 
     @property
     def source(self) -> Path:
@@ -106,6 +108,11 @@ def helm() -> GoProgram:
     return GoProgram("helm", ("helm",), f"Helm {version}", "two minutes", flags)
 
 
+def minio() -> GoProgram:
+    """The second S3 server, which the cluster itself does not need: some component tests do."""
+    return GoProgram("minio", ("minio",), "MinIO", "five minutes", ("-ldflags=-s -w",), "github.com/minio/minio")
+
+
 def built(program: GoProgram, progress: Progress) -> Path:
     """The folder with the program under each of its names; made when the cache has none for these inputs."""
     folder = program.folder()
@@ -133,7 +140,7 @@ def _compile(program: GoProgram, binary: Path, progress: Progress) -> None:
     log = binary.with_name("build.log")
     with log.open("w") as output:
         building = subprocess.Popen(
-            politely([*command, "-o", str(binary), "."]),
+            politely([*command, "-o", str(binary), program.package]),
             cwd=program.source,
             env=own_environment(CGO_ENABLED="0"),
             stdin=subprocess.DEVNULL,

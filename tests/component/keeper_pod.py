@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+from minio_server import S3Server
 from obstore.store import S3Store
 
 from dormouse.keeper.client import KeeperClient
@@ -24,7 +26,9 @@ from dormouse.replica.current import Current, decode
 from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import S3, Location
 from dormouse.replica.store import StoredObject
-from dormouse_operator.dev.seaweedfs import SeaweedFS
+
+ON_EACH_STORE = pytest.mark.parametrize("workflow", ["seaweedfs", "minio"], indirect=True)
+"""For a fixture `workflow` that takes the name of a server as its parameter."""
 
 
 def free_port() -> int:
@@ -37,7 +41,7 @@ def free_port() -> int:
 class Workflow:
     """One workflow of a test, alone under its prefix."""
 
-    server: SeaweedFS
+    server: S3Server
     folder: Path
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     prefix: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:8]}")

@@ -10,21 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from keeper_pod import Workflow, run
+from keeper_pod import ON_EACH_STORE, Workflow, run
 
 from dormouse.keeper.client import AlreadySealed, Fenced
 from dormouse.pod import Marker, read_marker, write_marker
 from dormouse.replica.current import SealReason, State, encode
 from dormouse.replica.layout import first_transaction
 from dormouse.replica.store import StoredObject
-from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 
 @pytest.fixture
-def workflow(seaweedfs: SeaweedFS, tmp_path: Path) -> Workflow:
-    return Workflow(seaweedfs, tmp_path)
+def workflow(request: pytest.FixtureRequest, tmp_path: Path) -> Workflow:
+    return Workflow(request.getfixturevalue(getattr(request, "param", "seaweedfs")), tmp_path)
 
 
+@ON_EACH_STORE
 def test_a_lost_volume_is_restored_in_the_next_epoch_with_everything_acknowledged(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         first = await workflow.pod(1).open()
@@ -90,6 +90,7 @@ def test_a_volume_from_before_a_restart_of_the_machine_is_refused(workflow: Work
     run(story, workflow)
 
 
+@ON_EACH_STORE
 def test_a_seal_ends_a_life_and_the_next_starts_at_its_position(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         first = await workflow.pod(1).open()
@@ -138,6 +139,7 @@ def test_a_life_that_sealed_itself_never_opens_its_gate_again(workflow: Workflow
     run(story, workflow)
 
 
+@ON_EACH_STORE
 def test_a_zombie_is_fenced_by_its_next_barrier_and_nothing_of_it_is_read(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         zombie = await workflow.pod(1).open()
@@ -183,6 +185,7 @@ def test_an_epoch_that_is_taken_is_refused_with_the_number_seen(workflow: Workfl
     run(story, workflow)
 
 
+@ON_EACH_STORE
 def test_of_two_pods_that_claim_at_once_one_lives(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         pods = [workflow.pod(1) for _ in range(4)]
@@ -315,6 +318,7 @@ def test_a_database_of_another_identity_is_refused(workflow: Workflow) -> None:
     run(story, workflow)
 
 
+@ON_EACH_STORE
 def test_wrong_credentials_are_named(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         refusal = await workflow.pod(1, DORMOUSE_STORE_SECRET_ACCESS_KEY="wrong").refusal()
@@ -337,6 +341,7 @@ def test_a_key_that_no_request_can_carry_is_named_and_not_shown(workflow: Workfl
     run(story, workflow)
 
 
+@ON_EACH_STORE
 def test_a_missing_bucket_is_named(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         refusal = await workflow.pod(1, DORMOUSE_STORE_BUCKET="no-such-bucket").refusal()
@@ -378,6 +383,7 @@ def test_a_request_that_makes_no_sense_gets_an_answer(workflow: Workflow) -> Non
     run(story, workflow)
 
 
+@ON_EACH_STORE
 def test_many_waiters_share_rounds(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         pod = await workflow.pod(1).open()

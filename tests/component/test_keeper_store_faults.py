@@ -8,16 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from keeper_pod import Workflow, run
+from keeper_pod import ON_EACH_STORE, Workflow, run
 from proxied_keeper import through_proxy
 from store_proxy import StoreProxy, writes_of
 
-from dormouse_operator.dev.seaweedfs import SeaweedFS
-
 
 @pytest.fixture
-def workflow(seaweedfs: SeaweedFS, tmp_path: Path) -> Workflow:
-    return Workflow(seaweedfs, tmp_path)
+def workflow(request: pytest.FixtureRequest, tmp_path: Path) -> Workflow:
+    return Workflow(request.getfixturevalue(getattr(request, "param", "seaweedfs")), tmp_path)
 
 
 async def keys(workflow: Workflow) -> list[str]:
@@ -57,6 +55,7 @@ def test_a_store_that_goes_down_in_the_middle_blocks_the_barrier_and_loses_nothi
     through_proxy(story, workflow)
 
 
+@ON_EACH_STORE
 def test_a_claim_whose_answer_is_lost_still_counts(workflow: Workflow) -> None:
     async def story(workflow: Workflow, proxy: StoreProxy) -> None:
         remaining = 2
@@ -79,6 +78,7 @@ def test_a_claim_whose_answer_is_lost_still_counts(workflow: Workflow) -> None:
     through_proxy(story, workflow)
 
 
+@ON_EACH_STORE
 def test_a_seal_whose_answer_is_lost_is_found_to_be_there(workflow: Workflow) -> None:
     async def story(workflow: Workflow, proxy: StoreProxy) -> None:
         pod = await workflow.pod(1).open()
