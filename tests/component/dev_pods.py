@@ -103,7 +103,7 @@ class Node:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for changes until this holds."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not holds():
                 self._changed.clear()
                 await self._changed.wait()

@@ -146,13 +146,13 @@ class KeeperPod:
         """Start, and pass the gate."""
         await self.start()
         await self.connect()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert self.client is not None
             await self.client.gate()
         return self
 
     async def connect(self) -> KeeperClient:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (self.volume / "run" / "keeper.sock").exists():
                 await asyncio.sleep(0.01)
             self.client = await KeeperClient.connect(self.volume / "run" / "keeper.sock")
@@ -177,13 +177,13 @@ class KeeperPod:
 
     async def logged(self, text: str) -> None:
         """Wait until the keeper or its Litestream has said this."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while text not in (self.folder / "log").read_text().lower():
                 await asyncio.sleep(0.02)
 
     async def wait(self) -> int:
         assert self.process is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await self.process.wait()
 
     async def kill(self) -> None:

@@ -103,7 +103,7 @@ class ApiServer:
     async def until(self, holds: Callable[[], bool]) -> None:
         """Asked after each write."""
         try:
-            async with asyncio.timeout(30), self._changed:
+            async with asyncio.timeout(60), self._changed:
                 await self._changed.wait_for(holds)
         except TimeoutError:
             told = [document.get("status") for document in self.all("durableworkflows")]

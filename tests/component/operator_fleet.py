@@ -214,7 +214,7 @@ class Fleet:
             assert not running.done() or stop.is_set(), "the operator ended by itself"
         finally:
             stop.set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await running
             for ended in mine:  # nobody works on what is left in its queue
                 self.operators.remove(ended)

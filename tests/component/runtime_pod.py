@@ -163,7 +163,7 @@ class RuntimePod:
     async def ended(self) -> tuple[int, dict[str, Any]]:
         """Exit code and termination message."""
         assert self.process is not None
-        code = await asyncio.wait_for(self.process.wait(), 30)
+        code = await asyncio.wait_for(self.process.wait(), 60)
         return code, json.loads(self.log.read_bytes()) if self.log.exists() else {}
 
     async def ready(self) -> None:
@@ -177,7 +177,7 @@ class RuntimePod:
 
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Wait for something that a test knows will come."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not await holds():
                 await asyncio.sleep(0.02)
 
@@ -196,7 +196,7 @@ class RuntimePod:
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         async with self.connected() as (reader, writer):
             writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-            head, _, answer = (await asyncio.wait_for(reader.read(), 30)).partition(b"\r\n\r\n")
+            head, _, answer = (await asyncio.wait_for(reader.read(), 60)).partition(b"\r\n\r\n")
         return int(head.split()[1]), head.decode(), answer
 
     @asynccontextmanager

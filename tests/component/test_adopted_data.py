@@ -63,7 +63,7 @@ class Runtime:
             sys.executable, "-m", "dormouse.runtime", env=self._environment(str(log), start)
         )
         try:
-            assert await asyncio.wait_for(process.wait(), 30) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
         finally:
             if process.returncode is None:
                 process.kill()
@@ -159,7 +159,7 @@ def test_an_adopted_workflow_goes_on_where_it_was_and_starts_nothing(workflow: W
     async def story(workflow: Workflow) -> None:
         pod = await workflow.pod(1).open()
         cut_short = asyncio.create_task(Runtime(pod).run(**{**START, "DORMOUSE_START_INPUT": "4"}))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (workflow.folder / "notes").exists():
                 await asyncio.sleep(0.02)
         await pod.keeper.barrier()

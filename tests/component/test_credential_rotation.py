@@ -62,7 +62,7 @@ async def let_in(made: Fleet, *keys: Keys) -> None:
     config.write_text(json.dumps(known))
     assert made.seaweedfs.pid is not None
     os.kill(made.seaweedfs.pid, signal.SIGHUP)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for each in keys:
             while not await is_let_in(made, each):
                 await asyncio.sleep(0.05)

@@ -137,7 +137,7 @@ def test_what_a_container_started_ends_with_it(tmp_path: Path) -> None:
         node.kubelet.create(pod(container("runtime", leaves_a_child)))
         await node.kubelet.all_ended()
         child = int((node.data() / "child").read_text())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while is_running(child):
                 await asyncio.sleep(0.01)
 

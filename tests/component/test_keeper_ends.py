@@ -26,7 +26,7 @@ def workflow(seaweedfs: SeaweedFS, tmp_path: Path) -> Workflow:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for something that is known to come."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.01)
 
@@ -146,7 +146,7 @@ def test_a_seal_that_is_denied_is_repeated_until_it_is_there(workflow: Workflow)
         await pod.keeper.barrier()
         proxy.status = 403
         proxy.fail = lambda request: writes_of("/CURRENT")(request) and proxy.failed < 3
-        position = await asyncio.wait_for(pod.keeper.seal("Completed"), 20)
+        position = await asyncio.wait_for(pod.keeper.seal("Completed"), 60)
         current = await workflow.current()
         assert proxy.failed == 3
         assert (current.state, current.seal_reason) == (State.SEALED, SealReason.COMPLETED)
@@ -167,7 +167,7 @@ def test_litestream_is_started_again_while_a_seal_waits_for_it(workflow: Workflo
         os.kill(int((pod.volume / "run" / "litestream.lock").read_text()), signal.SIGKILL)
         await pod.logged("starting it again")
         proxy.down = False
-        await asyncio.wait_for(seal, 20)
+        await asyncio.wait_for(seal, 60)
         await pod.kill()
         assert (await workflow.current()).state is State.SEALED
         assert (await workflow.pod(2).open()).notes() == ["last words"]
@@ -184,8 +184,8 @@ def test_a_seal_that_loses_to_another_life_ends_the_keeper_as_fenced(workflow: W
         await until(lambda: proxy.failed > 0)
         await workflow.pod(2, DORMOUSE_STORE_ENDPOINT=workflow.server.endpoint).open()
         with pytest.raises((SealFailed, Fenced)):
-            await asyncio.wait_for(seal, 20)
-        assert isinstance(await asyncio.wait_for(loser.keeper.ended, 20), Fenced)
+            await asyncio.wait_for(seal, 60)
+        assert isinstance(await asyncio.wait_for(loser.keeper.ended, 60), Fenced)
         assert await loser.wait() == 1
         assert loser.farewell()["reason"] == "Fenced"
         assert (await workflow.current()).epoch == 2
@@ -207,7 +207,7 @@ def test_the_gate_of_a_life_that_is_sealing_never_opens(workflow: Workflow) -> N
         await heard(second)
         assert not gate.done()
         proxy.fail = None
-        position = await asyncio.wait_for(seal, 20)
+        position = await asyncio.wait_for(seal, 60)
         with pytest.raises(AlreadySealed) as sealed:
             await gate
         assert (sealed.value.reason, sealed.value.position) == ("Completed", position)
@@ -237,7 +237,7 @@ def test_a_life_is_not_fenced_by_its_own_write_whose_answer_was_lost_and_that_it
         proxy.status = 403
         proxy.lose_answers_of = the_third_write
         pod = await workflow.pod(1).open()
-        await asyncio.wait_for(pod.keeper.barrier(), 20)
+        await asyncio.wait_for(pod.keeper.barrier(), 60)
         assert (proxy.lost, proxy.failed) == (1, 3)
         current = await workflow.current()
         assert current.owner == pod.uid
@@ -331,7 +331,7 @@ def test_a_seal_whose_answer_is_lost_and_that_may_not_be_read_does_not_fence_its
         seal = asyncio.create_task(pod.keeper.seal("Completed"))
         await asyncio.wait({seal, asyncio.create_task(asyncio.sleep(7))}, return_when=asyncio.FIRST_COMPLETED)
         proxy.fail = None
-        position = await asyncio.wait_for(seal, 20)
+        position = await asyncio.wait_for(seal, 60)
         current = await workflow.current()
         assert (current.state, position) == (State.SEALED, f"1/{current.entry.sealed_txid}")
 

@@ -32,7 +32,7 @@ def test_a_store_that_is_down_at_the_start_is_waited_for(workflow: Workflow) -> 
         assert not gate.done()
         assert await keys(workflow) == []
         proxy.down = False
-        assert (await asyncio.wait_for(gate, 20)).epoch == 1
+        assert (await asyncio.wait_for(gate, 60)).epoch == 1
 
     through_proxy(story, workflow)
 
@@ -47,7 +47,7 @@ def test_a_store_that_goes_down_in_the_middle_blocks_the_barrier_and_loses_nothi
         await pod.logged("error")
         assert not barrier.done()
         proxy.down = False
-        await asyncio.wait_for(barrier, 30)
+        await asyncio.wait_for(barrier, 60)
         await pod.kill()
         pod.lose_volume()
         assert (await workflow.pod(2).open()).notes() == ["while the store is down"]
@@ -124,7 +124,7 @@ def test_a_writer_that_meets_errors_keeps_trying(workflow: Workflow) -> None:
         pod = await workflow.pod(1).open()
         proxy.fail = lambda request: request.method == b"PUT" and proxy.failed < 5
         pod.write("note")
-        await asyncio.wait_for(pod.keeper.barrier(), 30)
+        await asyncio.wait_for(pod.keeper.barrier(), 60)
         proxy.fail = None
         await pod.kill()
         assert proxy.failed == 5

@@ -40,7 +40,7 @@ async def started(made: Fleet, folder: Path, *options: str) -> Process:
 
 
 async def ended(process: Process) -> str:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         _, said = await process.communicate()
     return said.decode()
 

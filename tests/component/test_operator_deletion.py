@@ -127,7 +127,7 @@ def test_a_store_that_takes_no_writes_is_told_once_however_often_it_is_tried(
             await delete(made)
             await made.server.until(lambda: ABANDON_ANNOTATION in made.condition("Ready")["message"])
             told, tries = len(made.server.requests), proxy.failed
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while proxy.failed < tries + 3:
                     await asyncio.sleep(0.05)
             assert [each for each in made.server.requests[told:] if each.endswith("report/status")] == []

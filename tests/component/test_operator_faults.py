@@ -122,7 +122,7 @@ def test_an_operator_that_dies_after_any_write_is_followed_by_one_that_goes_on(t
         await made.apply()
         with made.server.fault(fault):
             async with made.operator("first"):
-                await asyncio.wait_for(died.wait(), 30)
+                await asyncio.wait_for(died.wait(), 60)
         await made.server.remove("leases", "dormouse-operator")  # as if its time had run out
         async with made.operator("second"):
             await made.server.until(lambda: bool(made.live_pods()))

@@ -40,7 +40,7 @@ class HungStore:
 
     async def is_asked(self, by: int) -> None:
         """Until so many wait at the same time."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(self.waiting) < by:
                 await asyncio.sleep(0.01)
 

@@ -101,7 +101,7 @@ def test_a_trace_goes_on_in_the_next_life_and_is_sent_once(tmp_path: Path, recei
             started = {"workflow": "ship", "id": "one", "input": "tea"}
             await pod.post(started, traceparent=f"00-{TRACE}-{CALLER}-01")
             await pod.until(lambda: waits_for_the_signal(pod))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not receiver.spans:
                     await asyncio.sleep(0.02)
             await pod.kill()

@@ -86,7 +86,7 @@ async def _write(path: Path, meanwhile: Callable[[], None] = lambda: None) -> No
         with pytest.raises(Exception, match="too small"):
             await (await engine.start(calculate, -1, id="failed")).result()
         await engine.start(sleeper, id="asleep")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not engine.standing().can_hibernate:
                 await asyncio.sleep(0.01)
         meanwhile()
@@ -188,7 +188,7 @@ def test_after_continue_as_new_the_log_is_that_of_the_newest_run(tmp_path: Path)
     async def write() -> None:
         async with Engine(path, [begins_anew]) as engine:
             await engine.start(begins_anew, 2, id="again")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not engine.standing().can_hibernate:
                     await asyncio.sleep(0.01)
 
@@ -248,7 +248,7 @@ def test_what_waits_for_approval_is_read_from_the_file(tmp_path: Path) -> None:
         async with Engine(path, [signs]) as engine:
             for letter in ("a", "b", "c"):
                 await engine.start(signs, letter, id=letter)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while len(engine.read.approvals()) < 3:
                     await asyncio.sleep(0.001)
             digest = engine.read.approvals(execution_id="b")[0].digest

@@ -81,7 +81,7 @@ async def settle() -> None:
 
 async def until(holds: Callable[[], object]) -> None:
     """Wait for something that is known to come."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.001)
 

@@ -56,7 +56,7 @@ def test_a_replay_asks_only_for_what_is_still_open() -> None:
 @workflow
 async def hasty() -> str:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await work("slow")
     except TimeoutError:
         return await work("instead")

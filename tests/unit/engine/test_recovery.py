@@ -116,7 +116,7 @@ def test_who_is_needed_before_its_turn_comes_back_at_once_and_once(
         async with Engine(killed, ALL) as engine:
             assert await engine.handle("parent").result() == "the child goes on: True"
             with pytest.raises(ExecutionCancelled):
-                await asyncio.wait_for(engine.handle("child").result(), 20)
+                await asyncio.wait_for(engine.handle("child").result(), 60)
             assert woken == [engine.read.describe("child").key]
 
     asyncio.run(life())
@@ -135,7 +135,7 @@ def test_who_rests_again_before_its_turn_comes_is_not_brought_back_a_second_time
         async with Engine(killed, ALL, resting_in_memory=0) as engine:
             assert happened.count("child") == 1
             await engine.handle("child").signal(go, 2)
-            assert await asyncio.wait_for(engine.handle("child").result(), 20) == 2
+            assert await asyncio.wait_for(engine.handle("child").result(), 60) == 2
 
     asyncio.run(life())
     assert happened.count("child") == 2  # for its parent, and for the signal

@@ -172,6 +172,6 @@ def test_an_engine_tells_that_its_executions_moved(tmp_path: Path) -> None:
             await asyncio.sleep(0)
             assert not moving.done()
             clock.advance(8)
-            await asyncio.wait_for(moving, 20)
+            await asyncio.wait_for(moving, 60)
 
     asyncio.run(story())

@@ -94,7 +94,7 @@ def test_an_attempt_that_is_given_up_and_one_that_waits_for_its_retry_settle_too
             assert ran == ["broken"]
             await handle.terminate()
             await engine.start(impatient)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while engine.standing().running == 0 or clock.next_due() is None:
                     await asyncio.sleep(0)
                 clock.advance(60)

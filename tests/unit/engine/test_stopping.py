@@ -180,7 +180,7 @@ def test_an_engine_closes_though_an_activity_swallows_its_cancellation(
         engine = await Engine(path, [waiting]).__aenter__()
         await engine.start(waiting, id="main")
         await started.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await engine.close()
         before = kinds(path, "main")
         may_end.set()  # what it returns now is not heard any more

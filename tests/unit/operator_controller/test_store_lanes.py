@@ -36,7 +36,7 @@ class Asked:
 
 def told(story: Callable[[Asked], Awaitable[None]], slots: int = 1) -> None:
     async def main() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await story(Asked(slots))
 
     asyncio.run(main())
