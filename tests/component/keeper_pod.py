@@ -13,7 +13,7 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Workflow:
     folder: Path
     uid: str = field(default_factory=lambda: str(uuid.uuid4()))
     prefix: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:8]}")
+    name: str = "sleeper"
+    pods: list[KeeperPod] = field(default_factory=list)
 
     @property
     def location(self) -> Location:
@@ -75,7 +77,7 @@ class Workflow:
 
     @property
     def layout(self) -> Layout:
-        return Layout.of(self.prefix, "default", "sleeper")
+        return Layout.of(self.prefix, "default", self.name)
 
     async def current(self) -> Current:
         found = await self.store.get(self.layout.current)
@@ -83,7 +85,12 @@ class Workflow:
         return decode(found.data)
 
     def pod(self, epoch: int, **variables: str) -> KeeperPod:
-        return KeeperPod(self, epoch, variables)
+        self.pods.append(KeeperPod(self, epoch, variables))
+        return self.pods[-1]
+
+    def beside(self, name: str) -> Workflow:
+        """Another workflow in the same store."""
+        return replace(self, uid=str(uuid.uuid4()), name=name)
 
 
 @dataclass
@@ -114,7 +121,7 @@ class KeeperPod:
         location = self.workflow.location
         return {
             "PATH": os.environ["PATH"],
-            "DORMOUSE_NAME": "sleeper",
+            "DORMOUSE_NAME": self.workflow.name,
             "DORMOUSE_NAMESPACE": "default",
             "DORMOUSE_WORKFLOW_UID": self.workflow.uid,
             "DORMOUSE_POD_UID": self.uid,
@@ -217,20 +224,12 @@ class KeeperPod:
 
 def run(test: Callable[[Workflow], Awaitable[None]], workflow: Workflow) -> None:
     """Run a test's coroutine and end every keeper that it left."""
-    pods: list[KeeperPod] = []
-    make = workflow.pod
-
-    def remembered(epoch: int, **variables: str) -> KeeperPod:
-        pods.append(make(epoch, **variables))
-        return pods[-1]
-
-    workflow.pod = remembered  # type: ignore[method-assign]
 
     async def body() -> None:
         try:
             await test(workflow)
         finally:
-            for pod in pods:
+            for pod in workflow.pods:
                 if pod.process is not None:
                     if pod.process.returncode is None:
                         os.kill(pod.process.pid, signal.SIGCONT)

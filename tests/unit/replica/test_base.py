@@ -103,3 +103,14 @@ def test_no_restore_is_older_than_what_was_acknowledged(epochs: list[tuple[bool,
     else:
         assert base.epoch >= acknowledged
         assert base.txid == held[base.epoch]
+
+
+def test_the_pin_of_a_fork_never_stands_in_for_what_its_own_epochs_acknowledged() -> None:
+    source = Base("source/epochs/7", 7, 33)
+    unreplicated = LineageEntry(1, "fork/epochs/1", base=source)
+    mine = LineageEntry(3, "fork/epochs/3")
+    current = Current(1, "n", "w", "i", 3, "me", State.ACTIVE, lineage=(unreplicated, mine))
+    assert walk(current, {}) == source
+    lost = LineageEntry(2, "fork/epochs/2", replicated=True, base=source)
+    current = Current(1, "n", "w", "i", 3, "me", State.ACTIVE, lineage=(unreplicated, lost, mine))
+    assert refused(current, {}) is Reason.REPLICA_MISSING

@@ -17,10 +17,11 @@ from dormouse.replica.claim import (
     Restore,
     Volume,
     Write,
+    begun_from,
     decide,
     needs_prefix,
 )
-from dormouse.replica.current import Base, Current, LineageEntry, SealReason, State, decode, encode
+from dormouse.replica.current import Base, Current, ForkOf, LineageEntry, SealReason, State, decode, encode
 from dormouse.replica.refusal import ENDS_THE_POD, Reason, Refused
 
 ME = Claimant("workflow", "pod-3", 3, "w/epochs/00000003-pod-3", "nonce")
@@ -243,3 +244,28 @@ def test_whatever_is_seen_no_claim_reuses_an_epoch_or_forgets_a_lineage(
     else:
         assert isinstance(seen, Current)
         assert (seen.epoch, seen.owner, seen.workflow_uid) == (claimant.epoch, claimant.owner, claimant.workflow_uid)
+
+
+def test_a_history_begins_with_the_first_claim_and_after_a_tombstone_and_never_where_data_was_given_up() -> None:
+    new = replace(ME, workflow_uid="new", epoch=3, first_claim=True)
+    for seen in (None, TOMBSTONE):
+        decision = decide(seen, new, Volume.UNMARKED, NOTHING)
+        assert isinstance(decision, Write)
+        assert decision.begins
+    giving_up = replace(new, allow_empty_restore=2)
+    for found, claimant in ((None, giving_up), (Malformed("?"), giving_up), (BEFORE, ME)):
+        decision = decide(found, claimant, Volume.UNMARKED, Prefix(2, own_has_data=False))
+        assert isinstance(decision, Write)
+        assert not decision.begins
+
+
+def test_a_history_that_begins_elsewhere_pins_its_source_and_keeps_its_own_identity() -> None:
+    decision = decide(None, replace(ME, first_claim=True), Volume.UNMARKED, NOTHING)
+    assert isinstance(decision, Write)
+    record = begun_from(decision.record, ForkOf("source"), Base("source/epochs/7", 7, 9))
+    assert (record.identity, record.origin, record.entry.base) == (
+        "workflow",
+        ForkOf("source"),
+        Base("source/epochs/7", 7, 9),
+    )
+    assert decode(encode(record)) == record

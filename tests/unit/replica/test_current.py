@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,11 @@ from dormouse.replica.current import (
     Base,
     Current,
     CurrentMalformed,
+    ForkOf,
     Former,
+    ImportOf,
     LineageEntry,
+    Origin,
     Position,
     SealReason,
     State,
@@ -102,3 +106,11 @@ def test_keys_are_built_and_read_back() -> None:
     assert epoch_of(key) == 12
     assert transactions(layout.current) is None
     assert epoch_of(layout.current) is None
+
+
+@pytest.mark.parametrize(
+    "origin", [None, ForkOf("another"), ImportOf("team/default/.imports/orders.sqlite", "ab" * 32)]
+)
+def test_what_a_history_began_with_is_kept(origin: Origin | None) -> None:
+    record = replace(RECORD, origin=origin)
+    assert decode(encode(record)) == record

@@ -18,7 +18,7 @@ from dormouse.logs import log_as_told
 from dormouse.pod import TERMINATION_LOG, InvalidSettings, say_farewell
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import S3
-from dormouse.replica.store import BucketMissing, Store, StoreDenied, StoreUnsupported
+from dormouse.replica.store import BucketMissing, HistoryStore, StoreDenied, StoreUnsupported
 
 _log = logging.getLogger("dormouse.keeper")
 _GRACE_MARGIN_SECONDS = 2.0
@@ -29,7 +29,7 @@ _REASONS = {
 }
 
 
-async def keep(settings: Settings, store: Store) -> int:
+async def keep(settings: Settings, store: HistoryStore) -> int:
     """Live until told to end or refused; the exit code."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

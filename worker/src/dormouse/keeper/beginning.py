@@ -17,11 +17,22 @@ from dormouse.keeper.ownership import NotOurs, Ownership, check_conditional_writ
 from dormouse.keeper.settings import Settings
 from dormouse.pod import Marker, boot_id, fsync_directory, read_marker, write_marker
 from dormouse.replica.base import Ask, find_base
-from dormouse.replica.claim import Claimant, Decision, GoOn, Over, Prefix, Volume, Write, decide, needs_prefix
-from dormouse.replica.current import Base, Current
+from dormouse.replica.claim import (
+    Claimant,
+    Decision,
+    GoOn,
+    Over,
+    Prefix,
+    Volume,
+    Write,
+    begun_from,
+    decide,
+    needs_prefix,
+)
+from dormouse.replica.current import Base, Current, ForkOf, ImportOf
 from dormouse.replica.layout import epoch_of, transactions
 from dormouse.replica.refusal import Reason, Refused
-from dormouse.replica.store import Store
+from dormouse.replica.store import HistoryStore, Store
 
 _log = logging.getLogger("dormouse.keeper")
 _RESTORE_ATTEMPTS = 3
@@ -43,7 +54,7 @@ class Begun:
     over: bool = False
 
 
-async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun:
+async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -> Begun:
     """Claim the epoch and bring the database into the volume.
 
     Raises:
@@ -54,9 +65,11 @@ async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun
     (pod.directory / "run").mkdir(parents=True, exist_ok=True)
     volume = volume_of(settings)
     prefix = settings.layout.epoch(pod.epoch, pod.pod_uid)
+    draft = pod.directory / "db.restoring"
     if volume is Volume.UNMARKED:
+        _remove_leftovers(draft)
         await check_conditional_writes(store, settings.layout.probe)
-    decision = await _claim(settings, store, ownership, volume, prefix)
+    decision = await _claim(settings, store, ownership, volume, prefix, draft)
     if isinstance(decision, Over):
         return Begun(prefix, ownership.current.entry.base, over=True)
     if isinstance(decision, GoOn):
@@ -65,12 +78,7 @@ async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun
     _log.info("claimed epoch %d", pod.epoch)
     try:
         base = await _pin(settings, store, ownership)
-        draft = pod.directory / "db.restoring"
-        _remove_leftovers(pod.database, draft)
-        if base is None:
-            await asyncio.to_thread(_create, draft, ownership.current.identity)
-        else:
-            await _restore(settings, ownership, base, draft)
+        await _fill(settings, store, ownership, base, draft)
         await asyncio.to_thread(_put_in_place, draft, pod.database)
         write_marker(pod.marker, Marker(pod.pod_uid, pod.epoch, boot_id()))
     except OSError as error:
@@ -80,7 +88,8 @@ async def begin(settings: Settings, store: Store, ownership: Ownership) -> Begun
     except NotOurs as error:
         raise Refused(Reason.STALE_EPOCH, f"claimed by another life meanwhile: {error}", seen=pod.epoch) from error
     _log.info("restored from %s", base.position if base else "nothing: this is the first life")
-    return Begun(prefix, base, fresh=base is not None)
+    # What came from elsewhere is not below our own prefix yet, so it counts only after a barrier.
+    return Begun(prefix, base, fresh=base is not None and settings.layout.is_own(base.prefix))
 
 
 def volume_of(settings: Settings) -> Volume:
@@ -95,7 +104,9 @@ def volume_of(settings: Settings) -> Volume:
     return Volume.MARKED if marker.boot_id == boot_id() else Volume.OTHER_BOOT
 
 
-async def _claim(settings: Settings, store: Store, ownership: Ownership, volume: Volume, prefix: str) -> Decision:
+async def _claim(
+    settings: Settings, store: HistoryStore, ownership: Ownership, volume: Volume, prefix: str, draft: Path
+) -> Decision:
     while True:
         claimant = Claimant(
             workflow_uid=settings.pod.workflow_uid,
@@ -113,6 +124,11 @@ async def _claim(settings: Settings, store: Store, ownership: Ownership, volume:
         if needs_prefix(seen, claimant, volume):
             below = await until_answered(lambda: _look(store, settings, prefix), "listing the prefix")
         decision = decide(seen, claimant, volume, below)
+        if isinstance(decision, Write) and decision.begins and settings.restore is not None:
+            from dormouse.keeper.origin import find_beginning  # nearly no claim needs it
+
+            found = await find_beginning(store, settings.restore, settings.layout, draft)
+            decision = Write(begun_from(decision.record, found.origin, found.base))
         if not isinstance(decision, Write) or await ownership.write(decision.record):
             return decision
 
@@ -148,6 +164,26 @@ async def _pin(settings: Settings, store: Store, ownership: Ownership) -> Base |
     return base
 
 
+async def _fill(settings: Settings, store: HistoryStore, ownership: Ownership, base: Base | None, draft: Path) -> None:
+    """Make the draft of the database: from the base, from an import, or empty."""
+    current, database = ownership.current, settings.pod.database
+    _remove_leftovers(database)
+    # Whoever gives up what was acknowledged starts empty, not with the import once more.
+    given_up = any(entry.replicated for entry in current.lineage)
+    if base is None and (given_up or not isinstance(current.origin, ImportOf)):
+        await asyncio.to_thread(_create, draft, current.identity)
+        return
+    if base is not None:
+        await _restore(settings, ownership, base, draft)
+        if settings.layout.is_own(base.prefix):
+            return
+    from dormouse.keeper.origin import fetch_import, make_own
+
+    if isinstance(current.origin, ImportOf) and not draft.exists():  # else the claim has just brought and checked it
+        await fetch_import(store, current.origin, draft)
+    await asyncio.to_thread(make_own, draft, current.identity, paused=settings.pauses_executions)
+
+
 async def _newest(store: Store, prefix: str) -> int:
     newest = 0
     async for key in store.keys(prefix + "/"):
@@ -159,12 +195,14 @@ async def _newest(store: Store, prefix: str) -> int:
 
 async def _restore(settings: Settings, ownership: Ownership, base: Base, draft: Path) -> None:
     problem: str | None = None
+    current, is_own = ownership.current, settings.layout.is_own(base.prefix)
+    identity = current.origin.identity if isinstance(current.origin, ForkOf) and not is_own else current.identity
     for attempt in range(_RESTORE_ATTEMPTS):
         problem = await restore(
             settings.location, base.prefix, base.txid, draft, settings.pod.directory / "run", _RESTORE_SECONDS
         )
         if problem is None:
-            _check_identity(draft, ownership.current.identity)
+            _check_identity(draft, identity)
             return
         _log.warning("restoring %s: %s", base.position, problem)
         if "no space left" in problem:
@@ -172,6 +210,13 @@ async def _restore(settings: Settings, ownership: Ownership, base: Base, draft: 
         _remove_leftovers(draft)
         await until_answered(ownership.confirm, "asking the store")
         await asyncio.sleep(0.2 * attempt)
+    if not is_own:
+        raise Refused(
+            Reason.RESTORE_SOURCE_MISSING,
+            f"the source that this workflow begins with, {base.position} ({base.prefix}), cannot be restored any more: "
+            f"{problem}. Its own retention may have removed it; delete this DurableWorkflow with "
+            "deletionPolicy: Delete, and restore a later position",
+        )
     raise Refused(
         Reason.REPLICA_CORRUPT,
         f"the store answers, but its copy of {base.position} ({base.prefix}) cannot be restored: {problem}. Bring the "

@@ -19,7 +19,7 @@ from dormouse.keeper.settings import Settings
 from dormouse.replica.claim import Volume
 from dormouse.replica.current import Current, Position, SealReason, State
 from dormouse.replica.refusal import Reason, Refused
-from dormouse.replica.store import Store, StoreError
+from dormouse.replica.store import HistoryStore, StoreError
 
 if TYPE_CHECKING:
     from dormouse.keeper.report import RuntimeStatus
@@ -47,7 +47,7 @@ class Seen:
 class Life:
     """One life. `live` runs until it is refused, fenced or cancelled."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: HistoryStore) -> None:
         self._settings = settings
         self._store = store
         self._ownership = Ownership(store, settings.layout.current)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from dormouse.pod import InvalidSettings, PodSettings, Variables
+from dormouse.replica.current import Position
 from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import Location, objection
 
@@ -28,6 +30,23 @@ class Operator:
 
 
 @dataclass(frozen=True)
+class FromName:
+    """Begin with another workflow's data: at a position, at a time, or (None) at its newest position."""
+
+    name: str
+    source: Layout
+    at: Position | datetime | None
+
+
+@dataclass(frozen=True)
+class FromObject:
+    """Begin with a SQLite file of the store's folder for imports."""
+
+    key: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """Settings of the keeper; `pod` are those it shares with the runtime."""
 
@@ -43,6 +62,9 @@ class Settings:
     retention_seconds: int
     grace_seconds: int
     operator: Operator | None = None
+    restore: FromName | FromObject | None = None
+    pauses_executions: bool = True
+    """Of a fork: those that were open in its source wait until somebody lets them go on."""
 
 
 def parse(environment: Mapping[str, str]) -> Settings:
@@ -77,6 +99,32 @@ def parse(environment: Mapping[str, str]) -> Settings:
         retention_seconds=variables.number("DORMOUSE_RETENTION_SECONDS", 86400),
         grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
         operator=_operator(variables),
+        restore=_restore(variables, pod),
+        pauses_executions=variables.one_of("DORMOUSE_RESTORE_EXECUTIONS", ("Paused", "Running"), "Paused") == "Paused",
+    )
+
+
+def _restore(variables: Variables, pod: PodSettings) -> FromName | FromObject | None:
+    if key := variables.text("DORMOUSE_RESTORE_FROM_OBJECT", ""):
+        return FromObject(key, variables.text("DORMOUSE_RESTORE_SHA256"))
+    if name := variables.text("DORMOUSE_RESTORE_FROM_NAME", ""):
+        source = Layout.of(variables.text("DORMOUSE_STORE_PREFIX", ""), pod.namespace, name)
+        return FromName(name, source, _at(variables.text("DORMOUSE_RESTORE_AT", "")))
+    return None
+
+
+def _at(text: str) -> Position | datetime | None:
+    if not text:
+        return None
+    try:
+        if "/" in text:
+            return Position.parse(text)
+        if (moment := datetime.fromisoformat(text)).tzinfo is not None:
+            return moment
+    except ValueError:
+        pass
+    raise InvalidSettings(
+        f"DORMOUSE_RESTORE_AT must be a position such as 3/41 or a time such as 2026-05-01T12:00:00Z, not {text!r}"
     )
 
 

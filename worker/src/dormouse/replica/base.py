@@ -45,7 +45,7 @@ def find_base(current: Current, newest_txid: Mapping[int, int], allow_empty_rest
             continue
         base = Base(entry.prefix, entry.epoch, newest) if newest else entry.base
         assert base is not None  # noqa: S101 - one of the two was there
-        if base.epoch < acknowledged:
+        if _own_epoch(base, entry) < acknowledged:
             break
         if newest and entry.sealed_txid is not None and newest < entry.sealed_txid:
             raise Refused(
@@ -57,6 +57,12 @@ def find_base(current: Current, newest_txid: Mapping[int, int], allow_empty_rest
     if acknowledged and acknowledged != allow_empty_restore:
         raise _missing(acknowledged)
     return Found(None)
+
+
+def _own_epoch(base: Base, entry: LineageEntry) -> int:
+    """0 for the pin of a fork: the epochs of its source are older than any of its own."""
+    own = base.prefix.rpartition("/")[0] == entry.prefix.rpartition("/")[0]
+    return base.epoch if own else 0
 
 
 def _missing(epoch: int) -> Refused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from dormouse.replica.current import Current, Former, LineageEntry, State
+from dormouse.replica.current import Base, Current, Former, LineageEntry, Origin, State
 from dormouse.replica.refusal import Reason, Refused
 
 
@@ -59,6 +59,8 @@ class Write:
     """Write this record, on the condition that CURRENT still is what was seen."""
 
     record: Current
+    begins: bool = False
+    """Whether a history begins with it, which is the one moment for a restore from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def _without_record(seen: Malformed | None, claimant: Claimant, volume: Volume, 
             "another name or prefix, restore CURRENT, or give the data up with "
             f"storage.allowEmptyRestore: {prefix.newest_epoch}",
         )
-    return Write(_first(claimant, prefix.newest_epoch))
+    return Write(_first(claimant, prefix.newest_epoch), begins=not given_up)
 
 
 def _of_another(seen: Current, claimant: Claimant, volume: Volume) -> Decision:
@@ -229,7 +231,12 @@ def _at_a_tombstone(seen: Current, claimant: Claimant) -> Decision:
             "was deleted. Restore that object and the data, or give the data up with "
             f"storage.allowEmptyRestore: {seen.epoch}",
         )
-    return Write(_first(claimant, seen.epoch, revision=seen.revision + 1))
+    return Write(_first(claimant, seen.epoch, revision=seen.revision + 1), begins=claimant.first_claim)
+
+
+def begun_from(record: Current, origin: Origin, base: Base | None) -> Current:
+    """The first record of a history that begins with data from elsewhere; its source is pinned."""
+    return replace(record.with_entry(base=base), origin=origin)
 
 
 def _first(claimant: Claimant, newest_epoch: int, revision: int = 1) -> Current:

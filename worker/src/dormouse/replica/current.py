@@ -90,6 +90,24 @@ class Former:
 
 
 @dataclass(frozen=True)
+class ForkOf:
+    """The first life was restored from another workflow's data, whose database says it is `identity`."""
+
+    identity: str
+
+
+@dataclass(frozen=True)
+class ImportOf:
+    """The first life began with a SQLite file of these contents."""
+
+    key: str
+    sha256: str
+
+
+Origin = ForkOf | ImportOf
+
+
+@dataclass(frozen=True)
 class Current:
     """The record. `owner` is the UID of the pod whose life `epoch` is; `adopted_from` has the newest last."""
 
@@ -104,6 +122,7 @@ class Current:
     next_wake_at: str | None = None
     lineage: tuple[LineageEntry, ...] = field(default=())
     adopted_from: tuple[Former, ...] = ()
+    origin: Origin | None = None
 
     @property
     def entry(self) -> LineageEntry:
@@ -146,8 +165,15 @@ def encode(current: Current) -> bytes:
             for entry in current.lineage
         ],
         "adoptedFrom": [{"workflowUID": former.workflow_uid, "epoch": former.epoch} for former in current.adopted_from],
+        "origin": _origin_document(current.origin),
     }
     return json.dumps(document, indent=1).encode()
+
+
+def _origin_document(origin: Origin | None) -> dict[str, str] | None:
+    if isinstance(origin, ImportOf):
+        return {"key": origin.key, "sha256": origin.sha256}
+    return None if origin is None else {"identity": origin.identity}
 
 
 class _Fields:
@@ -216,6 +242,7 @@ def decode(data: bytes) -> Current:
         adopted_from=tuple(
             _former(item, f"adoptedFrom[{i}].") for i, item in enumerate(fields.want("adoptedFrom", list) or ())
         ),
+        origin=_origin(fields.want("origin", dict)),
     )
     _check(current)
     return current
@@ -241,6 +268,15 @@ def _entry(value: object, where: str) -> LineageEntry:
 def _former(value: object, where: str) -> Former:
     fields = _Fields(value, where)
     return Former(fields.need("workflowUID", str), fields.number("epoch", 1))
+
+
+def _origin(value: dict[str, Any] | None) -> Origin | None:
+    if value is None:
+        return None
+    fields = _Fields(value, "origin.")
+    if "key" in value:
+        return ImportOf(fields.need("key", str), fields.need("sha256", str))
+    return ForkOf(fields.need("identity", str))
 
 
 def _check(current: Current) -> None:

@@ -31,6 +31,10 @@ class Reason(StrEnum):
     BUCKET_MISSING = "BucketMissing"
     CONDITIONAL_WRITES_UNSUPPORTED = "ConditionalWritesUnsupported"
     DISK_FULL = "DiskFull"
+    RESTORE_SOURCE_MISSING = "RestoreSourceMissing"
+    RESTORE_SOURCE_DELETING = "RestoreSourceDeleting"
+    RESTORE_OUTSIDE_WINDOW = "RestoreOutsideWindow"
+    IMPORT_CORRUPT = "ImportCorrupt"
     INVALID_SETTINGS = "InvalidSettings"
 
 

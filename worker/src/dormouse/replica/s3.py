@@ -24,6 +24,7 @@ from obstore.store import S3Store
 from dormouse.replica.store import (
     UNCHANGED,
     BucketMissing,
+    ListedObject,
     StoreConflict,
     StoreDenied,
     StoredObject,
@@ -127,24 +128,39 @@ class S3:
         return etag
 
     async def exists(self, key: str) -> bool:
+        return await self.size(key) is not None
+
+    async def size(self, key: str) -> int | None:
         try:
-            await obstore.head_async(self._store, key)
+            return (await obstore.head_async(self._store, key))["size"]
         except (BaseError, FileNotFoundError, OSError) as error:
             translated = self._translate(error)
             if translated is None:
-                return False
+                return None
             raise translated from error
-        return True
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
+        async for listed in self.objects(prefix):
+            yield listed.key
+
+    async def objects(self, prefix: str) -> AsyncIterator[ListedObject]:
         try:
             async for page in obstore.list(self._store, prefix.rstrip("/"), chunk_size=1000):
                 for item in page:
-                    yield item["path"]
+                    yield ListedObject(item["path"], item["size"], item["last_modified"])
         except (BaseError, FileNotFoundError, OSError) as error:
             translated = self._translate(error)
             if translated is not None:
                 raise translated from error
+
+    async def part(self, key: str, start: int, count: int) -> bytes | None:
+        try:
+            return bytes(await obstore.get_range_async(self._store, key, start=start, length=count))
+        except (BaseError, FileNotFoundError, OSError) as error:
+            translated = self._translate(error)
+            if translated is None:
+                return None
+            raise translated from error
 
     async def delete(self, key: str) -> None:
         try:

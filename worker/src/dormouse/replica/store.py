@@ -41,6 +41,15 @@ class StoredObject:
     modified: datetime
 
 
+@dataclass(frozen=True)
+class ListedObject:
+    """An object as a listing shows it."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
 class Unchanged:
     """The object still has the ETag that was named."""
 
@@ -65,3 +74,16 @@ class Store(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
+
+
+class HistoryStore(Store, Protocol):
+    """What a restore to an earlier position needs beyond that."""
+
+    def objects(self, prefix: str) -> AsyncIterator[ListedObject]:
+        """The objects below a prefix, page by page."""
+
+    async def size(self, key: str) -> int | None:
+        """How many bytes an object has; None when the store definitely has none."""
+
+    async def part(self, key: str, start: int, count: int) -> bytes | None:
+        """`count` bytes of an object; None when the store definitely has none."""
