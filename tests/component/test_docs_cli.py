@@ -34,6 +34,7 @@ VERBS = (
     "cancel",
     "terminate",
     "retry",
+    "resume",
     "lint",
 )
 

@@ -54,6 +54,7 @@ ASKING: dict[str, Callable[[Any], Any]] = {
     "cancel": lambda handle: handle.cancel("enough"),
     "terminate": lambda handle: handle.terminate(),
     "retry": lambda handle: handle.retry(),
+    "resume": lambda handle: handle.resume(),
 }
 
 

@@ -10,6 +10,7 @@ from dormouse_operator.api import DurableWorkflow, InvalidManifest
 from dormouse_operator.api.durableworkflow import (
     DurableWorkflowSpec,
     Failover,
+    Restore,
     Source,
     Start,
     Storage,
@@ -143,6 +144,26 @@ def test_the_keeper_gets_the_terms_of_its_claim() -> None:
     } == values(keeper_of(pod))
 
 
+def test_the_keeper_gets_what_its_history_begins_with() -> None:
+    def told(restore: dict[str, Any]) -> dict[str, str]:
+        found = values(keeper_of(built({"spec.restore": restore})))
+        return {name: value for name, value in found.items() if name.startswith("DORMOUSE_RESTORE_")}
+
+    nothing = {"DORMOUSE_RESTORE_FROM_NAME": "", "DORMOUSE_RESTORE_FROM_OBJECT": "", "DORMOUSE_RESTORE_SHA256": ""}
+    nothing |= {"DORMOUSE_RESTORE_AT": "", "DORMOUSE_RESTORE_EXECUTIONS": "Paused"}
+    fork = {"fromName": "orders", "at": "3/41", "executions": "Running"}
+    assert told(fork) == nothing | {
+        "DORMOUSE_RESTORE_FROM_NAME": "orders",
+        "DORMOUSE_RESTORE_AT": "3/41",
+        "DORMOUSE_RESTORE_EXECUTIONS": "Running",
+    }
+    assert told({"fromObject": {"key": "orders.sqlite", "sha256": "0f" * 32}}) == nothing | {
+        "DORMOUSE_RESTORE_FROM_OBJECT": "orders.sqlite",
+        "DORMOUSE_RESTORE_SHA256": "0f" * 32,
+    }
+    assert not any(name.startswith("DORMOUSE_RESTORE_") for name in values(keeper_of(built())))
+
+
 def test_the_runtime_gets_its_code_and_its_start() -> None:
     pod = built()
     assert values(runtime_of(pod)) | {
@@ -242,6 +263,7 @@ NO_REASON: dict[str, Any] = {
     "failover": Failover(node_lost_seconds=60),
     "deletion_policy": "Delete",
     "adoption_policy": "Released",
+    "restore": Restore(from_name="orders"),
 }
 NO_REASON_IN_STORAGE: dict[str, Any] = {"allow_empty_restore": 1, "take_over_from": "old-uid"}
 A_REASON: dict[str, Any] = {

@@ -23,6 +23,7 @@ _OWN = {
     "query": ("dormouse.commands.messages", "query"),
     "reject": ("dormouse.commands.approvals", "reject"),
     "result": ("dormouse.commands.reading", "result"),
+    "resume": ("dormouse.commands.ending", "resume"),
     "retry": ("dormouse.commands.ending", "retry"),
     "run": ("dormouse.commands.run", "run"),
     "show": ("dormouse.commands.reading", "show"),

@@ -60,6 +60,10 @@ class ExecutionBlocked(DormouseError):
     """The execution cannot go on with the present code; it is tried again at each start."""
 
 
+class ExecutionPaused(DormouseError):
+    """The execution came with a fork and takes no messages until it is resumed."""
+
+
 class ExecutionClosed(DormouseError):
     """The execution has ended, so it takes no more messages."""
 

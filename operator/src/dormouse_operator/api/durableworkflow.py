@@ -52,6 +52,22 @@ class Storage(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     take_over_from: Annotated[str, Meta(min_length=1, max_length=64)] = ""
 
 
+class ImportedObject(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A SQLite file below `.imports/` of the namespace's folder in the store."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=512)]
+    sha256: Annotated[str, Meta(min_length=64, max_length=64)]
+
+
+class Restore(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """What the first life begins with; exactly one of the first two is set."""
+
+    from_name: Annotated[str, Meta(min_length=1, max_length=52)] = ""
+    from_object: ImportedObject | None = None
+    at: Annotated[str, Meta(min_length=1, max_length=64)] = ""
+    executions: Literal["Paused", "Running"] = "Paused"
+
+
 class TemplateMetadata(
     Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -79,6 +95,7 @@ class DurableWorkflowSpec(
     source: Source | None = None
     start: Start | None = None
     storage: Storage
+    restore: Restore | None = None
     operating_mode: OperatingMode = "Running"
     failover: Failover | None = None
     deletion_policy: DeletionPolicy = "Retain"

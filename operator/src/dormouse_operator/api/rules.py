@@ -11,6 +11,11 @@ from msgspec import Struct, json
 
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_POSITION = r"[1-9][0-9]*/[1-9][0-9]*"
+_MOMENT = (
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
 NAME_MESSAGE = "must be a Kubernetes name: small letters, digits, '-' and '.', such as `my-store`"
 KEY_MESSAGE = "must be a key of the object's data: letters, digits, '-', '_' and '.'"
 
@@ -135,6 +140,44 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "must be the metadata.uid of the DurableWorkflow that is replaced",
             _matches(r"[A-Za-z0-9-]+"),
         ),
+        Rule(
+            "spec",
+            "restore begins a history of its own, so it goes neither with `adoptionPolicy: Released` nor with "
+            "`storage.takeOverFrom`",
+            lambda spec: (
+                spec.restore is None or (not spec.storage.take_over_from and spec.adoption_policy != "Released")
+            ),
+        ),
+        Rule(
+            "spec.restore",
+            "needs exactly one of `fromName` and `fromObject`",
+            lambda restore: bool(restore.from_name) != (restore.from_object is not None),
+        ),
+        Rule(
+            "spec.restore",
+            "`at` goes with `fromName`: a file has only one state",
+            lambda restore: not restore.at or bool(restore.from_name),
+        ),
+        Rule(
+            "spec.restore.fromName",
+            "must be the name of a DurableWorkflow: small letters, digits and '-'",
+            _matches(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"),
+        ),
+        Rule(
+            "spec.restore.fromObject.key",
+            "must be a key below `.imports/`, such as `orders.sqlite`",
+            _matches(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"),
+        ),
+        Rule(
+            "spec.restore.fromObject.sha256",
+            "must be 64 digits of 0-9 and a-f, as `sha256sum` prints them",
+            _matches(r"[0-9a-f]{64}"),
+        ),
+        Rule(
+            "spec.restore.at",
+            "must be a position such as `3/41`, or a time such as `2026-05-01T12:00:00Z`",
+            _matches(f"{_POSITION}|{_MOMENT}"),
+        ),
         *_TEMPLATE_RULES,
     ),
     "ObjectStore": (
@@ -171,6 +214,11 @@ UPDATE_RULES: dict[str, tuple[UpdateRule, ...]] = {
             "spec",
             "start cannot be changed: create another DurableWorkflow for another start",
             _same(lambda spec: spec.start),
+        ),
+        UpdateRule(
+            "spec",
+            "restore cannot be changed: a DurableWorkflow begins once; create another one for another restore",
+            _same(lambda spec: spec.restore),
         ),
         UpdateRule(
             "spec.storage.storeRef",

@@ -197,11 +197,27 @@ def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[s
                 **bundle,
                 "DORMOUSE_RETENTION_SECONDS": str(dwf.spec.storage.retention_seconds),
                 "DORMOUSE_GRACE_SECONDS": str(GRACE_SECONDS),
+                **_restore(dwf),
             }
         ),
         *_from_secret("DORMOUSE_STORE_ACCESS_KEY_ID", secret.name, secret.access_key_id_key),
         *_from_secret("DORMOUSE_STORE_SECRET_ACCESS_KEY", secret.name, secret.secret_access_key_key),
     ]
+
+
+def _restore(dwf: DurableWorkflow) -> dict[str, str]:
+    """With what the first life begins; a later one that finds nothing of its own begins with the same again."""
+    restore = dwf.spec.restore
+    if restore is None:
+        return {}
+    imported = restore.from_object
+    return {
+        "DORMOUSE_RESTORE_FROM_NAME": restore.from_name,
+        "DORMOUSE_RESTORE_FROM_OBJECT": "" if imported is None else imported.key,
+        "DORMOUSE_RESTORE_SHA256": "" if imported is None else imported.sha256,
+        "DORMOUSE_RESTORE_AT": restore.at,
+        "DORMOUSE_RESTORE_EXECUTIONS": restore.executions,
+    }
 
 
 def _runtime(dwf: DurableWorkflow, settings: Settings) -> dict[str, Any]:

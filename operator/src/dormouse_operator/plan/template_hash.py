@@ -25,5 +25,6 @@ def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
         failover=None,
         deletion_policy="Retain",
         adoption_policy="Never",
+        restore=None,
     )
     return hashlib.sha256(json.encode([asked, store.spec], order="sorted")).hexdigest()[:16]

@@ -106,6 +106,7 @@ class DatabaseFile:
         if found is not None and int(found[0]) > len(MIGRATIONS):
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
         self._has_approvals = "dormouse_approval" in tables
+        self._has_paused = "dormouse_paused" in tables
         self._select_rows = self._select("execution", Row.__struct_fields__)
         self._select_events = self._select("event", Event._fields)
         self._payloads = StoredPayloads(self._connection, self._codec)
@@ -127,7 +128,13 @@ class DatabaseFile:
         """One execution as the file has it; which signals it waits for only its code could say."""
         row = self.row(execution_id)
         waiting = waits_for(self.events(row)) if row.status == Status.OPEN else None
+        if waiting is not None and self._is_paused(row):
+            waiting = [Waiting("resume")]
         return execution_view(row, self._ending(row), waiting)
+
+    def _is_paused(self, row: Row) -> bool:
+        query = "SELECT 1 FROM dormouse_paused WHERE execution = ?"
+        return self._has_paused and self._connection.execute(query, (row.key,)).fetchone() is not None
 
     def history(self, execution_id: str) -> list[EventView]:
         """What happened to it."""

@@ -18,7 +18,7 @@ from dormouse.client.refusals import refusal
 from dormouse.engine.messages import name_of, not_done_yet
 from dormouse.engine.payload import encode
 from dormouse.errors import AnswerFailed, ExecutionBlocked, ExecutionCancelled, ExecutionFailed, ExecutionTerminated
-from dormouse.runtime.views import AnswerView, ApprovalsView, EventView, ExecutionsView, ExecutionView
+from dormouse.runtime.views import AnswerView, ApprovalsView, EventView, ExecutionsView, ExecutionView, ResumedView
 
 T = TypeVar("T")
 NO_INPUT: Any = object()
@@ -66,6 +66,7 @@ _decode_answer = msgspec.json.Decoder(AnswerView).decode
 _decode_execution = msgspec.json.Decoder(ExecutionView).decode
 _decode_approvals = msgspec.json.Decoder(ApprovalsView).decode
 _decode_executions = msgspec.json.Decoder(ExecutionsView).decode
+_decode_resumed = msgspec.json.Decoder(ResumedView).decode
 _decode_events = msgspec.json.Decoder(_Events).decode
 
 
@@ -217,6 +218,16 @@ def end(execution_id: str, how: Literal["cancel", "terminate"], reason: str) -> 
 def retry(execution_id: str) -> Flow[ExecutionView]:
     """Let an execution go on that has ended without a result."""
     return _decode_execution((yield from _ask(Request("POST", _path(execution_id, "retry")))).body)
+
+
+def resume(execution_id: str) -> Flow[ExecutionView]:
+    """Let an execution go on that is paused since a restore."""
+    return _decode_execution((yield from _ask(Request("POST", _path(execution_id, "resume")))).body)
+
+
+def resume_all() -> Flow[int]:
+    """Let all go on that are paused since a restore; how many they were."""
+    return _decode_resumed((yield from _ask(Request("POST", "/v1/resume"))).body).resumed
 
 
 def result_of(execution: ExecutionView, decode: Callable[[bytes], T]) -> T:

@@ -131,6 +131,10 @@ class Handle(Generic[R]):
         """
         return self._client.run(flows.retry(self.id))
 
+    def resume(self) -> ExecutionView:
+        """Let it go on if it is paused; see `Handle.resume`."""
+        return self._client.run(flows.resume(self.id))
+
 
 class AsyncHandle(Generic[R]):
     """An execution in another process; as `Handle`, for code that awaits."""
@@ -227,3 +231,7 @@ class AsyncHandle(Generic[R]):
     async def retry(self) -> ExecutionView:
         """Let one that failed, or was cancelled or terminated, go on from before that; raises as `Handle.retry`."""
         return await self._client.run(flows.retry(self.id))
+
+    async def resume(self) -> ExecutionView:
+        """Let it go on if it is paused; see `Handle.resume`."""
+        return await self._client.run(flows.resume(self.id))

@@ -120,6 +120,10 @@ class Client:
         """What workflows wait to be approved of, the oldest first; `after` is the `next` of the last page."""
         return self.run(flows.approvals(limit, after))
 
+    def resume(self) -> int:
+        """Let all paused executions go on; how many there were."""
+        return self.run(flows.resume_all())
+
     def run(self, flow: Flow[T]) -> T:
         """Send what a flow asks for until it is done."""
         try:
@@ -207,6 +211,10 @@ class AsyncClient:
     async def approvals(self, *, limit: int = 100, after: str | None = None) -> ApprovalsView:
         """What workflows wait to be approved of, the oldest first; `after` is the `next` of the last page."""
         return await self.run(flows.approvals(limit, after))
+
+    async def resume(self) -> int:
+        """Let all paused executions go on; how many there were."""
+        return await self.run(flows.resume_all())
 
     async def run(self, flow: Flow[T]) -> T:
         """Send what a flow asks for until it is done."""

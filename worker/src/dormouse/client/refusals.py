@@ -46,6 +46,7 @@ _SHARED = (
     errors.DigestMismatch,
     errors.AlreadyDecided,
     errors.ExecutionClosed,
+    errors.ExecutionPaused,
     errors.ExecutionBlocked,
     errors.NotRetryable,
     errors.EngineStopped,

@@ -73,6 +73,13 @@ def told_text(one: Execution, output: str | None) -> str:
     return f"{one.id} {_coloured(one.status)}" if output is None else execution_text(one, output)
 
 
+def resumed_text(count: int, output: str | None) -> str:
+    """How many executions go on."""
+    if output in ("json", "yaml"):
+        return document({"resumed": count}, output)
+    return f"{count} {'execution goes' if count == 1 else 'executions go'} on" if output != "name" else str(count)
+
+
 def history_text(events: Sequence[Event], output: str | None) -> str:
     if output in ("json", "yaml"):
         return document({"events": list(events)}, output)
@@ -148,6 +155,8 @@ def _waiting(waiting: Waiting) -> str:
     if waiting.kind == "approval":
         until = f", until {waiting.due_at}" if waiting.due_at else ""
         return f"the approval {waiting.name} with the digest {waiting.id}{until}"
+    if waiting.kind == "resume":
+        return "somebody to resume it: it is paused"
     if waiting.kind == "child":
         return f"the execution {waiting.id} of {waiting.name}"
     parts = [f"{waiting.kind} {waiting.name}" if waiting.name else waiting.kind]

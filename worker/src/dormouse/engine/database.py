@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, starmap
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +18,7 @@ from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Batch, Event, Kind
 from dormouse.engine.mismatch import Blocked
 from dormouse.engine.origin import Origin
+from dormouse.engine.pausing import pause_as_asked
 from dormouse.engine.registry import Dormant
 from dormouse.engine.schema import bring_up_to_date
 from dormouse.engine.sealing import Codec
@@ -48,6 +49,7 @@ _SELECT_RUNS = """
 SELECT execution, max(position) FILTER (WHERE previous IS NULL), max(position), count(*) FROM event
 WHERE position >= (SELECT min(key) FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
 AND execution IN (SELECT key FROM execution WHERE status IN ('Open', 'Blocked') AND waiting IS NULL)
+AND execution NOT IN (SELECT execution FROM dormouse_paused)
 GROUP BY execution
 """
 _INSERT_EVENTS = {
@@ -140,6 +142,7 @@ class Database:
         self._writer = self._connect(checkpoints=checkpoints)
         try:
             bring_up_to_date(self._writer, path)
+            pause_as_asked(self._writer)
             self._payloads_writer = PayloadsWriter(self._writer, codec, self.next_position())
         except BaseException:
             self._writer.close()
@@ -263,16 +266,34 @@ class Database:
 
     def awake_executions(self) -> list[Row]:
         """The open ones that may have something to do."""
-        return self._rows("WHERE status IN ('Open', 'Blocked') AND waiting IS NULL ORDER BY key")
+        return self._rows(
+            "WHERE status IN ('Open', 'Blocked') AND waiting IS NULL "
+            "AND key NOT IN (SELECT execution FROM dormouse_paused) ORDER BY key"
+        )
 
     def dormant(self) -> Iterator[Dormant]:
         """The open ones that only wait."""
         found = self._reader.execute(
             "SELECT key, workflow, asleep_position, asleep_until FROM execution "
-            "WHERE status IN ('Open', 'Blocked') AND waiting IS NOT NULL ORDER BY key"
+            "WHERE status IN ('Open', 'Blocked') AND waiting IS NOT NULL "
+            "AND key NOT IN (SELECT execution FROM dormouse_paused) ORDER BY key"
         )
         # There may be very many, of few workflows.
         return (Dormant(key, sys.intern(workflow), *rest) for key, workflow, *rest in found)
+
+    def paused(self) -> list[Dormant]:
+        """The open ones that wait for somebody to let them go on."""
+        found = self._reader.execute(
+            "SELECT key, workflow, last FROM execution JOIN (SELECT execution, max(position) AS last FROM event "
+            "WHERE execution IN (SELECT execution FROM dormouse_paused) GROUP BY execution) AS paused "
+            "ON key = paused.execution WHERE status IN ('Open', 'Blocked') ORDER BY key"
+        )
+        return [Dormant(key, workflow, position, None) for key, workflow, position in found]
+
+    def parents(self, keys: Iterable[int]) -> dict[int, int | None]:
+        """Which execution called each of these."""
+        query = "SELECT parent FROM execution WHERE key = ?"
+        return {key: self._reader.execute(query, (key,)).fetchone()[0] for key in keys}
 
     def waits_for(self, key: int) -> list[Waiting]:
         """What a dormant one waits for."""

@@ -17,6 +17,7 @@ from dormouse.engine.clock import SECOND, Clock
 from dormouse.engine.database import Database
 from dormouse.engine.ending import Status
 from dormouse.engine.execution import Execution
+from dormouse.engine.pausing import paused
 from dormouse.engine.registry import Dormant, Registry, Running
 from dormouse.engine.standing import Waiting, waiting_of
 
@@ -70,11 +71,13 @@ class Dormancy:
     # Back into memory; in a turn.
 
     def find(self, execution_id: str) -> Running | None:
-        """An open execution."""
+        """An open execution; raises ExecutionPaused."""
         running = self._registry.find(execution_id)
-        if running is not None or not self._registry.dormant:
+        if running is not None or not (self._registry.dormant or self._registry.paused):
             return running
         row = self._database.execution(execution_id)
+        if row is not None and row.key in self._registry.paused:
+            raise paused(execution_id)
         return None if row is None else self.find_by_number(row.key)
 
     def find_by_number(self, key: int) -> Running | None:

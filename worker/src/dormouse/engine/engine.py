@@ -27,6 +27,7 @@ from dormouse.engine.handle import Handle
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.lock import FileLock
 from dormouse.engine.loop import WorkflowLoop
+from dormouse.engine.pausing import Pausing
 from dormouse.engine.payload import decode_failure, encode
 from dormouse.engine.reading import Reading
 from dormouse.engine.records import know_records
@@ -155,6 +156,7 @@ class Engine:
             turns.journal, registry, dormancy, database, self.workflows, self._app_version, self._tracing
         )
         self._control = Control(turns, registry, dormancy, database, self.workflows, recovery.remade)
+        self._pausing = Pausing(turns, registry, dormancy, database)
         self._starting = Starting(turns, registry, database, self.workflows, self._app_version)
         self.read = Reading(turns, registry, database)
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
@@ -260,6 +262,11 @@ class Engine:
         begins = 0 if after is None else page_begins(after)
         return approvals_view(self.read.approvals(limit + 1, after=begins), limit)
 
+    async def resume(self) -> int:
+        """Let all paused executions go on, those that a fork has from its source; how many there were."""
+        await self.control()
+        return await self._pausing.resume_all()
+
     async def result(self, execution_id: str) -> Any:
         """Wait for an execution's end and give its result.
 
@@ -282,7 +289,7 @@ class Engine:
         key = running.execution.key if running is not None else None if row is None else row.key
         if key is None:
             raise UnknownExecution(f"there is no execution {execution_id!r}")
-        if running is not None or key in self._registry.dormant:
+        if running is not None or key in self._registry.dormant or key in self._registry.paused:
             await self._registry.end_of(key)
             self._check()
             blocked = self._registry.blocked(key)
@@ -303,7 +310,7 @@ class Engine:
         return standing_of(
             (one.execution for one in self._registry),
             turns.alarms.holds,
-            dormant=self._registry.dormant.values(),
+            dormant=self._registry.out_of_memory(),
             quiet=turns.quiet,
             busy_at=turns.busy_at,
             next_wake_at=turns.alarms.earliest(),
@@ -317,7 +324,7 @@ class Engine:
         """Open executions that do this; those in memory first."""
         holds = self._turns.alarms.holds
         awake = (one.execution for one in self._registry if doing(one.execution, holds) == does)
-        dormant = (one for one in self._registry.dormant.values() if dormant_does(one) == does)
+        dormant = (one for one in self._registry.out_of_memory() if dormant_does(one) == does)
         return list(islice(chain(awake, (self._database.execution_by_key(one.key) for one in dormant)), at_most))
 
     async def moved(self) -> None:
@@ -368,6 +375,14 @@ class Engine:
         if self._draining:
             raise EngineStopped("this life is ending; ask again, the next one will answer")
         return self._control
+
+    async def resume_one(self, execution_id: str) -> None:
+        """Let one go on; see `Handle.resume`."""
+        await self.control()
+        row = self._database.execution(execution_id)
+        if row is None:
+            raise UnknownExecution(f"there is no execution {execution_id!r}")
+        await self._pausing.resume(row.key)
 
     # Ending.
 

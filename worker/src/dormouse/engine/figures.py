@@ -42,7 +42,7 @@ def figures(registry: Registry, turns: Turns, database: Database) -> Figures:
     """Count what is there."""
     holds = turns.alarms.holds
     executions = Counter((one.execution.workflow.name, doing(one.execution, holds)) for one in registry)
-    executions.update((one.workflow, dormant_does(one)) for one in registry.dormant.values())
+    executions.update((one.workflow, dormant_does(one)) for one in registry.out_of_memory())
     database_bytes, wal_bytes = database.sizes()
     return Figures(
         executions,

@@ -176,6 +176,11 @@ class Handle(Generic[R_co]):
         await (await self._engine.control()).retry(self.id)
         return self._as_it_stands()
 
+    async def resume(self) -> ExecutionView:
+        """Let it go on if it is paused, as all are that a fork has from its source; and all of its family with it."""
+        await self._engine.resume_one(self.id)
+        return self._as_it_stands()
+
     async def _decide(self, approval: Any, digest: str, verdict: Verdict) -> ExecutionView:
         control = await self._engine.control()
         await control.approvals.decide(self.id, name_of(approval), digest, verdict)

@@ -72,6 +72,8 @@ class Reading:
         running, turns = self._registry.find(execution_id), self._turns
         if running is None:
             row = self._database.execution(execution_id)
+            if row is not None and row.key in self._registry.paused:
+                return [Waiting("resume")]
             return [] if row is None else self._database.waits_for(row.key)
         pending = [
             one

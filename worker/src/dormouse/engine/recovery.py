@@ -66,6 +66,9 @@ class Recovery:
     def _replays(self) -> Iterator[None]:
         """A pause after some of them."""
         database, dormant = self._database, self._registry.dormant
+        for paused in database.paused():
+            self._registry.add_paused(paused)
+            self._turns.log_ends[paused.key] = paused.position
         asleep = list(database.dormant())
         rows, runs = database.awake_executions(), database.awake_runs()
         to_come = [Dormant(row.key, row.workflow, runs[row.key].last, None) for row in rows]

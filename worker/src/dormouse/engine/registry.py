@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
@@ -48,6 +49,8 @@ class Registry:
         self._by_number: dict[int, Running] = {}
         self._by_key: dict[str, Running] = {}
         self._dormant: dict[int, Dormant] = {}
+        self.paused: dict[int, Dormant] = {}
+        """Those that nobody may wake before they are resumed."""
         self._ends: dict[int, asyncio.Future[None]] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -58,6 +61,10 @@ class Registry:
     @property
     def dormant(self) -> dict[int, Dormant]:
         return self._dormant
+
+    def out_of_memory(self) -> Iterator[Dormant]:
+        """The open ones that are only in the file."""
+        return chain(self._dormant.values(), self.paused.values())
 
     def find(self, execution_id: str) -> Running | None:
         return self._by_id.get(execution_id)
@@ -79,6 +86,10 @@ class Registry:
 
     def add_dormant(self, dormant: Dormant) -> None:
         self._dormant[dormant.key] = dormant
+        self._empty.clear()
+
+    def add_paused(self, paused: Dormant) -> None:
+        self.paused[paused.key] = paused
         self._empty.clear()
 
     def let_go(self, execution: Execution, dormant: Dormant) -> None:
@@ -105,7 +116,7 @@ class Registry:
                 _wake(self._ends.pop(execution.key))
         if execution.status.closed:
             self._remove(execution)
-            if not self._by_id and not self._dormant:
+            if self.is_empty:
                 self._empty.set()
 
     def blocked(self, key: int) -> Blocked | None:
@@ -123,7 +134,7 @@ class Registry:
 
     @property
     def is_empty(self) -> bool:
-        return not self._by_id and not self._dormant
+        return not self._by_id and not self._dormant and not self.paused
 
     async def empty(self) -> None:
         await self._empty.wait()

@@ -104,9 +104,10 @@ SELECT execution, before, at FROM (
     WHERE execution IN (SELECT execution FROM event WHERE kind = 'ExecutionContinued')
 ) WHERE kind = 'ExecutionContinued'""",
 )
+_PAUSED = ("CREATE TABLE dormouse_paused (execution INTEGER PRIMARY KEY)",)
 _TRACES = ("ALTER TABLE execution ADD COLUMN traceparent TEXT",)
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    _TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS, _APPROVALS, _RUNS, _TRACES,
+    _TABLES, _MESSAGES_CHILDREN_HEARTBEATS, _DORMANT, _PARTS, _APPROVALS, _RUNS, _TRACES, _PAUSED,
 )  # fmt: skip
 """The step from each version to the next; a file without tables has version 0. Steps are added, never changed."""
 

@@ -33,7 +33,7 @@ class Standing(msgspec.Struct, frozen=True, rename="camel"):
 class Waiting(msgspec.Struct, frozen=True):
     """One thing that an open execution waits for."""
 
-    kind: Literal["activity", "timer", "child", "signal", "approval"]
+    kind: Literal["activity", "timer", "child", "signal", "approval", "resume"]
     name: str | None = None
     attempt: int | None = None
     last_failure: Failure | None = None

@@ -20,6 +20,7 @@ from dormouse.runtime.views import (
     ErrorView,
     EventsView,
     HealthView,
+    ResumedView,
     approvals_view,
     event_view,
     execution_view,
@@ -185,6 +186,19 @@ async def retry(call: Call) -> Response:
         raise InvalidInput("a retry takes no body")
     await (await call.engine.control()).retry(call.execution_id)
     return _as_it_stands(call)
+
+
+async def resume(call: Call) -> Response:
+    if call.request.body:
+        raise InvalidInput("to resume takes no body")
+    await call.engine.resume_one(call.execution_id)
+    return _as_it_stands(call)
+
+
+async def resume_all(call: Call) -> Response:
+    if call.request.body:
+        raise InvalidInput("to resume takes no body")
+    return json_response(200, ResumedView(await call.engine.resume()))
 
 
 def _reason(call: Call) -> str:

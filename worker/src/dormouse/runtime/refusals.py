@@ -32,6 +32,7 @@ REFUSALS: dict[str, Refusal] = {
     "MethodNotAllowed": Refusal(405, "the path takes other methods, see the header Allow"),
     "RequestConflict": Refusal(409, "the id or the idempotency key belongs to another request"),
     "ExecutionClosed": Refusal(409, "the execution has ended"),
+    "ExecutionPaused": Refusal(409, "the execution came with a fork, and nobody has resumed it"),
     "ExecutionBlocked": Refusal(409, "the execution cannot go on with the present code"),
     "NotRetryable": Refusal(409, "the execution has not ended, or has completed"),
     "DigestMismatch": Refusal(409, "no pending request for approval has this digest"),

@@ -12,12 +12,13 @@ from dormouse.runtime.views import (
     ExecutionsView,
     ExecutionView,
     HealthView,
+    ResumedView,
     StatusView,
 )
 
 _EXECUTIONS = "/v1/executions"
 _EXECUTION = "/v1/executions/{execution}"
-_TAKES_MESSAGES = ("UnknownExecution", "UnknownMessage", "ExecutionClosed", "ExecutionBlocked")
+_TAKES_MESSAGES = ("UnknownExecution", "UnknownMessage", "ExecutionClosed", "ExecutionPaused", "ExecutionBlocked")
 _LOCATION = {"Location": "the path of the execution"}
 _TOLD = Answer("it counts", ExecutionView)
 
@@ -162,7 +163,7 @@ ROUTES: tuple[Route, ...] = (
         handlers.cancel,
         "Ask an execution to cancel itself",
         {200: _TOLD},
-        ("NotJSON", "UnknownExecution", "ExecutionClosed", "InvalidRequest"),
+        ("NotJSON", "UnknownExecution", "ExecutionClosed", "ExecutionPaused", "InvalidRequest"),
         body=Body(ReasonBody),
     ),
     Route(
@@ -171,7 +172,7 @@ ROUTES: tuple[Route, ...] = (
         handlers.terminate,
         "End an execution at once",
         {200: _TOLD},
-        ("NotJSON", "UnknownExecution", "ExecutionClosed", "InvalidRequest"),
+        ("NotJSON", "UnknownExecution", "ExecutionClosed", "ExecutionPaused", "InvalidRequest"),
         body=Body(ReasonBody),
     ),
     Route(
@@ -181,6 +182,22 @@ ROUTES: tuple[Route, ...] = (
         "Let an execution go on that has ended without a result",
         {200: _TOLD},
         ("UnknownExecution", "UnknownWorkflow", "NotRetryable", "InvalidInput"),
+    ),
+    Route(
+        "POST",
+        f"{_EXECUTION}/resume",
+        handlers.resume,
+        "Let an execution go on that is paused since a restore",
+        {200: _TOLD},
+        ("UnknownExecution", "ExecutionClosed", "InvalidInput"),
+    ),
+    Route(
+        "POST",
+        "/v1/resume",
+        handlers.resume_all,
+        "Let all executions go on that are paused since a restore",
+        {200: Answer("how many they were", ResumedView)},
+        ("InvalidInput",),
     ),
     Route(
         "GET",

@@ -96,6 +96,8 @@ def _rest(waits: Sequence[Waiting]) -> str:
     due = [one.due for one in waits if one.kind in ("timer", "approval") and one.due is not None]
     until = f" until {_moment(min(due))}" if due else ""
     for one in waits:
+        if one.kind == "resume":
+            return "is paused until somebody resumes it"
         if one.kind in ("signal", "child", "approval"):
             return f"waits for {one.kind} {(one.kind == 'child' and one.id) or one.name}{until}"
     return f"sleeps{until}" if due else "runs its code"

@@ -19,7 +19,7 @@ from dormouse.engine.standing import Standing, Waiting
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 _status = msgspec.Meta(extra_json_schema={"enum": [one.value for one in Status]})
 _kind = msgspec.Meta(extra_json_schema={"enum": [one.value for one in Kind]})
-_waited_for = msgspec.Meta(extra_json_schema={"enum": ["activity", "timer", "child", "signal", "approval"]})
+_waited_for = msgspec.Meta(extra_json_schema={"enum": ["activity", "timer", "child", "signal", "approval", "resume"]})
 
 
 class ErrorView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,6 +125,12 @@ class ApprovalsView(msgspec.Struct, frozen=True, omit_defaults=True):
 
     approvals: list[ApprovalView]
     next: str | None = None
+
+
+class ResumedView(msgspec.Struct, frozen=True):
+    """How many paused executions go on."""
+
+    resumed: int
 
 
 class HealthView(msgspec.Struct, frozen=True):
