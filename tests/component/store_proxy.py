@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import h11
@@ -138,3 +139,28 @@ async def _read(
             return head, bytes(body)
         elif isinstance(event, h11.ConnectionClosed):
             return None, b""
+
+
+@contextmanager
+def beside(proxy: StoreProxy) -> Iterator[Callable[[], None]]:
+    """Serve in a thread, for a test that waits for programs; what is given cuts every connection."""
+    loop, is_up, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with proxy.serving():
+            is_up.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    is_up.wait()
+    try:
+        yield lambda: asyncio.run_coroutine_threadsafe(_cut(proxy), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
+
+
+async def _cut(proxy: StoreProxy) -> None:
+    proxy.go_down()
