@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from dormouse import Engine, ExecutionFailed
-from dormouse.testing import Durable
+from dormouse import Engine, ExecutionFailed, Signal, workflow
+from dormouse.testing import Durable, replay
 from markdown_blocks import REPOSITORY, blocks, write_titled
 
 PAGE = REPOSITORY / "docs" / "living-workflows.md"
@@ -96,5 +96,38 @@ def test_a_refund_is_decided_on(folder: Path, decision: str) -> None:
     assert asyncio.run(run()) == expected[decision]
 
 
-def test_a_new_report_is_proofread(folder: Path) -> None:
-    assert result(importlib.import_module("reports"), "report", "tea", folder) == "on tea, proofread"
+def test_a_changed_report_goes_on_wherever_the_old_one_had_come_to(folder: Path) -> None:
+    reports = importlib.import_module("reports")
+    go = Signal("go", str)
+
+    async def report(topic: str) -> str:
+        text = await reports.write(topic)
+        await maybe_wait("write")
+        await reports.count_words(text)
+        await maybe_wait("count")
+        return str(await reports.post(text))
+
+    async def maybe_wait(at: str) -> None:
+        if at == waits:
+            await go.receive()
+
+    async def record(durable: Durable) -> None:
+        async with durable.engine([workflow(report)]) as engine:
+            await engine.start("report", "owls", id="old")
+            await engine.sleep(1)
+
+    ends = {}
+    for waits in ("write", "count"):
+        (folder / waits).mkdir()
+        durable = Durable(folder / waits)
+        asyncio.run(record(durable))
+        replay(durable.database, reports)
+
+        async def go_on(durable: Durable = durable) -> tuple[Any, Any]:
+            async with durable.engine(reports) as engine:
+                new = await engine.start(reports.report, "owls")
+                return await engine.handle("old", reports.report).result(), await new.result()
+
+        ends[waits] = asyncio.run(go_on())
+    new = "on owls, proofread, printed"
+    assert ends == {"write": (new, new), "count": ("on owls, printed", new)}

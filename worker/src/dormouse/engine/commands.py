@@ -20,7 +20,7 @@ from dormouse.engine.journal import Begins, Journal, Kind, Unwanted
 from dormouse.engine.log import Log
 from dormouse.engine.loop import Callback
 from dormouse.engine.mailbox import Mailbox, Outcome, UpdateRun
-from dormouse.engine.mismatch import Issued, blocked_by_code, blocked_by_mismatch
+from dormouse.engine.mismatch import Issued, blocked_by_code
 from dormouse.engine.requests import check_input
 from dormouse.engine.source import source_of
 from dormouse.errors import AlreadyDecided, NotInWorkflow
@@ -274,5 +274,5 @@ class Commands:
         if issued.repeats(recorded):
             self._log.repeated()
         else:
-            self._execution.block(blocked_by_mismatch(recorded, issued))
+            self._execution.goes_another_way(recorded, issued)
         return False

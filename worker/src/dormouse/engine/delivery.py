@@ -12,7 +12,7 @@ from dormouse.engine.ending import error_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.loop import among_workflows
-from dormouse.engine.mismatch import blocked_by_mismatch, blocked_by_unanswered_update
+from dormouse.engine.mismatch import blocked_by_unanswered_update
 from dormouse.engine.payload import decode_failure
 from dormouse.errors import ActivityError, ExecutionFailed
 
@@ -85,7 +85,7 @@ def _tell_end(execution: Execution, event: Event) -> None:
     """Of a call, a timer, a child or a request for approval."""
     log, command = execution.log, event.command or 0
     if command > log.commands:
-        execution.block(blocked_by_mismatch(log.upcoming or event, None))
+        execution.goes_another_way(log.upcoming or event, None)
         return
     waiting = execution.pending.pop(command, None)
     if waiting is None:

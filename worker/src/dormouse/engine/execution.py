@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -20,12 +21,22 @@ from dormouse.engine.log import Log
 from dormouse.engine.loop import Restless, WorkflowLoop
 from dormouse.engine.mailbox import Mailbox, Outcome, UpdateRun
 from dormouse.engine.messages import Update
-from dormouse.engine.mismatch import Blocked, blocked_by_code, blocked_by_forgotten_await
+from dormouse.engine.mismatch import (
+    Blocked,
+    Issued,
+    blocked_by_code,
+    blocked_by_exception,
+    blocked_by_forgotten_await,
+    blocked_by_mismatch,
+)
 from dormouse.engine.origin import Origin
 from dormouse.engine.payload import Failure, encode, failure_of
+from dormouse.engine.suggestion import suggest
 from dormouse.errors import DormouseError
 
 _NOBODY = Origin()
+_HANDLED = (DormouseError, asyncio.CancelledError, TimeoutError)
+"""What workflows handle every day."""
 
 
 class Execution:
@@ -197,6 +208,22 @@ class Execution:
             self.unheard.clear()  # it will find them in its log
             if not self.log.replaying:
                 self._journal.batch.changed.append(self)
+
+    def goes_another_way(self, recorded: Event, issued: Issued | None) -> None:
+        """The code asks for something else than its log says, or for nothing more."""
+        error = self._raised if issued is None else sys.exception()
+        if error is not None and (issued is None or not isinstance(error, _HANDLED)):
+            self.block(blocked_by_exception(recorded, issued, failure_of(error)))
+            return
+        suggestion = suggest(self.log.rest or [recorded], issued, self.workflow.function)
+        self.block(blocked_by_mismatch(recorded, issued, suggestion))
+
+    @property
+    def _raised(self) -> Exception | None:
+        """What ended its code."""
+        main = self.main
+        error = None if main is None or not main.done() or main.cancelled() else main.exception()
+        return error if isinstance(error, Exception) else None
 
     def dispose(self) -> None:
         """Let go of the code; the execution goes on elsewhere, or it is over."""

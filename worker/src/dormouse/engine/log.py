@@ -66,6 +66,11 @@ class Log:
             self.length += 1
         return None
 
+    @property
+    def rest(self) -> list[Event]:
+        """What the code must still ask for, from `upcoming` on."""
+        return [] if self.upcoming is None else list(self._expected)
+
     def repeated(self) -> None:
         """The code asked for what was upcoming."""
         self._expected.popleft()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from dormouse.engine.journal import Event, Kind
+from dormouse.engine.payload import Failure
 
 _SHOWN_CHARACTERS = 200
 _REMEDY = (
     "The log is right: bring the code back to what it asked for, in the same order, keep the old way for old "
     "executions by `patched`, or start a new execution for the new code. It is tried again at each start."
 )
-
-
-_CALLS = frozenset({Kind.ACTIVITY_SCHEDULED, Kind.CHILD_STARTED, Kind.APPROVAL_REQUESTED})
+_MEND = "Mend the code; it is tried again at each start."
+CALLS = frozenset({Kind.ACTIVITY_SCHEDULED, Kind.CHILD_STARTED, Kind.APPROVAL_REQUESTED})
 _UPDATE_ENDS = frozenset({Kind.UPDATE_COMPLETED, Kind.UPDATE_FAILED})
 
 
@@ -48,48 +48,41 @@ class Issued(msgspec.Struct, frozen=True, gc=False):
             return False
         if recorded.kind != self.kind:
             return recorded.kind in _UPDATE_ENDS and self.kind in _UPDATE_ENDS
-        return self.kind not in _CALLS or (recorded.name == self.name and recorded.payload == self.payload)
+        return self.kind not in CALLS or (recorded.name == self.name and recorded.payload == self.payload)
 
 
-def blocked_by_mismatch(recorded: Event, issued: Issued | None) -> Blocked:
+def blocked_by_mismatch(recorded: Event, issued: Issued | None, suggestion: str | None) -> Blocked:
     """The code went another way than the log."""
-    expected = _describe(recorded.kind, recorded.command, recorded.name, recorded.payload)
     actual = "nothing more" if issued is None else _describe(issued.kind, issued.command, issued.name, issued.payload)
-    actual_source = issued.source if issued else None
+    return _differs(recorded, f"asks for {actual}", actual, issued.source if issued else None, _REMEDY, suggestion)
+
+
+def blocked_by_exception(recorded: Event, issued: Issued | None, failure: Failure) -> Blocked:
+    """It raised, or handles an exception, where it used to ask for something: that must not pass for another way."""
+    if issued is None:
+        actual = f"raised {failure.type}: {failure.message}"
+        said = f"{actual}{_in(failure.source)} before it asked for that"
+    else:
+        asked = _describe(issued.kind, issued.command, issued.name, issued.payload)
+        actual = f"{asked} while it handles {failure.type}: {failure.message}"
+        said = f"asks for {asked} while it handles {failure}"
+    return _differs(recorded, said, actual, failure.source, _MEND)
+
+
+def _differs(
+    recorded: Event, said: str, actual: str, source: str | None, remedy: str, suggestion: str | None = None
+) -> Blocked:
+    expected = _describe(recorded.kind, recorded.command, recorded.name, recorded.payload)
+    where = _at(source) if remedy is _REMEDY else ""
     return Blocked(
         "NonDeterministic",
-        f"the log says {expected}{_at(recorded.source)}, the code asks for {actual}{_at(actual_source)}. {_REMEDY}",
+        f"the log says {expected}{_at(recorded.source)}, the code {said}{where}. {remedy}",
         expected,
         recorded.source,
         actual,
-        actual_source,
-        suggest(recorded, issued),
+        source,
+        suggestion,
     )
-
-
-def suggest(recorded: Event, issued: Issued | None) -> str | None:
-    """Code that goes both ways; None where no call stands against another."""
-    old = _call(recorded.kind, recorded.name, recorded.payload)
-    if old is None:
-        return None
-    if issued is None:
-        return f'if not patched("without-{recorded.name or "sleep"}-{recorded.command}"):\n    {old}'
-    new = _call(issued.kind, issued.name, issued.payload)
-    if new is None:
-        return None
-    where = f"  # {issued.source}" if issued.source else ""
-    return f'if patched("{issued.name or "sleep"}-{issued.command}"):\n    {new}{where}\nelse:\n    {old}'
-
-
-def _call(kind: str, name: str | None, payload: bytes | None) -> str | None:
-    if kind == Kind.TIMER_SET:
-        return "await asyncio.sleep(...)"
-    if kind not in _CALLS:
-        return None
-    text = (payload or b"").decode(errors="replace")
-    if kind == Kind.ACTIVITY_SCHEDULED:
-        text = text[1:-1]
-    return f"await {name}({text if len(text) <= _SHOWN_CHARACTERS else '...'})"
 
 
 def blocked_by_code(message: str) -> Blocked:
@@ -134,6 +127,10 @@ def _describe(kind: str, command: int | None, name: str | None, payload: bytes |
         text = payload.decode(errors="replace")
         what += text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
     return f"{what} as number {command}"
+
+
+def _in(source: str | None) -> str:
+    return f" ({source})" if source else ""
 
 
 def _at(source: str | None) -> str:

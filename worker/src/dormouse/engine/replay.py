@@ -12,7 +12,7 @@ from dormouse.engine.execution import Execution
 from dormouse.engine.journal import COMMANDS, Batch, Event, Journal
 from dormouse.engine.log import what_counts
 from dormouse.engine.loop import among_workflows
-from dormouse.engine.mismatch import blocked_by_code, blocked_by_mismatch
+from dormouse.engine.mismatch import blocked_by_code
 
 
 def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) -> None:
@@ -35,7 +35,7 @@ def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) ->
     except (msgspec.ValidationError, TypeError) as error:
         execution.block(blocked_by_code(f"the code does not fit the values of the log: {error}"))
     if execution.blocked is None and (missing := log.upcoming) is not None:
-        execution.block(blocked_by_mismatch(missing, None))
+        execution.goes_another_way(missing, None)
     log.replaying = False
     execution.close_if_done()
     if execution.blocked is None:
