@@ -172,3 +172,28 @@ def test_what_the_workflow_changes_after_a_call_is_not_part_of_it(tmp_path: Path
             return await (await engine.start(growing)).result()
 
     assert asyncio.run(run()) == 1
+
+
+def test_what_goes_wrong_around_an_attempt_fails_its_execution_and_lets_nobody_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    @activity
+    async def fails() -> None:
+        raise ConnectionError("down")
+
+    @workflow
+    async def asks() -> None:
+        await fails()
+
+    def broken(*_: object) -> None:
+        raise AttributeError("a mistake of the engine's own")
+
+    monkeypatch.setattr("dormouse.engine.attempts.seconds_until_retry", broken)
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [asks]) as engine:
+            await (await engine.start(asks)).result()
+
+    with pytest.raises(ExecutionFailed, match="AttributeError: a mistake of the engine's own"):
+        asyncio.run(run())
+    assert "fails-1 could not be run" in caplog.text

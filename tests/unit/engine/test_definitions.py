@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -80,3 +81,35 @@ def test_every_public_name_is_there_and_no_other() -> None:
     assert all(getattr(dormouse, name) is not None for name in dormouse.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         dormouse.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"retry": 3}, r"retry must be a RetryPolicy\(...\), not 3"),
+        ({"start_to_close_seconds": "3s"}, "start_to_close_seconds must be a number, not '3s'"),
+        ({"heartbeat_seconds": True}, "heartbeat_seconds must be a number, not True"),
+        ({"schedule_to_close_seconds": float("nan")}, "schedule_to_close_seconds must be above 0, not nan"),
+    ],
+)
+def test_an_option_of_the_wrong_type_is_refused_where_it_is_declared(options: Any, told: str) -> None:
+    with pytest.raises(InvalidDefinition, match=told):
+        activity(**options)
+    with pytest.raises(InvalidDefinition, match=told):
+        activity(lambda: None).with_options(**options)
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        ({"attempts": "3"}, "attempts must be a whole number, not '3'"),
+        ({"attempts": 1.5}, "attempts must be a whole number, not 1.5"),
+        ({"initial_seconds": "1"}, "initial_seconds must be a number, not '1'"),
+        ({"maximum_seconds": float("nan")}, "must not be negative"),
+        ({"non_retryable": ValueError}, "non_retryable must be a tuple of exceptions"),
+        ({"non_retryable": (3,)}, "non_retryable must be a tuple of exceptions"),
+    ],
+)
+def test_a_policy_of_the_wrong_types_is_refused(policy: Any, told: str) -> None:
+    with pytest.raises(InvalidDefinition, match=told):
+        RetryPolicy(**policy)

@@ -89,14 +89,14 @@ def test_all_attempts_together_are_bounded_and_no_wait_goes_past_the_end(tmp_pat
         raise ConnectionError("down")
 
     @workflow
-    async def bounded() -> int:
+    async def bounded() -> tuple[int, str]:
         try:
             await fails()
         except ActivityError as error:
-            return error.attempts
-        return 0
+            return error.attempts, f"{error.cause_type}: {error.cause_message}"
+        return 0, ""
 
-    async def run() -> int:
+    async def run() -> tuple[int, str]:
         async with Engine(tmp_path / "db.sqlite", [bounded], clock=clock) as engine:
             handle = await engine.start(bounded)
             for _ in range(2):
@@ -104,7 +104,8 @@ def test_all_attempts_together_are_bounded_and_no_wait_goes_past_the_end(tmp_pat
                 await advance(clock, engine, 20)
             return await handle.result()
 
-    assert asyncio.run(run()) == 3
+    left = "TimeoutError: schedule_to_close_seconds=50 leaves no time for another attempt"
+    assert asyncio.run(run()) == (3, f"{left}; the last one failed: ConnectionError: down")
     assert attempts == [1, 2, 3]
 
 

@@ -20,6 +20,7 @@ from dormouse.engine.calls import ActivityCall
 from dormouse.engine.clock import SECOND, Clock
 from dormouse.engine.definitions import Transaction
 from dormouse.engine.info import attempt_context
+from dormouse.engine.options import ActivityOptions
 from dormouse.engine.payload import Failure, encode, failure_of, on_one_line
 from dormouse.engine.retry import chance_of, seconds_until_retry
 from dormouse.engine.tally import Tally
@@ -168,6 +169,9 @@ class Attempts:
             if task is None or task.cancelling():
                 return
             outcome = self._raised(call, error)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody may wait for ever because of it
+            _log.error("%s-%s could not be run", call.activity.name, call.command, exc_info=error)
+            outcome = Raised(failure_of(error), None)
         finally:
             self._count(call, outcome, perf_counter_ns() - began)
             del self._running[call]
@@ -266,9 +270,9 @@ class Attempts:
         activity = call.activity
         chance = chance_of(self._key_of(call), call.attempt)
         wait = None if final else seconds_until_retry(activity.options.retry, call.attempt, error, chance)
-        if wait is not None and self._is_too_late(call, wait):
-            wait = None
         failure = failure_of(error)
+        if wait is not None and self._is_too_late(call, wait):
+            wait, failure = None, _out_of_time(activity.options, failure)
         which = f"{call.execution.id}/{activity.name}-{call.command} attempt {call.attempt}"
         what = on_one_line(f"{failure.type}: {failure.message}")
         if wait is None:
@@ -282,3 +286,10 @@ class Attempts:
         """Whether no time is left for another attempt."""
         whole = call.activity.options.schedule_to_close_seconds
         return whole is not None and self._clock.now() + wait * SECOND >= call.scheduled_at + whole * SECOND
+
+
+def _out_of_time(options: ActivityOptions, last: Failure) -> Failure:
+    """No attempt failed for good; there is no time for another one."""
+    limit = f"schedule_to_close_seconds={options.schedule_to_close_seconds:g}"
+    message = f"{limit} leaves no time for another attempt; the last one failed: {last.type}: {last.message}"
+    return Failure("TimeoutError", message, last.traceback, last.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypedDict, get_args
 
-from dormouse.engine.retry import RetryPolicy
+from dormouse.engine.retry import RetryPolicy, check_number
 from dormouse.errors import InvalidDefinition
 
 ParentClose = Literal["cancel", "terminate", "abandon"]
@@ -43,9 +43,14 @@ class ActivityOptions:
         return limits == (None, None, None)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.retry, RetryPolicy):
+            raise InvalidDefinition(f"retry must be a RetryPolicy(...), not {self.retry!r}")
         for name in ("start_to_close_seconds", "schedule_to_close_seconds", "heartbeat_seconds"):
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
+            if seconds is None:
+                continue
+            check_number(name, seconds)
+            if not seconds > 0:
                 raise InvalidDefinition(f"{name} must be above 0, not {seconds}")
 
 
@@ -69,6 +74,8 @@ class ChildOptions:
     parent_close: ParentClose = "cancel"
 
     def __post_init__(self) -> None:
+        if self.id is not None and not isinstance(self.id, str):
+            raise InvalidDefinition(f"id must be a text, not {self.id!r}")
         if self.parent_close not in get_args(ParentClose):
             raise InvalidDefinition(
                 f"parent_close must be one of {', '.join(get_args(ParentClose))}, not {self.parent_close!r}"

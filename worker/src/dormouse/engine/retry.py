@@ -30,12 +30,30 @@ class RetryPolicy:
     non_retryable: tuple[type[BaseException] | str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.initial_seconds < 0 or self.maximum_seconds < 0 or self.factor < 1 or self.attempts < 0:
+        for name in ("initial_seconds", "factor", "maximum_seconds", "jitter"):
+            check_number(name, getattr(self, name))
+        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int):
+            raise InvalidDefinition(f"attempts must be a whole number, not {self.attempts!r}")
+        if not isinstance(self.non_retryable, tuple) or not all(map(_names_exception, self.non_retryable)):
+            raise InvalidDefinition(
+                f"non_retryable must be a tuple of exceptions, as types or as names, not {self.non_retryable!r}"
+            )
+        if not (self.initial_seconds >= 0 and self.maximum_seconds >= 0 and self.factor >= 1 and self.attempts >= 0):
             raise InvalidDefinition(
                 f"{self}: initial_seconds, maximum_seconds and attempts must not be negative, factor at least 1"
             )
         if not 0 <= self.jitter <= 1:
             raise InvalidDefinition(f"{self}: jitter must be a part from 0 to 1")
+
+
+def check_number(name: str, value: object) -> None:
+    """Raises InvalidDefinition, naming the option."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidDefinition(f"{name} must be a number, not {value!r}")
+
+
+def _names_exception(one: object) -> bool:
+    return isinstance(one, str) or (isinstance(one, type) and issubclass(one, BaseException))
 
 
 def seconds_until_retry(policy: RetryPolicy, attempt: int, error: BaseException, chance: float = 0.0) -> float | None:
