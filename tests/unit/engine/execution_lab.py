@@ -100,6 +100,10 @@ class Run:
         self.execution.failed(self._call(what), Failure("ValueError", f"no {what}"), self.now)
         self._turn()
 
+    def settle(self) -> None:
+        """Commit what a test has had happen by itself."""
+        self._turn()
+
     def signal(self, name: str, value: str) -> None:
         self.now += SECOND
         self.execution.signalled(name, encode(value), None, self.now)

@@ -246,9 +246,20 @@ def test_the_same_decision_may_be_sent_again_and_another_one_not(tmp_path: Path)
         assert await handle.result() == "approved by ada: "
         await handle.approve(pay, digest, by="ada")
         for decide, by in ((handle.reject, "ada"), (handle.approve, "bob")):
-            with pytest.raises(AlreadyDecided, match="ada has approved it"):
+            with pytest.raises(AlreadyDecided, match="is already decided: ada has approved it"):
                 await decide(pay, digest, by=by)
         assert [kind for kind, _ in kinds(tmp_path / "db.sqlite", "one")].count("ApprovalDecided") == 1
+
+    live(tmp_path, scenario)
+
+
+def test_a_shortened_digest_is_told_apart_from_one_that_is_over(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, _: ManualClock) -> None:
+        handle, digest = await asked(engine)
+        with pytest.raises(DigestMismatch, match="a digest must be given whole; look at what is pending"):
+            await handle.approve(pay, digest[:8], by="ada")
+        with pytest.raises(DigestMismatch, match="it asks for something else now"):
+            await handle.approve(pay, digest[::-1], by="ada")
 
     live(tmp_path, scenario)
 
@@ -511,3 +522,18 @@ def test_only_a_workflow_asks() -> None:
 @pytest.mark.parametrize(("outcome", "approved"), [("approved", True), ("rejected", False), ("expired", False)])
 def test_a_decision_says_whether_it_is_an_approval(outcome: Any, approved: bool) -> None:
     assert Decision(outcome, "ada", "", datetime.now(UTC)).approved == approved
+
+
+def test_a_request_that_does_not_fit_its_type_is_refused_where_it_is_made(tmp_path: Path) -> None:
+    number = Approval("number", int)
+
+    @workflow
+    async def asks() -> str:
+        return (await number.request("x")).outcome  # type: ignore[arg-type]
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [asks]) as engine:
+            await (await engine.start(asks)).result()
+
+    with pytest.raises(ExecutionFailed, match="the approval 'number' does not fit its type: Expected `int`, got `str`"):
+        asyncio.run(run())

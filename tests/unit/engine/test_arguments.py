@@ -74,10 +74,24 @@ def test_a_value_without_a_json_form_is_refused_with_the_remedy() -> None:
 
 
 def test_a_value_that_does_not_fit_is_named_by_its_path() -> None:
-    with pytest.raises(msgspec.ValidationError, match=r"\$\[1\]"):
+    with pytest.raises(msgspec.ValidationError, match="`days`"):
         Arguments(count).decode(b'[{"name":"Bonn","founded":"0011-01-01"},"three"]')
 
 
 def test_sets_are_written_in_one_order() -> None:
     arguments = Arguments(plain)
     assert arguments.encode(({"b", "a", "c"},), {}) == b'[["a","b","c"]]'
+
+
+def test_what_does_not_fit_is_told_with_the_parameters_name() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"Expected `int`, got `str` - at `days`"):
+        Arguments(count).decode(b'[{"name":"Bonn","founded":"0011-01-01"},"three"]')
+    with pytest.raises(msgspec.ValidationError, match=r"`city.founded`"):
+        Arguments(count).decode(b'[{"name":"Bonn","founded":3}]')
+    with pytest.raises(msgspec.ValidationError, match=r"`quiet`: Expected `bool`, got `int`"):
+        Arguments(visit).decode(b'[[{"name":"Bonn","founded":"0011-01-01"}],{"quiet":3}]')
+
+
+def test_a_call_that_lacks_an_argument_names_the_function() -> None:
+    with pytest.raises(TypeError, match=r"^count\(\): missing a required argument: 'city'$"):
+        Arguments(count).encode((), {})

@@ -197,3 +197,24 @@ def test_what_goes_wrong_around_an_attempt_fails_its_execution_and_lets_nobody_w
     with pytest.raises(ExecutionFailed, match="AttributeError: a mistake of the engine's own"):
         asyncio.run(run())
     assert "fails-1 could not be run" in caplog.text
+
+
+def test_a_call_that_a_def_cannot_await_is_told_as_such(tmp_path: Path) -> None:
+    @activity
+    async def other() -> int:
+        return 1
+
+    @activity(retry=RetryPolicy(attempts=1))
+    def calls_it() -> object:
+        return other()
+
+    @workflow
+    async def asks() -> None:
+        await calls_it()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [asks]) as engine:
+            await (await engine.start(asks)).result()
+
+    with pytest.raises(ExecutionFailed, match=r"the result of calls_it does not fit: it holds a coroutine, .*await"):
+        asyncio.run(run())

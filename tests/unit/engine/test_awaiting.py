@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,34 @@ def test_a_workflow_that_raises_fails_whatever_it_has_forgotten(tmp_path: Path) 
 
     with pytest.raises(Exception, match="ValueError: no"):
         outcome(tmp_path, broken)
+
+
+def test_tasks_that_are_left_behind_are_told_with_the_lines_at_which_they_wait(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def in_the_background() -> None:
+        await asyncio.sleep(1000)
+
+    @workflow
+    async def leaves() -> str:
+        left = [asyncio.create_task(in_the_background()), asyncio.create_task(charge("late"))]  # noqa: F841
+        return await charge("first")
+
+    assert outcome(tmp_path, leaves) == "first"
+    (told,) = [one.getMessage() for one in caplog.records if one.name == "dormouse.workflow"]
+    assert re.search(r"'one' has ended and leaves .* at test_awaiting.py:\d+, test_awaiting.py:\d+; nothing", told)
+
+
+def test_tasks_that_were_awaited_or_cancelled_are_nothing_to_tell(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    @workflow
+    async def tidy() -> str:
+        unwanted = asyncio.create_task(asyncio.sleep(1000))
+        other = asyncio.create_task(charge("first"))
+        await asyncio.sleep(0)
+        unwanted.cancel()
+        return await other
+
+    assert outcome(tmp_path, tidy) == "first"
+    assert "leaves behind" not in caplog.text

@@ -150,7 +150,7 @@ def test_termination_asks_nobody(tmp_path: Path) -> None:
         with pytest.raises(ExecutionTerminated, match="Terminated: enough"):
             await handle.result()
         await handle.terminate("enough")
-        with pytest.raises(ExecutionClosed):
+        with pytest.raises(ExecutionClosed, match="has ended as Terminated; start a new one, or retry this one"):
             await handle.cancel()
 
     drive(tmp_path, use)
@@ -294,6 +294,21 @@ def test_only_what_ended_badly_is_retried(tmp_path: Path) -> None:
             await (await started(engine, "waits")).retry()
 
     drive(tmp_path, use)
+
+
+def test_a_retry_of_what_is_blocked_says_why_it_is(tmp_path: Path) -> None:
+    async def forgetful() -> None:
+        step("never")  # type: ignore[unused-coroutine]
+
+    async def use() -> None:
+        async with Engine(tmp_path / "db.sqlite", [workflow(forgetful)]) as engine:
+            handle = await engine.start("forgetful", id="one")
+            with pytest.raises(ExecutionBlocked):
+                await handle.result()
+            with pytest.raises(NotRetryable, match=r"is blocked, and a retry would not change that: .*never awaited"):
+                await handle.retry()
+
+    asyncio.run(use())
 
 
 def test_mended_code_goes_on_after_a_mistake(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_a_signal_with_a_key_is_received_once_also_by_the_next_life_and_after_th
         await handle.signal(stop)
         result = await handle.result()
         await handle.signal(word, Word("one"), idempotency_key="k")
-        with pytest.raises(ExecutionClosed):
+        with pytest.raises(ExecutionClosed, match=r"has ended as Completed; start a new one$"):
             await handle.signal(word, Word("one"), idempotency_key="new")
         return result
 
@@ -322,3 +323,26 @@ def test_keys_cost_nothing_where_there_are_none(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "db.sqlite")
     assert connection.execute("SELECT count(*) FROM event WHERE key IS NOT NULL").fetchone() == (0,)
     connection.close()
+
+
+def test_a_message_that_is_used_as_a_name_of_another_module_is_found(tmp_path: Path) -> None:
+    elsewhere = ModuleType("elsewhere")
+    elsewhere.go = Signal("go_elsewhere", str)  # type: ignore[attr-defined]
+    elsewhere.unused = Signal("unused", str)  # type: ignore[attr-defined]
+
+    async def helper() -> str:
+        return str(await elsewhere.go.receive())
+
+    @workflow
+    async def hears() -> str:
+        return await helper()
+
+    async def scenario() -> str:
+        async with Engine(tmp_path / "db.sqlite", [hears]) as engine:
+            handle = await engine.start(hears)
+            with pytest.raises(UnknownMessage, match=r"has no signal 'unused'; there are: .*go_elsewhere"):
+                await handle.signal("unused", "a")
+            await handle.signal("go_elsewhere", "b")
+            return await handle.result()
+
+    assert asyncio.run(scenario()) == "b"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from execution_lab import T0, Run, let_all_go, work
 
 from dormouse import Workflow, activity, patched, workflow
+from dormouse.engine.calls import ActivityCall
 from dormouse.engine.clock import SECOND
 from dormouse.engine.ending import Status
+from dormouse.engine.payload import encode
 
 
 @pytest.fixture(autouse=True)
@@ -242,3 +245,49 @@ def test_the_suggestion_lets_it_go_on() -> None:
     again.complete("a")
     again.complete("b")
     assert again.execution.status == Status.COMPLETED
+
+
+@dataclass
+class _Address:
+    street: str
+
+
+@dataclass
+class _Grown:
+    street: str
+    city: str
+
+
+@dataclass
+class _GrownWell:
+    street: str
+    city: str = ""
+
+
+def _looks_up(kind: type) -> Workflow[..., Any]:
+    async def find(what: str) -> Any:
+        raise AssertionError(what)
+
+    find.__annotations__["return"] = kind
+    found = activity(find)
+
+    async def finds() -> None:
+        await found("x")
+        await work("b")
+
+    return workflow(finds)
+
+
+def test_a_result_that_its_type_does_not_take_any_more_is_named_with_type_and_remedy() -> None:
+    run = Run(_looks_up(_Address))
+    (call,) = run.execution.pending.values()
+    assert isinstance(call, ActivityCall)
+    run.execution.completed(call, encode(_Address("a")), _Address("a"), T0)
+    run.settle()
+    blocked = Run(_looks_up(_Grown), run.log).execution.blocked
+    assert blocked is not None
+    assert blocked.message.startswith(
+        "the result of find (ActivityCompleted as number 1) does not fit its type _Grown any more: Object missing "
+        "required field `city`. What the log holds stays as it is, so a type may only grow by fields with defaults"
+    )
+    assert Run(_looks_up(_GrownWell), run.log).open_calls == ["b"]

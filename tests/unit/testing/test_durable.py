@@ -14,6 +14,7 @@ import pytest
 from dormouse import (
     EngineStopped,
     ExecutionFailed,
+    InvalidDefinition,
     RetryPolicy,
     Signal,
     activity,
@@ -236,3 +237,20 @@ def test_each_crash_is_tried(durable: Durable) -> None:
 def test_no_crash_after_nothing(durable: Durable) -> None:
     with pytest.raises(ValueError, match="not after 0"):
         durable.crash_after(0)
+
+
+def test_what_is_no_activity_cannot_fail_or_be_replaced(durable: Durable) -> None:
+    with pytest.raises(InvalidDefinition, match="replace takes an activity, and sleeper is a workflow"):
+        durable.replace(sleeper, fetch.function)  # type: ignore[arg-type]
+    with pytest.raises(InvalidDefinition, match="fail takes the activity itself, not 'fetch'"):
+        durable.fail("fetch", ValueError())  # type: ignore[arg-type]
+
+
+def test_a_failing_run_shows_the_tests_own_lines(durable: Durable) -> None:
+    @workflow
+    async def fails() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ExecutionFailed, match="ValueError: no") as failed:
+        durable.run(fails)
+    assert [str(entry.path) for entry in failed.traceback.filter(failed)] == [__file__]

@@ -12,7 +12,7 @@ from typing import Any
 
 from dormouse.engine.calls import ApprovalCall
 from dormouse.engine.database import Database
-from dormouse.engine.decision import Verdict, told, verdict_of
+from dormouse.engine.decision import Verdict, is_whole, told, verdict_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.messages import Approval
@@ -56,7 +56,7 @@ class Approvals:
             elif call.settled is None:
                 execution.decided(call, verdict, at)
             if call.settled is not None and verdict_of(call.settled) != verdict:
-                raise AlreadyDecided(f"the approval {name!r} of execution {execution_id!r}: {told(call.settled)}")
+                raise _too_late(execution_id, name, call.settled)
             execution.mailbox.deciders.setdefault(digest, []).append(answer)
 
         await self._turns.ask(decide)
@@ -71,14 +71,20 @@ class Approvals:
         if ended:
             end = _what_counts(ended)
             if end.name != name or verdict_of(end) != verdict:
-                raise AlreadyDecided(f"the approval {name!r} of execution {execution_id!r}: {told(end)}")
+                raise _too_late(execution_id, name, end)
         elif execution is None:
             raise ExecutionClosed(f"execution {execution_id!r} has ended, so it asks for no approval any more")
         else:
+            why = "it asks for something else now" if is_whole(digest) else "a digest must be given whole"
             raise DigestMismatch(
                 f"execution {execution_id!r} has no pending approval {name!r} with the digest {digest!r}: "
-                "it asks for something else now; look at what is pending, and decide on that"
+                f"{why}; look at what is pending, and decide on that"
             )
+
+
+def _too_late(execution_id: str, name: str, end: Event) -> AlreadyDecided:
+    how = "is already decided" if end.kind == Kind.APPROVAL_DECIDED else "is over"
+    return AlreadyDecided(f"the approval {name!r} of execution {execution_id!r} {how}: {told(end)}")
 
 
 def _pending(execution: Execution, digest: str) -> ApprovalCall | None:

@@ -8,6 +8,7 @@ or keyword-only parameters write `[[positional ...], {keyword: value}]`.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,7 @@ class Arguments:
         """
         if self._plain and not kwargs and self._least <= len(args) <= self._most:
             return encode(args)
-        bound = self._signature.bind(*args, **kwargs)
+        bound = bound_to(self._function.__name__, self._signature, args, kwargs)
         if not self._plain:
             return encode([bound.args, bound.kwargs])
         names = list(self._signature.parameters)
@@ -63,7 +64,10 @@ class Arguments:
         if found is None:
             kinds = tuple(self._kind(name) for name in list(self._signature.parameters)[:count])
             found = self._decoders[count] = decoder(tuple[kinds])  # type: ignore[valid-type]
-        return found.decode(payload), {}
+        try:
+            return found.decode(payload), {}
+        except msgspec.ValidationError as error:
+            raise msgspec.ValidationError(_PLACE.sub(self._name_at, str(error))) from error
 
     def _decode_keywords(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         positional, keywords = _raw_call.decode(payload)
@@ -72,11 +76,14 @@ class Arguments:
         more = next((one.name for one in parameters if one.kind is one.VAR_KEYWORD), "")
         names = [one.name for one in parameters if one.kind in _PLAIN]
         names += [rest] * (len(positional) - len(names))
-        args = tuple(decoder(self._kind(name)).decode(raw) for name, raw in zip(names, positional, strict=False))
+        args = tuple(_decode(name, self._kind(name), raw) for name, raw in zip(names, positional, strict=False))
         known = self._signature.parameters
         return args, {
-            name: decoder(self._kind(name if name in known else more)).decode(raw) for name, raw in keywords.items()
+            name: _decode(name, self._kind(name if name in known else more), raw) for name, raw in keywords.items()
         }
+
+    def _name_at(self, place: re.Match[str]) -> str:
+        return list(self._signature.parameters)[int(place[1])]
 
     def _kind(self, name: str) -> Any:
         return self._hints.get(name, Any)
@@ -86,5 +93,23 @@ class Arguments:
         return hints_of(self._function)
 
 
+def bound_to(
+    name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> inspect.BoundArguments:
+    """Raises TypeError, naming what is called, when it cannot be called like this."""
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{name}(): {error}") from None
+
+
+def _decode(name: str, kind: Any, raw: msgspec.Raw) -> Any:
+    try:
+        return decoder(kind).decode(raw)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"`{name}`: {error}") from error
+
+
+_PLACE = re.compile(r"\$\[(\d+)\]")
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_call = msgspec.json.Decoder(tuple[list[msgspec.Raw], dict[str, msgspec.Raw]])

@@ -20,7 +20,7 @@ from dormouse.engine.journal import Begins, Journal, Kind, Unwanted
 from dormouse.engine.log import Log
 from dormouse.engine.loop import Callback
 from dormouse.engine.mailbox import Mailbox, Outcome, UpdateRun
-from dormouse.engine.mismatch import Issued, blocked_by_code
+from dormouse.engine.mismatch import Issued, blocked_by_value
 from dormouse.engine.requests import check_input
 from dormouse.engine.source import source_of
 from dormouse.errors import AlreadyDecided, NotInWorkflow
@@ -191,7 +191,7 @@ class Commands:
         try:
             return signal.value.decode(payload)
         except msgspec.ValidationError as error:
-            self._execution.block(blocked_by_code(f"the signal {signal.name!r} does not fit its type: {error}"))
+            self._execution.block(blocked_by_value(f"the signal {signal.name!r}", signal.value_type, error))
             return await self._execution.loop.create_future()
 
     def set_timer(self, moment: int, callback: Callback) -> Any:

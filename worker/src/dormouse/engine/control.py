@@ -73,7 +73,7 @@ class Control:
             if key is not None and self._is_known(row_key, execution, key, Kind.SIGNAL_RECEIVED, name, payload):
                 pass  # it was received before
             else:
-                _open(execution_id, execution).signalled(name, payload, key, at)
+                self._open(execution_id, execution).signalled(name, payload, key, at)
             self._answer(answer, None)
 
         await self._turns.ask(decide)
@@ -90,11 +90,11 @@ class Control:
                 running = self._registry.find(execution_id)  # also one that has ended, while the file has not heard
                 run = None if running is None else running.execution.mailbox.updates.get(key)
             else:
-                if _open(execution_id, execution).has_unheard_update:
+                if self._open(execution_id, execution).has_unheard_update:
                     self._turns.ask_again(decide, answer)  # its check must see what the earlier ones have done
                     return
-                _check_update(_open(execution_id, execution), name, value)
-                run = _open(execution_id, execution).updated(name, payload, key, at)
+                _check_update(self._open(execution_id, execution), name, value)
+                run = self._open(execution_id, execution).updated(name, payload, key, at)
             if run is None:
                 self._answer(answer, self._recorded_outcome(row_key, execution_id, key))
             elif run.outcome is None:
@@ -142,8 +142,8 @@ class Control:
             _, execution = self._find(execution_id)
             if self._status(execution_id) == Status.CANCELLED:
                 pass  # it was asked before
-            elif not _open(execution_id, execution).is_asked_to_cancel:
-                _open(execution_id, execution).cancel(reason, at)
+            elif not self._open(execution_id, execution).is_asked_to_cancel:
+                self._open(execution_id, execution).cancel(reason, at)
             self._answer(answer, None)
 
         await self._turns.ask(decide)
@@ -152,7 +152,7 @@ class Control:
         def decide(at: int, answer: asyncio.Future[None]) -> None:
             _, execution = self._find(execution_id)
             if self._status(execution_id) != Status.TERMINATED:
-                _open(execution_id, execution).terminate(reason, at)
+                self._open(execution_id, execution).terminate(reason, at)
             self._answer(answer, None)
 
         await self._turns.ask(decide)
@@ -161,6 +161,9 @@ class Control:
         def decide(at: int, answer: asyncio.Future[None]) -> None:
             _, execution = self._find(execution_id)
             row = self._row(execution_id)
+            if execution is not None and execution.blocked is not None:
+                why = execution.blocked.message
+                raise NotRetryable(f"execution {execution_id!r} is blocked, and a retry would not change that: {why}")
             if execution is not None or row is None or row.closed_position is None:
                 raise NotRetryable(f"execution {execution_id!r} goes on by itself: it has not ended")
             if row.status == Status.COMPLETED:
@@ -207,6 +210,13 @@ class Control:
         running = self._registry.find(execution_id)
         row = None if running is not None else self._row(execution_id)
         return running.execution.status if running is not None else None if row is None else row.status
+
+    def _open(self, execution_id: str, execution: Execution | None) -> Execution:
+        if execution is None:
+            status = self._status(execution_id)
+            retry = "" if status == Status.COMPLETED else ", or retry this one"
+            raise ExecutionClosed(f"execution {execution_id!r} has ended as {status}; start a new one{retry}")
+        return execution
 
     def _row(self, execution_id: str) -> Row | None:
         return self._database.execution(execution_id)
@@ -280,12 +290,6 @@ def _before(execution: Execution, key: str) -> tuple[Kind, str, bytes] | None:
         return Kind.SIGNAL_RECEIVED, *signal
     update = execution.mailbox.updates.get(key)
     return None if update is None else (Kind.UPDATE_ACCEPTED, update.name, update.payload)
-
-
-def _open(execution_id: str, execution: Execution | None) -> Execution:
-    if execution is None:
-        raise ExecutionClosed(f"execution {execution_id!r} has ended; start a new one, or retry this one")
-    return execution
 
 
 def _check_value(kind: str, name: str, message: Signal[Any] | Update[Any, Any], payload: bytes) -> Any:

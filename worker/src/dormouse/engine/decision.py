@@ -68,6 +68,11 @@ def digest_of(execution_id: str, command: int, name: str, payload: bytes, key: b
     return keyed_digest(asked, key).hex()[:_DIGEST_CHARACTERS]
 
 
+def is_whole(digest: str) -> bool:
+    """Whether it is as long as a digest, so that it was one."""
+    return len(digest) == _DIGEST_CHARACTERS
+
+
 def verdict_of(event: Event) -> Verdict | None:
     """What the event of a decision says; None of a request that expired or was withdrawn."""
     return _decode_verdict(event.payload or b"") if event.kind == Kind.APPROVAL_DECIDED else None

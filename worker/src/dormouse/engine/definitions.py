@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, Typ
 import msgspec
 
 from dormouse.engine.annotations import hints_of, refuse_unwritable
-from dormouse.engine.arguments import Arguments
+from dormouse.engine.arguments import Arguments, bound_to
 from dormouse.engine.info import running_directly
 from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.messages import Approval, Message, Query, Signal, Update, messages_of
@@ -134,7 +134,7 @@ class Workflow(_Definition, Generic[P, R]):
         Raises:
             TypeError: when the function cannot be called like this, or a value has no JSON form.
         """
-        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        bound = bound_to(self.name, inspect.signature(self.function), args, kwargs)
         return encode(next(iter(bound.arguments.values()))) if bound.arguments else None
 
     @functools.cached_property

@@ -12,9 +12,11 @@ from dormouse.engine.ending import error_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.loop import among_workflows
-from dormouse.engine.mismatch import blocked_by_unanswered_update
+from dormouse.engine.mismatch import blocked_by_unanswered_update, blocked_by_value
 from dormouse.engine.payload import decode_failure
 from dormouse.errors import ActivityError, ExecutionFailed
+
+_UNFIT = (msgspec.ValidationError, TypeError, ValueError)
 
 
 def hear(heard: Iterable[tuple[Execution, Event]]) -> None:
@@ -33,7 +35,11 @@ def deliver(execution: Execution, event: Event) -> None:
 
 
 def _begin(execution: Execution, event: Event) -> None:
-    execution.begin(event.payload, event.at)
+    try:
+        execution.begin(event.payload, event.at)
+    except _UNFIT as error:
+        what = f"the input of {execution.workflow.name} ({event.kind})"
+        execution.block(blocked_by_value(what, execution.workflow.input_type, error))
 
 
 def _tell_retried(execution: Execution, event: Event) -> None:
@@ -109,7 +115,11 @@ def _settle_activity(call: ActivityCall, event: Event) -> None:
         failure = decode_failure(event.payload or b"null")
         call.set_exception(ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command))
     elif call.value is msgspec.UNSET:
-        call.set_result(call.activity.result.decode(event.payload or b"null"))
+        try:
+            call.set_result(call.activity.result.decode(event.payload or b"null"))
+        except _UNFIT as error:
+            what = f"the result of {call.activity.name} ({event.kind} as number {call.command})"
+            call.execution.block(blocked_by_value(what, call.activity.result.type, error))
     else:
         call.set_result(call.value)
 

@@ -17,6 +17,7 @@ from dormouse.engine.decision import Verdict
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.ending import STATUS_AFTER, ContinueAsNew, End, Status, end_of, terminated
 from dormouse.engine.journal import Ends, Event, Journal, Kind, Orphaned
+from dormouse.engine.left_behind import tell_of_tasks
 from dormouse.engine.log import Log
 from dormouse.engine.loop import Restless, WorkflowLoop
 from dormouse.engine.mailbox import Mailbox, Outcome, UpdateRun
@@ -253,6 +254,8 @@ class Execution:
             self.block(blocked_by_forgotten_await(forgotten))
             return
         self.main = None
+        if not main.cancelled() and error is None:
+            tell_of_tasks(self.id, self.loop.unfinished())
         self._close(end_of(main, cancel_requested=self.cancel_requested))
 
     # How.

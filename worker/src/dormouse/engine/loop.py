@@ -143,6 +143,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._tasks.clear()
         self._ready.clear()
 
+    def unfinished(self) -> list[Any]:
+        """The coroutines of the tasks that have not ended."""
+        return [task.get_coro() for task in self._tasks if not task.done()]
+
     # What asyncio calls.
 
     def time(self) -> float:

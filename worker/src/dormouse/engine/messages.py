@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from math import inf
+from types import ModuleType
 from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import msgspec
@@ -14,8 +15,9 @@ from dormouse.engine.clock import SECOND
 from dormouse.engine.decision import Decision
 from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.payload import decoder, encode
+from dormouse.engine.reachable import cell_values, code_of
 from dormouse.engine.source import source_of
-from dormouse.errors import InvalidDefinition, NotInWorkflow
+from dormouse.errors import InvalidDefinition, InvalidInput, NotInWorkflow
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -154,8 +156,17 @@ class Approval(_Message, Generic[T]):
         if within_seconds is not None and not 0 < within_seconds < inf:
             raise InvalidDefinition(f"within_seconds must be a number above 0, not {within_seconds}")
         within = None if within_seconds is None else round(within_seconds * SECOND)
-        requested = self._host().request(self, encode(value), within, source_of(sys._getframe(1)))
+        host, payload = self._host(), encode(value)
+        if not host.replaying:  # what was asked before counts, whatever its type is by now
+            self._check(payload)
+        requested = host.request(self, payload, within, source_of(sys._getframe(1)))
         return cast("Coroutine[object, None, Decision]", requested)
+
+    def _check(self, payload: bytes) -> None:
+        try:
+            self.value.decode(payload)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(f"the value of the approval {self.name!r} does not fit its type: {error}") from error
 
 
 _KINDS = (Signal, Query, Update, Approval)
@@ -163,17 +174,25 @@ Message = Signal[Any] | Query[Any] | Update[Any, Any] | Approval[Any]
 
 
 def messages_of(function: Callable[..., Any]) -> dict[tuple[str, str], Message]:
-    """The messages that this function knows by a name of its module or of the functions around it, by kind and name.
+    """The messages that this function knows by a name of its module or of the functions around it, and those that it
+    uses as `module.name`, by kind and name.
 
     Raises:
         InvalidDefinition: when two of a kind have one name.
     """
-    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
     found: dict[tuple[str, str], Message] = {}
-    for one in (*function.__globals__.values(), *cells):
+    for one in (*function.__globals__.values(), *cell_values(function), *_of_modules(function)):
         if isinstance(one, _KINDS) and found.setdefault((one.kind, one.name), one) is not one:
             raise InvalidDefinition(f"two {one.kind}s of {function.__module__} are named {one.name!r}; rename one")
     return found
+
+
+def _of_modules(function: Callable[..., Any]) -> Iterator[Any]:
+    """What the code names of the modules that it names."""
+    for code, names in code_of(function):
+        named = (*code.co_names, *code.co_freevars)
+        modules = [names[one] for one in named if isinstance(names.get(one), ModuleType)]
+        yield from (vars(module)[one] for module in modules for one in code.co_names if one in vars(module))
 
 
 def name_of(definition: Any) -> str:
@@ -187,11 +206,3 @@ def not_done_yet(execution_id: str, update: str, key: str) -> TimeoutError:
         f"execution {execution_id!r} has not done the update {update!r} yet; "
         f"send the same again with the idempotency key {key!r} for its result"
     )
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - an empty one raises
-    except ValueError:
-        return False
-    return True

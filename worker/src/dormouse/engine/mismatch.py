@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from dormouse.engine.journal import Event, Kind
@@ -88,6 +90,17 @@ def _differs(
 def blocked_by_code(message: str) -> Blocked:
     """The code as it is cannot follow the log at all."""
     return Blocked("NonDeterministic", f"{message}. {_REMEDY}")
+
+
+def blocked_by_value(what: str, kind: Any, error: Exception) -> Blocked:
+    """The log holds a value that the code's type does not take any more."""
+    expected = getattr(kind, "__qualname__", None) or str(kind)
+    return Blocked(
+        "NonDeterministic",
+        f"{what} does not fit its type {expected} any more: {error}. What the log holds stays as it is, so a type may "
+        "only grow by fields with defaults: give a new field a default, or bring the type back. "
+        "It is tried again at each start.",
+    )
 
 
 def blocked_by_unanswered_update(accepted: Event) -> Blocked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, get_origin
@@ -19,6 +19,10 @@ def _to_plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         return dump(mode="json")
+    if isinstance(value, Coroutine):
+        value.close()
+        name = getattr(value, "__name__", "it")
+        raise TypeError(f"it holds a coroutine, {name}(), that was not awaited; `await` it, in an `async def`")
     kind = type(value)
     raise TypeError(
         f"{kind.__module__}.{kind.__qualname__} has no JSON form; "

@@ -34,7 +34,7 @@ class RetryPolicy:
             check_number(name, getattr(self, name))
         if isinstance(self.attempts, bool) or not isinstance(self.attempts, int):
             raise InvalidDefinition(f"attempts must be a whole number, not {self.attempts!r}")
-        if not isinstance(self.non_retryable, tuple) or not all(map(_names_exception, self.non_retryable)):
+        if not _are_exceptions(self.non_retryable):
             raise InvalidDefinition(
                 f"non_retryable must be a tuple of exceptions, as types or as names, not {self.non_retryable!r}"
             )
@@ -52,8 +52,10 @@ def check_number(name: str, value: object) -> None:
         raise InvalidDefinition(f"{name} must be a number, not {value!r}")
 
 
-def _names_exception(one: object) -> bool:
-    return isinstance(one, str) or (isinstance(one, type) and issubclass(one, BaseException))
+def _are_exceptions(named: object) -> bool:
+    return isinstance(named, tuple) and all(
+        isinstance(one, str) or (isinstance(one, type) and issubclass(one, BaseException)) for one in named
+    )
 
 
 def seconds_until_retry(policy: RetryPolicy, attempt: int, error: BaseException, chance: float = 0.0) -> float | None:

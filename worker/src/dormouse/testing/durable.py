@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from dormouse.engine.clock import ManualClock
 from dormouse.engine.definitions import Activity, Workflow
-from dormouse.errors import DormouseError, EngineStopped
+from dormouse.errors import DormouseError, EngineStopped, InvalidDefinition
 from dormouse.testing.engine import VirtualEngine
 from dormouse.testing.faults import CrashAfter, Failing, Faults
 
@@ -21,6 +21,8 @@ R = TypeVar("R")
 Input = TypeVar("Input")
 _NO_INPUT: Any = object()
 _MOST_CRASHES = 1000
+__tracebackhide__ = True
+"""A failing test shows its own lines."""
 
 
 class Durable:
@@ -51,11 +53,13 @@ class Durable:
 
         The others run for real.
         """
+        _check_activity("fail", activity)
         numbers = range(1, attempts + 1) if isinstance(attempts, int) else frozenset(attempts)
         self._faults.failing[activity.function] = Failing(error, numbers)
 
     def replace(self, activity: Activity[P, R], function: Callable[P, R] | Callable[P, Awaitable[R]]) -> None:
         """Run this instead of an activity. Its result is written, and read, as the activity's would be."""
+        _check_activity("replace", activity)
         self._faults.replaced[activity.function] = function
 
     def crash_after(self, commits: int) -> None:
@@ -127,17 +131,30 @@ class Durable:
         given = () if value is _NO_INPUT else (value,)
         crashing = self._engine(path, _with_its_module(workflow), alone=True)
         try:
-            return asyncio.run(_run_once(crashing, workflow, given, execution_id)), False
+            return _run_once(crashing, workflow, given, execution_id), False
         except EngineStopped:
             if not crashing.crashed:
                 raise
         again = self._engine(path, _with_its_module(workflow), alone=True)
-        return asyncio.run(_run_once(again, workflow, given, execution_id)), True
+        return _run_once(again, workflow, given, execution_id), True
 
 
-async def _run_once(engine: VirtualEngine, workflow: Any, given: tuple[Any, ...], execution_id: str) -> Any:
-    async with engine:
-        return await (await engine.start(workflow, *given, id=execution_id)).result()
+def _run_once(engine: VirtualEngine, workflow: Any, given: tuple[Any, ...], execution_id: str) -> Any:
+    async def run() -> Any:
+        async with engine:
+            return await (await engine.start(workflow, *given, id=execution_id)).result()
+
+    try:
+        return asyncio.run(run())
+    except DormouseError as error:
+        raise error.with_traceback(None) from error.__cause__  # the frames of the loop say nothing of the test
+
+
+def _check_activity(verb: str, activity: object) -> None:
+    if isinstance(activity, Workflow):
+        raise InvalidDefinition(f"{verb} takes an activity, and {activity.name} is a workflow; {verb} its activities")
+    if not isinstance(activity, Activity):
+        raise InvalidDefinition(f"{verb} takes the activity itself, not {activity!r}")
 
 
 def _with_its_module(workflow: Workflow[..., Any]) -> list[Workflow[..., Any]]:

@@ -19,6 +19,7 @@ from dormouse.testing.faults import CrashAfter, Faults
 _ROUNDS_FOR_THE_TEST = 5
 """Its own tasks come before the clock."""
 _PAUSE_SECONDS = 0.001
+__tracebackhide__ = True
 
 
 class Stuck(DormouseError):

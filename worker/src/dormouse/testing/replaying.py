@@ -21,6 +21,8 @@ from dormouse.engine.requests import by_name
 from dormouse.engine.sealing import Codec
 from dormouse.errors import DormouseError
 
+__tracebackhide__ = True
+
 
 class NotReplayed(DormouseError):
     """Some executions could not go on with the present code.
