@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -38,8 +39,14 @@ class StoreProxy:
     status: int = 503
     body: bytes = b""
     """What requests that `fail` are answered."""
+    delay_seconds: float = 0.0
+    """What every request takes longer."""
     lost: int = 0
     failed: int = 0
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often, by method; reads of CURRENT and lists apart from other GETs."""
+    uploaded: int = 0
+    """Bytes of the bodies of all writes."""
     endpoint: str = ""
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -67,6 +74,9 @@ class StoreProxy:
                 request, body = await _read(client, reader)
                 if not isinstance(request, h11.Request) or self.down:
                     return
+                self.asked[_kind(request)] += 1
+                self.uploaded += len(body)
+                await asyncio.sleep(self.delay_seconds)
                 if self.fail is not None and self.fail(request):
                     self.failed += 1
                     response, content = h11.Response(status_code=self.status, headers=[]), self.body
@@ -95,7 +105,7 @@ class StoreProxy:
                 writer.write(client.send(h11.EndOfMessage()) or b"")
                 await writer.drain()
                 client.start_next_cycle()
-        except (OSError, h11.ProtocolError, EOFError):
+        except (OSError, h11.ProtocolError, EOFError, asyncio.CancelledError):  # cancelled: the loop ends
             return
         finally:
             self._open.discard(writer)
@@ -120,6 +130,15 @@ class StoreProxy:
             return response, content
         finally:
             writer.close()
+
+
+def _kind(request: h11.Request) -> str:
+    path, _, query = request.target.partition(b"?")
+    if request.method == b"GET" and b"list-type=" in query:
+        return "LIST"
+    if request.method == b"GET" and path.endswith(b"/CURRENT"):
+        return "GET CURRENT"
+    return request.method.decode()
 
 
 async def _read(
