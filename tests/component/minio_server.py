@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import re
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from dormouse.replica.s3 import Location
 from dormouse.replica.store import StoreError
 from dormouse_operator.dev.ports import free_ports
 from dormouse_operator.store.asking import ask, bucket_url
-from dormouse_operator.store.signing import Request
+from dormouse_operator.store.signing import Request, query_text
 from markdown_blocks import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "hack"))  # a program of its own, not part of the distribution
@@ -27,6 +28,11 @@ from testcluster.builds import minio as program
 
 _READY_WITHIN_SECONDS = 60.0
 _ATTEMPTS = 3
+_KEYS = {
+    "AccessKeyId": "AWS_ACCESS_KEY_ID",
+    "SecretAccessKey": "AWS_SECRET_ACCESS_KEY",
+    "SessionToken": "AWS_SESSION_TOKEN",
+}
 
 
 class S3Server(Protocol):
@@ -93,6 +99,15 @@ class MinIO:
         if process is not None:
             process.kill()
             process.wait()
+
+    def confined(self, policy: str) -> dict[str, str]:
+        """The environment with keys that may do what the policy says, from STS: MinIO takes the role of who asks."""
+        form = {"Action": "AssumeRole", "Version": "2011-06-15", "DurationSeconds": "900", "Policy": policy}
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        request = Request("POST", f"{self.endpoint}/", body=query_text(form).encode(), headers=headers)
+        answer = asyncio.run(ask(request, self.location(), "sts"))
+        given = {name: re.search(f"<{name}>(.*?)</{name}>", answer) for name in _KEYS}
+        return {variable: found[1] for name, variable in _KEYS.items() if (found := given[name]) is not None}
 
     def create_bucket(self, name: str, **headers: str) -> None:
         asyncio.run(ask(Request("PUT", bucket_url(self.location(name)), headers=headers), self.location(name)))

@@ -21,6 +21,7 @@ from dormouse_operator.dev.seaweedfs import SeaweedFS
 from dormouse_operator.store.command import store
 from markdown_blocks import REPOSITORY, blocks, fits
 
+PAGE = REPOSITORY / "docs" / "stores.md"
 FEW = ("--claimants", "2", "--rounds", "4")
 KEPT = {"ReadAfterWrite", "IfNoneMatch", "IfMatch", "OneWinner", "ListAfterWrite", "Clock"}
 SETTINGS = ("Lifecycle", "Versioning", "ObjectLock")
@@ -65,6 +66,20 @@ def test_a_bucket_that_does_things_by_itself_is_warned_of_and_suitable(minio: Mi
     assert "locked (GOVERNANCE) for 9 days" in lines["ObjectLock"]
 
 
+def test_the_policy_of_the_page_opens_its_prefix_and_no_other(minio: MinIO) -> None:
+    (policy,) = [block.text for block in blocks(PAGE, "json") if block.title == "policy.json"]
+    keys = minio.confined(policy.replace("my-bucket", minio.bucket))
+    own = probe(minio, f"s3://{minio.bucket}/production", "-o", "json", **keys)
+    assert own.returncode == 0, own.stdout + own.stderr
+    checks = {check["name"]: check for check in json.loads(own.stdout)["checks"]}
+    assert {name: checks[name]["outcome"] for name in KEPT} == dict.fromkeys(KEPT, "passed")
+    assert {name: checks[name]["outcome"] for name in SETTINGS} == dict.fromkeys(SETTINGS, "unknown")
+    assert "with s3:GetLifecycleConfiguration it would be checked" in checks["Lifecycle"]["message"]
+    for other in ("", "/elsewhere", "/production2"):
+        refused = probe(minio, f"s3://{minio.bucket}{other}", **keys)
+        assert (refused.returncode, "they need s3:GetObject" in refused.stderr) == (4, True), refused.stderr
+
+
 def test_a_store_that_ignores_conditions_is_unsuitable(seaweedfs: SeaweedFS) -> None:
     async def story() -> subprocess.CompletedProcess[str]:
         proxy = StoreProxy(seaweedfs.port, unconditional=seaweedfs.client())
@@ -102,13 +117,12 @@ def test_a_wrong_command_line_is_told_what_would_be_right(seaweedfs: SeaweedFS) 
 
 
 def test_the_page_shows_what_is_printed_and_every_option(seaweedfs: SeaweedFS) -> None:
-    page = REPOSITORY / "docs" / "stores.md"
-    (shown,) = [block.text for block in blocks(page, "text") if block.text.startswith("CHECK")]
-    (command,) = [block.text for block in blocks(page, "bash") if "store probe" in block.text]
+    (shown,) = [block.text for block in blocks(PAGE, "text") if block.text.startswith("CHECK")]
+    (command,) = [block.text for block in blocks(PAGE, "bash") if "store probe" in block.text]
     _, *arguments = shlex.split(command.splitlines()[-1].replace("https://s3.example.com", seaweedfs.endpoint))
     arguments = [argument.replace("my-bucket", seaweedfs.bucket) for argument in arguments[2:]]
     ran = probe(seaweedfs, *arguments, "--claimants", "2", "--rounds", "16")
     printed = ran.stdout.replace(seaweedfs.bucket, "my-bucket").replace("2 writers", "4 writers")
     assert fits(shown, printed), ran.stdout + ran.stderr
     options = {name for parameter in store.commands["probe"].params for name in parameter.opts if name[:2] == "--"}
-    assert {name for name in options - {"--output"} if f"`{name}" not in page.read_text()} == set()
+    assert {name for name in options - {"--output"} if f"`{name}" not in PAGE.read_text()} == set()
