@@ -63,7 +63,7 @@ class MinIO:
     secret_key = "dormouse-secret"
 
     def __init__(self, directory: Path, *, certificates: Path | None = None) -> None:
-        """`certificates` is a folder with `public.crt` and `private.key`: with it, HTTPS."""
+        """With `certificates`, HTTPS: a folder with `public.crt`, `private.key`, and their `authority.crt`."""
         self.directory = directory.absolute()
         self.port = 0
         self._certificates = certificates
@@ -79,7 +79,7 @@ class MinIO:
             self.endpoint,
             access_key_id=self.access_key,
             secret_access_key=self.secret_key,
-            ca_bundle=str(self._certificates / "public.crt") if self._certificates else "",
+            ca_bundle=str(self._certificates / "authority.crt") if self._certificates else "",
         )
 
     def start(self) -> None:
