@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hashlib
-import re
 import subprocess
 import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
 from dormouse.replica.s3 import Location
-from dormouse.replica.store import StoreError
 from dormouse_operator.dev.ports import free_ports
-from dormouse_operator.store.asking import ask, bucket_url
-from dormouse_operator.store.signing import Request, query_text
+from dormouse_operator.store.aws_client import aws_client
 from markdown_blocks import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "hack"))  # a program of its own, not part of the distribution
 
 from testcluster.builds import minio as program
 
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
 _READY_WITHIN_SECONDS = 60.0
 _ATTEMPTS = 3
-_KEYS = {
-    "AccessKeyId": "AWS_ACCESS_KEY_ID",
-    "SecretAccessKey": "AWS_SECRET_ACCESS_KEY",
-    "SessionToken": "AWS_SESSION_TOKEN",
-}
 
 
 class S3Server(Protocol):
@@ -102,21 +95,18 @@ class MinIO:
 
     def confined(self, policy: str) -> dict[str, str]:
         """The environment with keys that may do what the policy says, from STS: MinIO takes the role of who asks."""
-        form = {"Action": "AssumeRole", "Version": "2011-06-15", "DurationSeconds": "900", "Policy": policy}
-        headers = {"content-type": "application/x-www-form-urlencoded"}
-        request = Request("POST", f"{self.endpoint}/", body=query_text(form).encode(), headers=headers)
-        answer = asyncio.run(ask(request, self.location(), "sts"))
-        given = {name: re.search(f"<{name}>(.*?)</{name}>", answer) for name in _KEYS}
-        return {variable: found[1] for name, variable in _KEYS.items() if (found := given[name]) is not None}
+        sts = aws_client("sts", self.location())
+        role = "arn:minio:iam:::role/none"  # the parameter has to be there
+        given = sts.assume_role(RoleArn=role, RoleSessionName="test", DurationSeconds=900, Policy=policy)["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["SessionToken"],
+        }
 
-    def create_bucket(self, name: str, **headers: str) -> None:
-        asyncio.run(ask(Request("PUT", bucket_url(self.location(name)), headers=headers), self.location(name)))
-
-    def set_up(self, name: str, setting: str, document: str) -> None:
-        """Write one of the bucket's settings."""
-        place, body = self.location(name), document.encode()
-        headers = {"content-md5": base64.b64encode(hashlib.md5(body).digest()).decode()}
-        asyncio.run(ask(Request("PUT", bucket_url(place), {setting: ""}, body, headers), place))
+    def settings(self) -> S3Client:
+        """For what concerns buckets."""
+        return aws_client("s3", self.location())
 
     def client(self) -> S3Store:
         return S3Store(
@@ -161,8 +151,8 @@ class MinIO:
         deadline = time.monotonic() + _READY_WITHIN_SECONDS
         while self._process.poll() is None:
             try:
-                self.create_bucket(self.bucket)
-            except StoreError as failed:
+                self.settings().create_bucket(Bucket=self.bucket)
+            except (ClientError, BotoCoreError) as failed:
                 if "BucketAlreadyOwnedByYou" in str(failed):
                     return True
                 if time.monotonic() > deadline:

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import obstore
@@ -21,14 +22,20 @@ from dormouse_operator.dev.seaweedfs import SeaweedFS
 from dormouse_operator.store.command import store
 from markdown_blocks import REPOSITORY, blocks, fits
 
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import LifecycleRuleTypeDef, ObjectLockConfigurationTypeDef, ObjectLockRuleTypeDef
+
 PAGE = REPOSITORY / "docs" / "stores.md"
 FEW = ("--claimants", "2", "--rounds", "4")
 KEPT = {"ReadAfterWrite", "IfNoneMatch", "IfMatch", "OneWinner", "ListAfterWrite", "Clock"}
 SETTINGS = ("Lifecycle", "Versioning", "ObjectLock")
-EXPIRES_OURS = """<LifecycleConfiguration><Rule><ID>tidy</ID><Status>Enabled</Status>
-<Filter><Prefix>team/</Prefix></Filter><Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>"""
-LOCKS_ALL = """<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>
-<Mode>GOVERNANCE</Mode><Days>9</Days></DefaultRetention></Rule></ObjectLockConfiguration>"""
+EXPIRES_OURS: LifecycleRuleTypeDef = {
+    "ID": "tidy",
+    "Status": "Enabled",
+    "Filter": {"Prefix": "team/"},
+    "Expiration": {"Days": 30},
+}
+LOCKS_ALL: ObjectLockRuleTypeDef = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 9}}
 
 
 def probe(server: S3Server, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -55,9 +62,11 @@ def test_a_good_store_is_suitable_and_left_as_it_was(each_store: S3Server) -> No
 
 def test_a_bucket_that_does_things_by_itself_is_warned_of_and_suitable(minio: MinIO) -> None:
     bucket = f"warned-{uuid4().hex[:8]}"
-    minio.create_bucket(bucket, **{"x-amz-bucket-object-lock-enabled": "true"})
-    minio.set_up(bucket, "lifecycle", EXPIRES_OURS)
-    minio.set_up(bucket, "object-lock", LOCKS_ALL)
+    settings = minio.settings()
+    settings.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    settings.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [EXPIRES_OURS]})
+    locks: ObjectLockConfigurationTypeDef = {"ObjectLockEnabled": "Enabled", "Rule": LOCKS_ALL}
+    settings.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=locks)
     ran = probe(minio, f"s3://{bucket}/team/prod")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     lines = {line.split()[0]: line for line in ran.stdout.splitlines() if line}

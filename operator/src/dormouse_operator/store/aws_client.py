@@ -1,0 +1,42 @@
+"""How is a store asked for what is not an object: settings of a bucket, credentials of a session?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from dormouse.replica.s3 import Location
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_sts import STSClient
+
+_ANSWERED_WITHIN_SECONDS = 10.0
+
+
+@overload
+def aws_client(service: Literal["s3"], location: Location) -> S3Client: ...
+@overload
+def aws_client(service: Literal["sts"], location: Location) -> STSClient: ...
+def aws_client(service: Literal["s3", "sts"], location: Location) -> Any:
+    """A boto3 client for the store's endpoint and keys. It blocks: call it in a thread.
+
+    Raises ValueError when the endpoint is no URL.
+    """
+    import boto3  # half a second, which only those pay who ask
+    from botocore.config import Config
+
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=location.endpoint or None,
+        region_name=location.region,
+        aws_access_key_id=location.access_key_id,
+        aws_secret_access_key=location.secret_access_key,
+        aws_session_token=location.session_token or None,
+        verify=location.ca_bundle or None,
+        config=Config(
+            connect_timeout=_ANSWERED_WITHIN_SECONDS,
+            read_timeout=_ANSWERED_WITHIN_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            s3={"addressing_style": "path" if location.path_style else "virtual"},
+        ),
+    )
