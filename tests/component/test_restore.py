@@ -14,6 +14,7 @@ import obstore
 import pytest
 from keeper_pod import KeeperPod, Workflow, run
 
+from dormouse.keeper.window import oldest_moment
 from dormouse.replica.current import Base, ForkOf, ImportOf, SealReason, State, encode
 from dormouse.replica.layout import HEADER_BYTES, first_transaction, transactions, written_at
 from dormouse_operator.dev.seaweedfs import SeaweedFS
@@ -132,6 +133,11 @@ def test_a_fork_at_a_time_and_at_a_position_of_an_older_epoch_end_where_that_epo
         assert (await by_time.keeper.gate()).restored_from == positions[1]
         by_position = await fork(workflow, "by-position", at=positions[0]).open()
         assert by_position.notes() == ["one"]
+        begins = await oldest_moment(workflow.store, await workflow.current())
+        assert begins is not None
+        assert begins < between
+        oldest = await fork(workflow, "oldest", at=begins.isoformat()).open()
+        assert str((await oldest.keeper.gate()).restored_from) == "1/1"
         newest = await fork(workflow, "newest").open()
         assert newest.notes() == ["one", "two", "three"]
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from dormouse.keeper.report import LARGEST_REPORT_BYTES, LONGEST_TEXT, MOST_BLOCKED, Report, replication_of
+from dormouse.keeper.report import (
+    LARGEST_REPORT_BYTES,
+    LONGEST_TEXT,
+    MOST_BLOCKED,
+    RecoveryWindow,
+    Report,
+    replication_of,
+    window_of,
+)
 from dormouse.keeper.settings import parse
 from dormouse.pod import InvalidSettings
 
@@ -90,3 +98,10 @@ def test_the_url_says_where_reports_go(url: str, host: str, port: int) -> None:
 def test_a_url_that_is_none_is_refused_by_the_name_of_its_variable(url: str) -> None:
     with pytest.raises(InvalidSettings, match="DORMOUSE_OPERATOR_URL must be a URL such as"):
         parse(settings_with(url))
+
+
+def test_the_window_ends_where_the_overdue_barrier_began() -> None:
+    begins = NOW - timedelta(hours=1)
+    assert window_of(begins, 10, NOW) == RecoveryWindow("2026-03-01T11:00:40.000Z", "2026-03-01T12:00:30.000Z")
+    assert window_of(begins, 7200, NOW) == RecoveryWindow("2026-03-01T11:00:40.000Z", "2026-03-01T11:00:40.000Z")
+    assert window_of(None, 0, NOW) is None

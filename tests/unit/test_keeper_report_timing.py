@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dormouse.keeper.report import BlockedExecution, ExecutionCounts, Replication, Report, RuntimeStatus
+from msgspec.structs import replace
+
+from dormouse.keeper.report import (
+    BlockedExecution,
+    ExecutionCounts,
+    RecoveryWindow,
+    Replication,
+    Report,
+    RuntimeStatus,
+)
 from dormouse.keeper.report_timing import LONGEST_PAUSE_SECONDS, Mail
 
 BLOCKED = BlockedExecution("main", "NonDeterministic", "the log says fetch, the code asks for store")
@@ -112,3 +121,13 @@ def test_a_post_that_was_taken_forgets_the_failures() -> None:
     mail = Mail().see(report(), 100).failed(106).took(report(), 107)
     assert mail.failures == 0
     assert mail.see(report("main is blocked", BLOCKED), 120).due == 112
+
+
+def test_that_the_window_of_recovery_begins_elsewhere_is_worth_a_post_and_that_it_goes_on_is_not() -> None:
+    since_noon = replace(report(), recovery_window=RecoveryWindow("12:00", "12:30"))
+    mail = posted(0, (1, since_noon))
+    assert mail.due == 15
+    assert (
+        mail.took(since_noon, 15).see(replace(report(), recovery_window=RecoveryWindow("12:00", "12:31")), 31).due
+        is None
+    )

@@ -105,6 +105,7 @@ def test_a_spec_refuses_unknown_fields_everywhere_and_a_status_nowhere(kind: str
         "LastFailure",
         "AdoptedFrom",
         "Executions",
+        "RecoveryWindow",
         "HeldObject",
     }
 

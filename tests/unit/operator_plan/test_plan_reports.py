@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormouse.keeper.report import BlockedExecution, ExecutionCounts, Replication, Report, RuntimeStatus
+from dormouse.keeper.report import BlockedExecution, ExecutionCounts, RecoveryWindow, Replication, Report, RuntimeStatus
 from dormouse_operator.api import Condition, DurableWorkflow, Executions
 from dormouse_operator.plan import EmitEvent, Plan, Settings, build_pod, plan
 from unit.operator_plan.pods import LIVED, deleted, kinds, pod, sealed, seen
@@ -241,3 +241,13 @@ def test_a_template_cannot_reach_the_token() -> None:
     template = {"spec": {"containers": [{"name": "runtime", "volumeMounts": mounts}]}}
     made = plan(workflow({"spec.template": template}), observed(), NOW, REPORTING)
     assert condition(made, "Stalled")[:2] == ("True", "InvalidTemplate")
+
+
+def test_the_window_of_recovery_that_was_told_last_outlives_the_life_that_told_it() -> None:
+    told = report(recovery_window=RecoveryWindow("2026-03-01T10:00:00.000Z", "2026-03-01T12:00:00.000Z"))
+    dwf = after(workflow(epoch=1), told)
+    window = dwf.status.recovery_window
+    assert window is not None
+    assert (window.begins, window.ends) == ("2026-03-01T10:00:00.000Z", "2026-03-01T12:00:00.000Z")
+    assert after(dwf, None).status.recovery_window == window
+    assert after(dwf, report()).status.recovery_window == window

@@ -143,6 +143,13 @@ class LastFailure(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     time: Timestamp
 
 
+class RecoveryWindow(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Between which moments every one can be restored, as the pod told last."""
+
+    begins: Timestamp = field(name="from")
+    ends: Timestamp = field(name="to")
+
+
 class DurableWorkflowStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Unknown fields are ignored: a newer operator may have written them."""
 
@@ -165,6 +172,7 @@ class DurableWorkflowStatus(Struct, frozen=True, kw_only=True, rename="camel", o
     """`epoch/txid` that the newest epoch was restored from; empty when that is not known yet or there was nothing."""
     adopted_from: AdoptedFrom | None = None
     position: str = ""
+    recovery_window: RecoveryWindow | None = None
     executions: Executions | None = None
     waiting_for: str = ""
     """One sentence for a person, as the running pod told it last."""

@@ -7,7 +7,7 @@ has no report, because it has just started, leaves what the status says of the s
 from msgspec import Struct
 
 from dormouse.keeper.report import BlockedExecution, Report, RuntimeStatus
-from dormouse_operator.api import Condition, Executions
+from dormouse_operator.api import Condition, Executions, RecoveryWindow
 from dormouse_operator.api.metadata import ConditionStatus
 from dormouse_operator.plan.case import Case, Step
 
@@ -47,6 +47,14 @@ def doing(case: Case) -> Doing:
         )
         return Doing(executions, runtime.waiting_for, runtime.next_wake_at)
     return Doing(old.executions, old.waiting_for, old.next_wake_at) if _is_same_life(case) else Doing()
+
+
+def recovery_window(case: Case) -> RecoveryWindow | None:
+    """What was told last stays, also when nothing runs: the data is there all the same."""
+    report = report_of_newest_life(case)
+    if report is None or report.recovery_window is None:
+        return case.dwf.status.recovery_window
+    return RecoveryWindow(begins=report.recovery_window.begins, ends=report.recovery_window.ends)
 
 
 def blocked(case: Case, step: Step) -> Verdict:

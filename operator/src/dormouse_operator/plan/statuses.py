@@ -8,7 +8,14 @@ from dormouse_operator.plan.actions import DeletePod, EmitEvent
 from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.naming import pod_name
 from dormouse_operator.plan.origins import origin, restoration
-from dormouse_operator.plan.reported import Verdict, blocked, doing, replication_trouble, report_of_newest_life
+from dormouse_operator.plan.reported import (
+    Verdict,
+    blocked,
+    doing,
+    recovery_window,
+    replication_trouble,
+    report_of_newest_life,
+)
 
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")
 _LONGEST_MESSAGE = 32768
@@ -33,6 +40,7 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
         pod_name=pod_name(case.dwf.metadata.name, epoch) if epoch else "",
         claimed=old.claimed or own is not None or any(life.keeper_ready for life in case.lives),
         position=_position(case) or old.position,
+        recovery_window=recovery_window(case),
         executions=done.executions,
         waiting_for=done.waiting_for,
         next_wake_at=done.next_wake_at,

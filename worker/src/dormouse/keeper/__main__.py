@@ -40,7 +40,7 @@ async def keep(settings: Settings, store: HistoryStore) -> int:
         await service.listen(settings.pod.keeper_socket)
         await service.listen_http(settings.host, settings.port)
         living = asyncio.create_task(life.live())
-        reporting = asyncio.create_task(_report(settings, life))
+        reporting = asyncio.create_task(_report(settings, life, store))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -60,14 +60,18 @@ async def keep(settings: Settings, store: HistoryStore) -> int:
         await service.close()
 
 
-async def _report(settings: Settings, life: Life) -> None:
+async def _report(settings: Settings, life: Life, store: HistoryStore) -> None:
     if settings.operator is None:
         return
     await life.opened()  # what a report needs is loaded only when nothing waits for this process any more
     from dormouse.keeper.reporting import Reporter
+    from dormouse.keeper.window import Window
 
     try:
-        await Reporter(settings.operator, settings.pod, life).run()
+        window = Window(store, life.current)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(window.run(life.news))
+            group.create_task(Reporter(settings.operator, settings.pod, life, window).run())
     except Exception:  # noqa: BLE001 - a mistake in the reports must not end the life
         _log.exception("no more reports to the operator")
 

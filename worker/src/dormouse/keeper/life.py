@@ -302,6 +302,10 @@ class Life:
             return "CURRENT cannot be read"
         return ""
 
+    def current(self) -> Current:
+        """CURRENT as last seen, once the gate is open."""
+        return self._ownership.current
+
     def seen(self) -> Seen | None:
         """What to report; None before this life can write and once it ends."""
         barriers = self._barriers

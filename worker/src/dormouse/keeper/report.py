@@ -57,6 +57,13 @@ class Replication(Struct, frozen=True, omit_defaults=True):
     message: Text = ""
 
 
+class RecoveryWindow(Struct, frozen=True, omit_defaults=True):
+    """Between which moments every one can be restored; up to now, if nothing was written since the second."""
+
+    begins: Annotated[str, Meta(max_length=64)] = field(name="from")
+    ends: Annotated[str, Meta(max_length=64)] = field(name="to")
+
+
 class Report(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """`runtime` is missing until the runtime has said something."""
 
@@ -68,6 +75,17 @@ class Report(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     position: Annotated[str, Meta(max_length=64)] = ""
     replication: Replication = Replication()
     runtime: RuntimeStatus | None = None
+    recovery_window: RecoveryWindow | None = None
+
+
+def window_of(begins: datetime | None, overdue_seconds: float, now: datetime) -> RecoveryWindow | None:
+    """What was committed before the barrier that is overdue is in the store."""
+    ends = now - timedelta(seconds=overdue_seconds)
+    return None if begins is None else RecoveryWindow(_moment(begins), _moment(max(begins, ends)))
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def replication_of(trouble: str, overdue_seconds: float, bound_seconds: float | None, now: datetime) -> Replication:

@@ -78,6 +78,7 @@ def _urgent(report: Report) -> _Urgent:
     return report.replication.state, report.runtime.blocked if report.runtime is not None else ()
 
 
-def _worth(report: Report) -> tuple[str, RuntimeStatus | None]:
-    """Positions move with each commit, and a store words its troubles anew each time."""
-    return report.replication.state, report.runtime
+def _worth(report: Report) -> tuple[str, RuntimeStatus | None, str]:
+    """Positions and the window's end move with each commit, and a store words its troubles anew each time."""
+    window = report.recovery_window
+    return report.replication.state, report.runtime, window.begins if window is not None else ""

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from msgspec import json
 
 from dormouse.keeper.life import Life
-from dormouse.keeper.report import Report, replication_of
+from dormouse.keeper.report import Report, replication_of, window_of
 from dormouse.keeper.report_post import NotTaken, post
 from dormouse.keeper.report_timing import Mail
 from dormouse.keeper.settings import Operator
+from dormouse.keeper.window import Window
 from dormouse.pod import PodSettings
 
 _log = logging.getLogger("dormouse.keeper")
@@ -26,8 +27,9 @@ _LOOK_SECONDS = 5.0
 class Reporter:
     """The reports of one keeper."""
 
-    def __init__(self, operator: Operator, pod: PodSettings, life: Life) -> None:
+    def __init__(self, operator: Operator, pod: PodSettings, life: Life, window: Window) -> None:
         """Nothing is posted before `run`."""
+        self._window = window
         self._operator = operator
         self._pod = pod
         self._life = life
@@ -71,6 +73,7 @@ class Reporter:
                 datetime.now(UTC),
             ),
             runtime=seen.runtime_status,
+            recovery_window=window_of(self._window.begins, seen.overdue_seconds, datetime.now(UTC)),
         )
 
     async def _post(self, report: Report) -> None:
