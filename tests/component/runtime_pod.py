@@ -83,6 +83,8 @@ class FakeKeeper:
             self.told.append(request["status"])
             if self.refuses_status:
                 answer |= {"ok": False, "error": "BadRequest", "message": "of another version"}
+        elif request["op"] == "drill":
+            answer |= {"ok": False, "error": "NotDrilled", "message": "no copy here"}
         else:
             self.seals.append(request["reason"])
             answer["position"] = f"{EPOCH}/99"

@@ -35,6 +35,7 @@ VERBS = (
     "terminate",
     "retry",
     "resume",
+    "drill",
     "lint",
 )
 

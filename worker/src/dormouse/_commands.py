@@ -16,6 +16,7 @@ _OWN = {
     "approve": ("dormouse.commands.approvals", "approve"),
     "cancel": ("dormouse.commands.ending", "cancel"),
     "dev": ("dormouse_operator.dev.command", "dev"),
+    "drill": ("dormouse.commands.drill", "drill"),
     "history": ("dormouse.commands.reading", "history"),
     "lint": ("dormouse.commands.lint", "lint"),
     "list": ("dormouse.commands.reading", "list_executions"),

@@ -18,12 +18,21 @@ from dormouse.client.refusals import refusal
 from dormouse.engine.messages import name_of, not_done_yet
 from dormouse.engine.payload import encode
 from dormouse.errors import AnswerFailed, ExecutionBlocked, ExecutionCancelled, ExecutionFailed, ExecutionTerminated
-from dormouse.runtime.views import AnswerView, ApprovalsView, EventView, ExecutionsView, ExecutionView, ResumedView
+from dormouse.runtime.views import (
+    AnswerView,
+    ApprovalsView,
+    DrillView,
+    EventView,
+    ExecutionsView,
+    ExecutionView,
+    ResumedView,
+)
 
 T = TypeVar("T")
 NO_INPUT: Any = object()
 _PAGE = 1000
 _WAIT_SECONDS = 60.0
+_DRILL_SECONDS = 1800.0
 _FAILURES = {"Failed": ExecutionFailed, "Cancelled": ExecutionCancelled, "Terminated": ExecutionTerminated}
 
 
@@ -67,6 +76,7 @@ _decode_execution = msgspec.json.Decoder(ExecutionView).decode
 _decode_approvals = msgspec.json.Decoder(ApprovalsView).decode
 _decode_executions = msgspec.json.Decoder(ExecutionsView).decode
 _decode_resumed = msgspec.json.Decoder(ResumedView).decode
+_decode_drill = msgspec.json.Decoder(DrillView).decode
 _decode_events = msgspec.json.Decoder(_Events).decode
 
 
@@ -228,6 +238,11 @@ def resume(execution_id: str) -> Flow[ExecutionView]:
 def resume_all() -> Flow[int]:
     """Let all go on that are paused since a restore; how many they were."""
     return _decode_resumed((yield from _ask(Request("POST", "/v1/resume"))).body).resumed
+
+
+def drill() -> Flow[DrillView]:
+    """Try out a restore."""
+    return _decode_drill((yield from _ask(Request("POST", "/v1/drill", waits_seconds=_DRILL_SECONDS))).body)
 
 
 def result_of(execution: ExecutionView, decode: Callable[[bytes], T]) -> T:

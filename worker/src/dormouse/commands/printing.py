@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from dormouse.client import Approvals, Blocked, Event, Execution, Executions, Waiting
+from dormouse.runtime.views import DrillView
 
 _COLOURS = {
     "Completed": "green",
@@ -71,6 +72,16 @@ def execution_text(one: Execution, output: str | None) -> str:
 def told_text(one: Execution, output: str | None) -> str:
     """What became of an execution that was told something: its id and status, as short as that."""
     return f"{one.id} {_coloured(one.status)}" if output is None else execution_text(one, output)
+
+
+def drill_text(found: DrillView, output: str | None) -> str:
+    """What came of a drill."""
+    if output in ("json", "yaml"):
+        return document(found, output)
+    if output == "name" or not found.ok:
+        return "\n".join(found.problems) if not found.ok else found.position
+    went_on = f"{found.executions} open execution{'' if found.executions == 1 else 's'} would go on"
+    return f"{found.position} was restored in {found.restore_seconds:.1f} s and is what the live side holds; {went_on}"
 
 
 def resumed_text(count: int, output: str | None) -> str:

@@ -67,7 +67,7 @@ async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -
     prefix = settings.layout.epoch(pod.epoch, pod.pod_uid)
     draft = pod.directory / "db.restoring"
     if volume is Volume.UNMARKED:
-        _remove_leftovers(draft)
+        remove_leftovers(draft)
         await check_conditional_writes(store, settings.layout.probe)
     decision = await _claim(settings, store, ownership, volume, prefix, draft)
     if isinstance(decision, Over):
@@ -167,7 +167,7 @@ async def _pin(settings: Settings, store: Store, ownership: Ownership) -> Base |
 async def _fill(settings: Settings, store: HistoryStore, ownership: Ownership, base: Base | None, draft: Path) -> None:
     """Make the draft of the database: from the base, from an import, or empty."""
     current, database = ownership.current, settings.pod.database
-    _remove_leftovers(database)
+    remove_leftovers(database)
     # Whoever gives up what was acknowledged starts empty, not with the import once more.
     given_up = any(entry.replicated for entry in current.lineage)
     if base is None and (given_up or not isinstance(current.origin, ImportOf)):
@@ -207,7 +207,7 @@ async def _restore(settings: Settings, ownership: Ownership, base: Base, draft: 
         _log.warning("restoring %s: %s", base.position, problem)
         if "no space left" in problem:
             raise disk_full(settings.pod.directory)
-        _remove_leftovers(draft)
+        remove_leftovers(draft)
         await until_answered(ownership.confirm, "asking the store")
         await asyncio.sleep(0.2 * attempt)
     if not is_own:
@@ -252,7 +252,8 @@ def _create(draft: Path, identity: str) -> None:
         raise
 
 
-def _remove_leftovers(*databases: Path) -> None:
+def remove_leftovers(*databases: Path) -> None:
+    """Take databases away, with all that lies beside them."""
     for database in databases:
         for suffix in ("", "-wal", "-shm", "-journal"):
             database.with_name(database.name + suffix).unlink(missing_ok=True)

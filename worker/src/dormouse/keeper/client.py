@@ -30,6 +30,10 @@ class SealFailed(KeeperError):
     """The seal is not in the store; the message says what is not safe yet."""
 
 
+class NotDrilled(KeeperError):
+    """The drill could not be done, which says nothing about the copy."""
+
+
 class AlreadySealed(KeeperError):
     """This life ended well before; nothing may be written any more."""
 
@@ -112,6 +116,10 @@ class KeeperClient:
         """Say what the executions do; the keeper decides when that is worth a report."""
         await self._ask("status", status=status)
 
+    async def drill(self) -> dict[str, Any]:
+        """Have the present position restored to a file: `position`, `path`, and `problems`, none when all is well."""
+        return await self._ask("drill")
+
     async def seal(self, reason: str, next_wake_at: str | None = None) -> str:
         """Record a good end; the database must be closed. Returns the final position."""
         answer = await self._ask("seal", reason=reason, nextWakeAt=next_wake_at)
@@ -156,7 +164,7 @@ class KeeperClient:
         if message["error"] == "Sealed":
             future.set_exception(AlreadySealed(message["reason"], message["position"]))
             return
-        kind = {"Fenced": Fenced, "SealFailed": SealFailed}.get(message["error"], KeeperGone)
+        kind = {"Fenced": Fenced, "SealFailed": SealFailed, "NotDrilled": NotDrilled}.get(message["error"], KeeperGone)
         future.set_exception(kind(f"{message['error']}: {message['message']}"))
 
     def _finish(self, end: KeeperError) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dormouse.keeper.barrier import Barriers
-from dormouse.keeper.beginning import Begun, begin, disk_full, volume_of
-from dormouse.keeper.client import AlreadySealed, Fenced, SealFailed
-from dormouse.keeper.litestream import Litestream
+from dormouse.keeper.beginning import Begun, begin, disk_full, remove_leftovers, volume_of
+from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, SealFailed
+from dormouse.keeper.litestream import Litestream, restore
 from dormouse.keeper.ownership import NotOurs, Ownership, until_answered
 from dormouse.keeper.settings import Settings
 from dormouse.replica.claim import Volume
@@ -29,6 +29,7 @@ _log = logging.getLogger("dormouse.keeper")
 FENCE_SECONDS = 5.0
 """How often CURRENT is read while nothing else reads it."""
 
+DRILL_SECONDS = 1800.0
 _STALE_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -57,6 +58,7 @@ class Life:
         self._barriers: Barriers | None = None
         self._group: asyncio.TaskGroup | None = None
         self._gate = asyncio.Event()
+        self._drilling = asyncio.Lock()
         self._untouched = False
         self._fenced: Fenced | None = None
         self._sealing: asyncio.Task[Position] | None = None
@@ -196,6 +198,30 @@ class Life:
         self._raise_if_fenced()
         self._start_sealing(SealReason(reason), next_wake_at)
         return {"position": str(await self._sealed_position())}
+
+    async def drill(self) -> dict[str, Any]:
+        """Restore the present position to a file beside the live one, and say in what they differ."""
+        from dormouse.keeper.drill import digests_of, live_side
+
+        self._raise_if_fenced()
+        if self._litestream is None or self._barriers is None or self._sealing is not None:
+            raise NotDrilled("this life has not begun, or is ending")
+        async with self._drilling:
+            settings, begun = self._settings, self._begun
+            assert begun is not None  # noqa: S101 - there are barriers
+            live = await live_side(settings.pod.database, self._litestream)
+            position = await self._barriers.wait()
+            scratch = settings.pod.directory / "drill.sqlite"
+            remove_leftovers(scratch)
+            run = settings.pod.directory / "run"
+            problem = await restore(settings.location, begun.prefix, live.txid, scratch, run, DRILL_SECONDS)
+            if problem is not None:
+                problems = [f"the store's copy cannot be restored: {problem}"]
+            else:
+                copied = await asyncio.to_thread(digests_of, scratch)
+                differing = sorted(dict(live.tables.items() ^ copied.items()))
+                problems = [f"table {name} of the copy is not that of the live database" for name in differing]
+            return {"position": f"{position.epoch}/{live.txid}", "path": str(scratch), "problems": problems}
 
     def _start_sealing(self, reason: SealReason, next_wake_at: str | None) -> None:
         if self._sealing is None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from dormouse.keeper.client import AlreadySealed, Fenced, SealFailed
+from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, SealFailed
 from dormouse.keeper.wire import VERSION, line, short_path
 
 _log = logging.getLogger("dormouse.keeper")
@@ -22,6 +22,7 @@ class Served(Protocol):
     async def gate(self) -> dict[str, Any]: ...
     async def barrier(self) -> dict[str, Any]: ...
     async def take_status(self, status: dict[str, Any]) -> dict[str, Any]: ...
+    async def drill(self) -> dict[str, Any]: ...
     async def seal(self, reason: str, next_wake_at: str | None) -> dict[str, Any]: ...
     def ready(self) -> tuple[bool, str]: ...
     def status(self) -> dict[str, Any]: ...
@@ -99,6 +100,8 @@ class Service:
             answer = {"ok": False, "error": "Fenced", "message": str(error)}
         except SealFailed as error:
             answer = {"ok": False, "error": "SealFailed", "message": str(error)}
+        except NotDrilled as error:
+            answer = {"ok": False, "error": "NotDrilled", "message": str(error)}
         except AlreadySealed as error:
             answer = {"ok": False, "error": "Sealed", "message": str(error)}
             answer |= {"reason": error.reason, "position": error.position}
@@ -118,10 +121,12 @@ class Service:
                 return self._served.barrier
             case "status":
                 return lambda: self._served.take_status(request["status"])
+            case "drill":
+                return self._served.drill
             case "seal":
                 return lambda: self._served.seal(request["reason"], request.get("nextWakeAt"))
             case other:
-                raise ValueError(f"unknown operation {other!r}; there are gate, barrier, status and seal")
+                raise ValueError(f"unknown operation {other!r}; there are gate, barrier, status, drill and seal")
 
     async def _probe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

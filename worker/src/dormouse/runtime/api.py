@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from dormouse.engine.engine import Engine
 from dormouse.errors import DormouseError
 from dormouse.runtime.access import TokenFile
@@ -9,6 +11,7 @@ from dormouse.runtime.refusals import Refused, answer_of
 from dormouse.runtime.route import Call, Route
 from dormouse.runtime.routes import ROUTES
 from dormouse.runtime.server import Request, Response
+from dormouse.runtime.views import DrillView
 
 _PUBLIC = frozenset(route.path for route in ROUTES if route.public)
 
@@ -18,12 +21,14 @@ class Api:
 
     Attributes:
         tokens: who may ask; without them everybody.
+        drill: tries out a restore, where there is something to restore from.
     """
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
         self.tokens: TokenFile | None = None
         self.engine: Engine | None = None
+        self.drill: Callable[[], Awaitable[DrillView]] | None = None
         self.not_ready = "the database is being restored"
 
     async def answer(self, request: Request) -> Response:
@@ -33,7 +38,7 @@ class Api:
                 self.tokens.check(request)
             route, names = _find(request)
             route.check_query(request)
-            return await route.handler(Call(request, names, self._epoch, self.engine or self.not_ready))
+            return await route.handler(Call(request, names, self._epoch, self.engine or self.not_ready, self.drill))
         except (Refused, DormouseError) as error:
             return answer_of(error)
 

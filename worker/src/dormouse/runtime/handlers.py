@@ -11,8 +11,10 @@ import msgspec
 from dormouse.engine.decision import Verdict
 from dormouse.engine.ending import Status
 from dormouse.errors import AnswerFailed, ExecutionBlocked, InvalidInput
+from dormouse.keeper.client import KeeperError
 from dormouse.runtime.bodies import DecisionBody, ReasonBody, StartBody, canonical, read_body, read_value
 from dormouse.runtime.parameters import Cursor, Number, WholeNumber, idempotency_key, traceparent
+from dormouse.runtime.refusals import Refused
 from dormouse.runtime.route import Call, json_response
 from dormouse.runtime.server import Response
 from dormouse.runtime.views import (
@@ -199,6 +201,18 @@ async def resume_all(call: Call) -> Response:
     if call.request.body:
         raise InvalidInput("to resume takes no body")
     return json_response(200, ResumedView(await call.engine.resume()))
+
+
+async def drill(call: Call) -> Response:
+    if call.request.body:
+        raise InvalidInput("a drill takes no body")
+    call.engine  # noqa: B018 - refused while there is none
+    if call.drill is None:
+        raise Refused("NotDrilled", "this runtime's file is replicated nowhere, so there is nothing to restore from")
+    try:
+        return json_response(200, await call.drill())
+    except KeeperError as error:
+        raise Refused("NotDrilled", str(error)) from error
 
 
 def _reason(call: Call) -> str:

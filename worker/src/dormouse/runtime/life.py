@@ -19,6 +19,7 @@ from dormouse.keeper.client import AlreadySealed, KeeperClient, KeeperError, Lif
 from dormouse.pod import Marker, boot_id, read_marker
 from dormouse.runtime.access import TokenFile
 from dormouse.runtime.api import Api
+from dormouse.runtime.drill import Drill
 from dormouse.runtime.ending import Ending, ending_of
 from dormouse.runtime.entrypoint import EntrypointFailed, load
 from dormouse.runtime.refusals import refuse
@@ -86,6 +87,7 @@ class RuntimeLife:
         engine = self._engine(module, keeper, life)
         await engine.__aenter__()
         _log.info("epoch %d is open, restored from %s", life.epoch, life.restored_from or "nothing")
+        self._api.drill = Drill(keeper, engine.workflows, self._settings.codec)
         telling = asyncio.create_task(self._tell(engine, keeper)) if life.wants_status else None
         try:
             return await self._work(engine, keeper)

@@ -35,6 +35,7 @@ REFUSALS: dict[str, Refusal] = {
     "ExecutionPaused": Refusal(409, "the execution came with a fork, and nobody has resumed it"),
     "ExecutionBlocked": Refusal(409, "the execution cannot go on with the present code"),
     "NotRetryable": Refusal(409, "the execution has not ended, or has completed"),
+    "NotDrilled": Refusal(409, "the file is replicated nowhere, or the keeper cannot do a drill now"),
     "DigestMismatch": Refusal(409, "no pending request for approval has this digest"),
     "AlreadyDecided": Refusal(409, "the request has been decided on otherwise, or waits for no decision any more"),
     "TooLarge": Refusal(413, f"the body has more than {LARGEST_BODY} bytes", everywhere=True),

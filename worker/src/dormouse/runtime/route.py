@@ -15,6 +15,7 @@ from dormouse.engine.engine import Engine
 from dormouse.runtime.parameters import Parameter
 from dormouse.runtime.refusals import Refused
 from dormouse.runtime.server import Request, Response
+from dormouse.runtime.views import DrillView
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Call:
         names: what stands in the path in place of `{...}`.
         epoch: of this life.
         running: the engine, as soon as it is there, or else why it is not.
+        drill: tries out a restore, where there is something to restore from.
     """
 
     request: Request
     names: Mapping[str, str]
     epoch: int
     running: Engine | str
+    drill: Callable[[], Awaitable[DrillView]] | None = None
 
     @property
     def engine(self) -> Engine:

@@ -8,6 +8,7 @@ from dormouse.runtime.route import Answer, Body, Route
 from dormouse.runtime.views import (
     AnswerView,
     ApprovalsView,
+    DrillView,
     EventsView,
     ExecutionsView,
     ExecutionView,
@@ -198,6 +199,14 @@ ROUTES: tuple[Route, ...] = (
         "Let all executions go on that are paused since a restore",
         {200: Answer("how many they were", ResumedView)},
         ("InvalidInput",),
+    ),
+    Route(
+        "POST",
+        "/v1/drill",
+        handlers.drill,
+        "Restore from the store beside the live database, compare, and replay what is open",
+        {200: Answer("what came of it", DrillView)},
+        ("NotDrilled", "InvalidInput"),
     ),
     Route(
         "GET",

@@ -127,6 +127,16 @@ class ApprovalsView(msgspec.Struct, frozen=True, omit_defaults=True):
     next: str | None = None
 
 
+class DrillView(msgspec.Struct, frozen=True, rename="camel"):
+    """Whether a restore gave back what the live database holds, and its open executions go on with this code."""
+
+    ok: bool
+    position: str
+    executions: int
+    restore_seconds: float
+    problems: list[str]
+
+
 class ResumedView(msgspec.Struct, frozen=True):
     """How many paused executions go on."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -56,7 +56,7 @@ def replay(
         for file, prefix in _files(path):
             with DatabaseFile(file, codec) as database:
                 for row in database.rows():
-                    ends[prefix + row.id] = elsewhere.submit(_replay, row, database.events(row), known).result()
+                    ends[prefix + row.id] = elsewhere.submit(why_blocked, row, database.events(row), known).result()
     blocked = {execution: why for execution, why in ends.items() if why is not None}
     if blocked:
         raise NotReplayed(path, blocked)
@@ -73,7 +73,7 @@ def _files(path: Path) -> list[tuple[Path, str]]:
     return [(file, f"{file.name}/") for file in files]
 
 
-def _replay(row: Row, events: list[Event], known: dict[str, Workflow[..., Any]]) -> Blocked | None:
+def why_blocked(row: Row, events: list[Event], known: Mapping[str, Workflow[..., Any]]) -> Blocked | None:
     """Why it could not go on; an execution that has ended needs its workflow no more."""
     workflow = known.get(row.workflow)
     if workflow is None:
