@@ -106,6 +106,7 @@ def test_a_spec_refuses_unknown_fields_everywhere_and_a_status_nowhere(kind: str
         "AdoptedFrom",
         "Executions",
         "RecoveryWindow",
+        "LastDrill",
         "HeldObject",
     }
 

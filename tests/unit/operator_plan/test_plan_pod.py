@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dormouse_operator.api import DurableWorkflow, InvalidManifest
+from dormouse_operator.api import DurableWorkflow, InvalidManifest, LastDrill
 from dormouse_operator.api.durableworkflow import (
+    Drill,
     DurableWorkflowSpec,
     Failover,
     Restore,
@@ -19,7 +20,7 @@ from dormouse_operator.api.durableworkflow import (
     Volume,
 )
 from dormouse_operator.plan import Settings, build_pod, build_source, template_hash
-from unit.operator_samples import REMOVED, UID, store, workflow
+from unit.operator_samples import REMOVED, UID, store, with_status, workflow
 
 
 def built(changes: dict[str, Any] | None = None, store_changes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -164,6 +165,18 @@ def test_the_keeper_gets_what_its_history_begins_with() -> None:
     assert not any(name.startswith("DORMOUSE_RESTORE_") for name in values(keeper_of(built())))
 
 
+def test_the_runtime_is_told_how_often_to_drill_and_when_it_was_done_last() -> None:
+    def told(dwf: DurableWorkflow) -> dict[str, str]:
+        found = values(runtime_of(build_pod(dwf, store(), 2, first_claim=False)))
+        return {name: value for name, value in found.items() if "DRILL" in name}
+
+    dwf = workflow({"spec.drill": {"intervalSeconds": 3600}})
+    assert told(workflow()) == {}
+    assert told(dwf) == {"DORMOUSE_DRILL_SECONDS": "3600", "DORMOUSE_LAST_DRILL": ""}
+    last = LastDrill(time="2026-03-01T12:00:00Z", position="1/7")
+    assert told(with_status(dwf, replace(dwf.status, last_drill=last)))["DORMOUSE_LAST_DRILL"] == "2026-03-01T12:00:00Z"
+
+
 def test_the_runtime_gets_its_code_and_its_start() -> None:
     pod = built()
     assert values(runtime_of(pod)) | {
@@ -271,6 +284,7 @@ A_REASON: dict[str, Any] = {
     "entrypoint": "other",
     "source": Source(inline="print('bye')\n"),
     "start": Start(workflow="other"),
+    "drill": Drill(interval_seconds=3600),
     "template": Template(spec={"nodeSelector": {"disk": "fast"}}),
 }
 A_REASON_IN_STORAGE: dict[str, Any] = {

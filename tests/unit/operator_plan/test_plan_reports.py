@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormouse.keeper.report import BlockedExecution, ExecutionCounts, RecoveryWindow, Replication, Report, RuntimeStatus
+from dormouse.keeper.report import (
+    BlockedExecution,
+    DrillResult,
+    ExecutionCounts,
+    RecoveryWindow,
+    Replication,
+    Report,
+    RuntimeStatus,
+)
 from dormouse_operator.api import Condition, DurableWorkflow, Executions
 from dormouse_operator.plan import EmitEvent, Plan, Settings, build_pod, plan
 from unit.operator_plan.pods import LIVED, deleted, kinds, pod, sealed, seen
@@ -251,3 +259,26 @@ def test_the_window_of_recovery_that_was_told_last_outlives_the_life_that_told_i
     assert (window.begins, window.ends) == ("2026-03-01T10:00:00.000Z", "2026-03-01T12:00:00.000Z")
     assert after(dwf, None).status.recovery_window == window
     assert after(dwf, report()).status.recovery_window == window
+
+
+def test_what_came_of_a_drill_is_a_condition_that_outlives_the_life_and_a_failure_is_an_event_once() -> None:
+    dwf = workflow({"spec.drill": {"intervalSeconds": 3600}}, epoch=1)
+
+    def told(ok: bool, message: str) -> Report:
+        drill = DrillResult("2026-03-01T12:00:00Z", "1/42", ok, message)
+        return report(RuntimeStatus(executions=ExecutionCounts(), drill=drill))
+
+    assert condition(after(dwf, report()), "Drilled")[:2] == ("Unknown", "NotDrilledYet")
+    assert "Drilled" not in {one.type for one in after(workflow(epoch=1), report()).status.conditions}
+    well = after(dwf, told(True, "1/42 was restored"))
+    assert condition(well, "Drilled") == ("True", "Drilled", "1/42 was restored")
+    last = well.status.last_drill
+    assert last is not None
+    assert (last.time, last.position) == ("2026-03-01T12:00:00Z", "1/42")
+    assert condition(after(well, report()), "Drilled")[:2] == ("True", "Drilled")
+    assert after(well, report()).status.last_drill == last
+    badly = running(well, told(False, "table note differs"))
+    assert condition(badly, "Drilled") == ("False", "DrillFailed", "table note differs")
+    assert EmitEvent("Warning", "DrillFailed", "table note differs") in badly.actions
+    again = running(with_status(well, badly.status), told(False, "table note differs still"))
+    assert not any(isinstance(one, EmitEvent) for one in again.actions)

@@ -68,6 +68,12 @@ class Restore(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     executions: Literal["Paused", "Running"] = "Paused"
 
 
+class Drill(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """How often a restore is tried out beside the live file."""
+
+    interval_seconds: Annotated[int, Meta(ge=60, le=31536000)]
+
+
 class TemplateMetadata(
     Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -96,6 +102,7 @@ class DurableWorkflowSpec(
     start: Start | None = None
     storage: Storage
     restore: Restore | None = None
+    drill: Drill | None = None
     operating_mode: OperatingMode = "Running"
     failover: Failover | None = None
     deletion_policy: DeletionPolicy = "Retain"
@@ -150,6 +157,13 @@ class RecoveryWindow(Struct, frozen=True, kw_only=True, rename="camel"):
     ends: Timestamp = field(name="to")
 
 
+class LastDrill(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The last restore that was tried out as `spec.drill` asks; the condition `Drilled` says what came of it."""
+
+    time: Timestamp
+    position: str
+
+
 class DurableWorkflowStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Unknown fields are ignored: a newer operator may have written them."""
 
@@ -173,6 +187,7 @@ class DurableWorkflowStatus(Struct, frozen=True, kw_only=True, rename="camel", o
     adopted_from: AdoptedFrom | None = None
     position: str = ""
     recovery_window: RecoveryWindow | None = None
+    last_drill: LastDrill | None = None
     executions: Executions | None = None
     waiting_for: str = ""
     """One sentence for a person, as the running pod told it last."""

@@ -74,7 +74,7 @@ def build_pod(
     metadata["annotations"] |= {TEMPLATE_HASH_ANNOTATION: digest, WORKER_IMAGE_ANNOTATION: settings.worker_image}
     life = {"DORMOUSE_EPOCH": str(epoch)}
     keeper = {**life, "DORMOUSE_FIRST_CLAIM": _flag(first_claim), **break_glass(dwf)}
-    runtime = {**life, "DORMOUSE_APP_VERSION": digest, "DORMOUSE_WAKE_REASON": wake_reason}
+    runtime = {**life, "DORMOUSE_APP_VERSION": digest, "DORMOUSE_WAKE_REASON": wake_reason, **_drill(dwf)}
     for container, values in ((spec["initContainers"][0], keeper), (spec["containers"][0], runtime)):
         container["env"] = _environment(values) + container["env"]
     if settings.reports_url:
@@ -203,6 +203,17 @@ def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[s
         *_from_secret("DORMOUSE_STORE_ACCESS_KEY_ID", secret.name, secret.access_key_id_key),
         *_from_secret("DORMOUSE_STORE_SECRET_ACCESS_KEY", secret.name, secret.secret_access_key_key),
     ]
+
+
+def _drill(dwf: DurableWorkflow) -> dict[str, str]:
+    """The interval counts over all lives, so a new one is told when the last drill was."""
+    if dwf.spec.drill is None:
+        return {}
+    last = dwf.status.last_drill
+    return {
+        "DORMOUSE_DRILL_SECONDS": str(dwf.spec.drill.interval_seconds),
+        "DORMOUSE_LAST_DRILL": "" if last is None else last.time,
+    }
 
 
 def _restore(dwf: DurableWorkflow) -> dict[str, str]:

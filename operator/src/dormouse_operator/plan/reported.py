@@ -6,8 +6,8 @@ has no report, because it has just started, leaves what the status says of the s
 
 from msgspec import Struct
 
-from dormouse.keeper.report import BlockedExecution, Report, RuntimeStatus
-from dormouse_operator.api import Condition, Executions, RecoveryWindow
+from dormouse.keeper.report import BlockedExecution, DrillResult, Report, RuntimeStatus
+from dormouse_operator.api import Condition, Executions, LastDrill, RecoveryWindow
 from dormouse_operator.api.metadata import ConditionStatus
 from dormouse_operator.plan.case import Case, Step
 
@@ -55,6 +55,27 @@ def recovery_window(case: Case) -> RecoveryWindow | None:
     if report is None or report.recovery_window is None:
         return case.dwf.status.recovery_window
     return RecoveryWindow(begins=report.recovery_window.begins, ends=report.recovery_window.ends)
+
+
+def last_drill(case: Case) -> LastDrill | None:
+    """What was told last stays."""
+    found = _drill(case)
+    return case.dwf.status.last_drill if found is None else LastDrill(time=found.at, position=found.position)
+
+
+def drilled(case: Case) -> Verdict:
+    """Whether the last restore that was tried out gave back what the live side held."""
+    if (found := _drill(case)) is not None:
+        return ("True", "Drilled", found.message) if found.ok else ("False", "DrillFailed", found.message)
+    known = case.dwf.status.condition("Drilled")
+    if known is not None and known.status != "Unknown":
+        return known.status, known.reason, known.message
+    return "Unknown", "NotDrilledYet", "the first restore was not tried out yet"
+
+
+def _drill(case: Case) -> DrillResult | None:
+    runtime = _runtime(case)
+    return runtime.drill if runtime is not None else None
 
 
 def blocked(case: Case, step: Step) -> Verdict:

@@ -12,6 +12,8 @@ from dormouse_operator.plan.reported import (
     Verdict,
     blocked,
     doing,
+    drilled,
+    last_drill,
     recovery_window,
     replication_trouble,
     report_of_newest_life,
@@ -19,7 +21,7 @@ from dormouse_operator.plan.reported import (
 
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")
 _LONGEST_MESSAGE = 32768
-_OURS = frozenset({"Ready", "Reconciling", "Stalled", "Completed", "Restored", "Replicating", "Blocked"})
+_OURS = frozenset({"Ready", "Reconciling", "Stalled", "Completed", "Restored", "Replicating", "Blocked", "Drilled"})
 
 
 def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
@@ -41,6 +43,7 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
         claimed=old.claimed or own is not None or any(life.keeper_ready for life in case.lives),
         position=_position(case) or old.position,
         recovery_window=recovery_window(case),
+        last_drill=last_drill(case),
         executions=done.executions,
         waiting_for=done.waiting_for,
         next_wake_at=done.next_wake_at,
@@ -71,6 +74,9 @@ def events(old: DurableWorkflowStatus, new: DurableWorkflowStatus, step: Step) -
     hindered, before = new.condition("Blocked"), old.condition("Blocked")
     if hindered is not None and _is_news(hindered, before):
         told.append(EmitEvent("Warning", "Blocked", hindered.message))
+    drill, before = new.condition("Drilled"), old.condition("Drilled")
+    if drill is not None and drill.reason == "DrillFailed" and (before is None or before.reason != "DrillFailed"):
+        told.append(EmitEvent("Warning", "DrillFailed", drill.message))
     if new.is_true("Completed") and not old.is_true("Completed"):
         told.append(EmitEvent("Normal", "Completed", step.message))
     return tuple(told)
@@ -103,6 +109,8 @@ def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
     )
     if case.settings.reports_url:
         computed = (*computed, ("Blocked", blocked(case, step)))
+        if case.dwf.spec.drill is not None:
+            computed = (*computed, ("Drilled", drilled(case)))
     # What this operator does not know, a newer one said.
     others = (known for known in case.dwf.status.conditions if known.type not in _OURS)
     return (*(_condition(case, name, *verdict) for name, verdict in computed), *others)

@@ -332,6 +332,10 @@ class Engine:
         await self._turns.moved.wait()
         self._turns.moved.clear()
 
+    def look_again(self) -> None:
+        """Let who waits for `moved` look: something beside the executions is new."""
+        self._turns.moved.set()
+
     async def settled(self) -> None:
         """Wait until nothing runs, waits to be written or to count: only timers, retries and messages can come now.
 

@@ -41,6 +41,15 @@ class BlockedExecution(Struct, frozen=True):
     message: Text
 
 
+class DrillResult(Struct, frozen=True):
+    """What came of the last scheduled drill; the message is for people."""
+
+    at: Annotated[str, Meta(min_length=1, max_length=64)]
+    position: Annotated[str, Meta(max_length=64)]
+    ok: bool
+    message: Text
+
+
 class RuntimeStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What the runtime says of its executions."""
 
@@ -48,6 +57,7 @@ class RuntimeStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     blocked: Annotated[tuple[BlockedExecution, ...], Meta(max_length=MOST_BLOCKED)] = ()
     waiting_for: Text = ""
     next_wake_at: Annotated[str, Meta(max_length=64)] = ""
+    drill: DrillResult | None = None
 
 
 class Replication(Struct, frozen=True, omit_defaults=True):

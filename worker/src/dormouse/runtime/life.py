@@ -29,6 +29,7 @@ from dormouse.runtime.tracing import send_the_last, telemetry_for
 from dormouse.token_file import InvalidTokens
 
 if TYPE_CHECKING:
+    from dormouse.runtime.drilling import Drilling
     from dormouse.telemetry import OpenTelemetry
 
 T = TypeVar("T")
@@ -87,13 +88,21 @@ class RuntimeLife:
         engine = self._engine(module, keeper, life)
         await engine.__aenter__()
         _log.info("epoch %d is open, restored from %s", life.epoch, life.restored_from or "nothing")
-        self._api.drill = Drill(keeper, engine.workflows, self._settings.codec)
-        telling = asyncio.create_task(self._tell(engine, keeper)) if life.wants_status else None
+        self._api.drill = drill = Drill(keeper, engine.workflows, self._settings.codec)
+        beside = []
+        drilling = None
+        if self._settings.drill_seconds:
+            from dormouse.runtime.drilling import Drilling
+
+            drilling = Drilling(drill, self._settings.drill_seconds, self._settings.last_drill, engine.look_again)
+            beside.append(asyncio.create_task(drilling.run()))
+        if life.wants_status:
+            beside.append(asyncio.create_task(self._tell(engine, keeper, drilling)))
         try:
             return await self._work(engine, keeper)
         finally:
-            if telling is not None:
-                telling.cancel()
+            for task in beside:
+                task.cancel()
 
     # Until the work begins.
 
@@ -158,11 +167,11 @@ class RuntimeLife:
         working.cancel()
         return await self._end_well(engine, keeper, stopping, "Stopped")
 
-    async def _tell(self, engine: Engine, keeper: KeeperClient) -> None:
+    async def _tell(self, engine: Engine, keeper: KeeperClient, drilling: Drilling | None) -> None:
         from dormouse.runtime.telling import keep_telling
 
         try:
-            await keep_telling(engine, keeper)
+            await keep_telling(engine, keeper, lambda: None if drilling is None else drilling.result)
         except Exception:  # noqa: BLE001 - a mistake in a status must not end the life
             _log.exception("no more reports of the executions")
 

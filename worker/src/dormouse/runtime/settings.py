@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -41,6 +42,9 @@ class Settings:
     codec: Codec | None = None
     sends_traces: bool = False
     retention: Retention | None = None
+    drill_seconds: int = 0
+    """How often a restore is tried out; 0 is never."""
+    last_drill: datetime | None = None
 
 
 def parse(environment: Mapping[str, str]) -> Settings:
@@ -64,7 +68,17 @@ def parse(environment: Mapping[str, str]) -> Settings:
         codec=_codec(environment),
         sends_traces=variables.flag("DORMOUSE_TELEMETRY", default=False),
         retention=_retention(variables),
+        drill_seconds=variables.number("DORMOUSE_DRILL_SECONDS", 0),
+        last_drill=_moment(variables, "DORMOUSE_LAST_DRILL"),
     )
+
+
+def _moment(variables: Variables, name: str) -> datetime | None:
+    text = variables.text(name, "")
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidSettings(f"{name} must be a time such as 2026-05-01T12:00:00Z, not {text!r}") from None
 
 
 def _codec(environment: Mapping[str, str]) -> Codec | None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 
 from dormouse.engine.clock import SECOND, to_text
 from dormouse.engine.engine import Engine
 from dormouse.engine.payload import Failure, on_one_line
 from dormouse.engine.standing import Doing, Waiting
 from dormouse.keeper.client import KeeperClient, KeeperError
-from dormouse.keeper.report import LONGEST_TEXT, MOST_BLOCKED, BlockedExecution, ExecutionCounts, RuntimeStatus
+from dormouse.keeper.report import (
+    LONGEST_TEXT,
+    MOST_BLOCKED,
+    BlockedExecution,
+    DrillResult,
+    ExecutionCounts,
+    RuntimeStatus,
+)
 
 _MOST_NOTABLE: tuple[Doing, ...] = ("blocked", "retrying", "running", "sleeping", "waiting")
 _LONGEST_ERROR = 160
@@ -23,13 +30,15 @@ _SHARE_OF_TIME = 0.02
 _log = logging.getLogger("dormouse.runtime")
 
 
-async def keep_telling(engine: Engine, keeper: KeeperClient) -> None:
+async def keep_telling(
+    engine: Engine, keeper: KeeperClient, drilled: Callable[[], DrillResult | None] = lambda: None
+) -> None:
     """Tell the keeper whenever something changed, until cancelled or the keeper listens no more."""
     told: RuntimeStatus | None = None
     while True:
         await engine.moved()
         began = time.perf_counter()
-        status = status_of(engine)
+        status = structs.replace(status_of(engine), drill=drilled())
         if status != told:
             try:
                 await keeper.tell_status(to_builtins(status))
