@@ -177,12 +177,16 @@ def test_a_life_with_paused_executions_has_not_come_to_its_end(path: Path) -> No
 
     async def story() -> None:
         async with Engine(copy, ALL, clock=clock) as engine:
+            # One that began here comes to its end, and with it all that is not paused.
+            two = await engine.start(pays_when_told, id="two")
             closed = asyncio.create_task(engine.refuse_more_once_all_closed())
+            await two.signal(go, "mine")
+            await two.result(timeout=20)
             await engine.settled()
             assert not closed.done()
             await engine.handle("one").resume()
             await engine.handle("one").signal(go, "now")
-            await closed
+            await asyncio.wait_for(closed, 20)
 
     asyncio.run(story())
 
