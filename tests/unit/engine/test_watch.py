@@ -53,3 +53,22 @@ def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it(tmp_path: Path,
     assert "test_watch.py:" in message.splitlines()[0]
     assert "return heard.event.wait(20)" in message
     assert "plain `def`" in message
+
+
+def test_a_workflow_that_blocks_the_loop_is_reported_too(tmp_path: Path, heard: Heard) -> None:
+    @workflow
+    async def stuck() -> bool:
+        return heard.event.wait(20)
+
+    async def run() -> bool:
+        async with Engine(tmp_path / "db.sqlite", [stuck], blocked_loop_seconds=0.05) as engine:
+            return await (await engine.start(stuck)).result()
+
+    log = logging.getLogger("dormouse.loop")
+    log.addHandler(heard)
+    try:
+        assert asyncio.run(run())
+    finally:
+        log.removeHandler(heard)
+    assert "test_watch.py:" in heard.messages[0].splitlines()[0]
+    assert "A workflow leaves what takes long to activities" in heard.messages[0]

@@ -116,7 +116,8 @@ class Recovery:
         running.started.set_result(None)
         left = Batch()
         if row.workflow in self._workflows:
-            left = recover(execution, journal, recorded, self._heartbeats)
+            with self._turns.watch.over_code():
+                left = recover(execution, journal, recorded, self._heartbeats)
         else:
             execution.log.replaying = True
             execution.block(blocked_by_absence(row.workflow, list(self._workflows)))

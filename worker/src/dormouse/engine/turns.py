@@ -302,7 +302,8 @@ class Turns:
         assert dormancy is not None  # noqa: S101 - it is set before anything arrives
         others, batch.begun = batch.begun, []
         began = perf_counter()
-        hear(unheard)
+        with self.watch.over_code():
+            hear(unheard)
         self._telling_seconds = (perf_counter() - began) / told
         dormancy.consider(dict.fromkeys(execution for execution, _ in unheard))
         begun, batch.begun = batch.begun, others

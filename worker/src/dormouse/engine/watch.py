@@ -6,7 +6,8 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 from traceback import StackSummary, walk_stack
 
@@ -34,8 +35,19 @@ class LoopWatch:
         self._answered = threading.Event()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._over_code = False
         self.stalls = 0
         """How often it kept it waiting for longer."""
+
+    @contextmanager
+    def over_code(self) -> Iterator[None]:
+        """A workflow's code runs, which may never come to an end."""
+        self._over_code = True
+        self.go_on()
+        try:
+            yield
+        finally:
+            self._over_code = False
 
     def go_on(self) -> None:
         """Something runs now."""
@@ -44,6 +56,9 @@ class LoopWatch:
             self._thread.start()
         if not self._needed.is_set():
             self._needed.set()
+
+    def _is_needed(self) -> bool:
+        return self._over_code or self._busy()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -62,9 +77,9 @@ class LoopWatch:
                 self._tell()
                 self._answered.wait()
             self._stopped.wait(self._seconds)
-            if not self._busy():
+            if not self._is_needed():
                 self._needed.clear()
-                if self._busy() or self._stopped.is_set():  # just now
+                if self._is_needed() or self._stopped.is_set():  # just now
                     self._needed.set()
 
     def _tell(self) -> None:
@@ -78,7 +93,8 @@ class LoopWatch:
         where = f"{PurePath(users[-1].filename).name}:{users[-1].lineno} in {users[-1].name}" if users else "the engine"
         _log.warning(
             "the event loop has been blocked for %g s by %s, and nothing else goes on meanwhile. An activity that "
-            "waits without `await` is best a plain `def`: those run in threads.\n%s",
+            "waits without `await` is best a plain `def`: those run in threads. A workflow leaves what takes long to "
+            "activities.\n%s",
             self._seconds,
             where,
             "".join(StackSummary.from_list(own[-_FRAMES:]).format()),
