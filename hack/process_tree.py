@@ -31,8 +31,8 @@ class Process:
     command: str
 
 
-def descendants() -> dict[int, str]:
-    """List the living processes below this one, each with its command line."""
+def descendants(top: int | None = None) -> dict[int, str]:
+    """List the living processes below one, which is this one by default, each with its command line."""
     seen = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -41,7 +41,7 @@ def descendants() -> dict[int, str]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         seen.append(Process(int(folder.name), int(parent), state, command))
-    return living_below(os.getpid(), seen)
+    return living_below(os.getpid() if top is None else top, seen)
 
 
 def living_below(top: int, seen: Iterable[Process]) -> dict[int, str]:

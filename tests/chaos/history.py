@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, order=True)
@@ -31,6 +32,7 @@ class Loss:
     epoch: int
     acknowledged_ns: int
     why: str
+    kind: Literal["lost", "run again", "made up"] = "lost"
 
 
 def losses(attempts: Iterable[Attempt], result: Sequence[str] | None) -> list[Loss]:
@@ -38,7 +40,8 @@ def losses(attempts: Iterable[Attempt], result: Sequence[str] | None) -> list[Lo
 
     A step counts as acknowledged once an attempt of its successor exists. It may not run again afterwards, in the same
     life or in a later one; an earlier life that still runs (a zombie) may repeat the one step that it was in, which no
-    storage can prevent, but what was acknowledged to it must be what the result says.
+    storage can prevent, but what was acknowledged to it must be what the result says. A result that is shorter than the
+    history is what a store holds of a run that was not at its end.
     """
     by_step: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in sorted(attempts):
@@ -49,14 +52,16 @@ def losses(attempts: Iterable[Attempt], result: Sequence[str] | None) -> list[Lo
             again = [
                 attempt for attempt in tries if attempt.at_ns > successor.at_ns and attempt.epoch >= successor.epoch
             ]
+            now = None if result is None else result[step] if step < len(result) else "gone"
             if again:
-                found.append(Loss(step, successor.epoch, successor.at_ns, f"ran again in epoch {again[0].epoch}"))
-            elif result is not None and successor.given != result[step]:
-                found.append(Loss(step, successor.epoch, successor.at_ns, f"is {result[step]}, was {successor.given}"))
+                why = f"ran again in epoch {again[0].epoch}"
+                found.append(Loss(step, successor.epoch, successor.at_ns, why, "run again"))
+            if now not in (None, successor.given):
+                found.append(Loss(step, successor.epoch, successor.at_ns, f"is {now}, was {successor.given}"))
     if result is not None:
         for step, token in enumerate(result):
             if token not in {attempt.gives for attempt in by_step[step]}:
-                found.append(Loss(step, 0, 0, f"{token} is the result of no attempt"))
+                found.append(Loss(step, 0, 0, f"{token} is the result of no attempt", "made up"))
     return found
 
 

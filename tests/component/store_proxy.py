@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import Self
 
 import h11
 import obstore
@@ -24,6 +25,15 @@ def writes_of(key_end: str) -> Fault:
 def reads_of(key_end: str) -> Fault:
     """Requests that read an object whose key ends like this."""
     return lambda request: request.method == b"GET" and request.target.split(b"?")[0].endswith(key_end.encode())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer; one that is `cut` ends in the middle of its content."""
+
+    response: h11.Response
+    content: bytes = b""
+    cut: bool = False
 
 
 @dataclass
@@ -48,17 +58,21 @@ class StoreProxy:
     uploaded: int = 0
     """Bytes of the bodies of all writes."""
     endpoint: str = ""
-    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _open: dict[asyncio.StreamWriter, asyncio.Task[object]] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[StoreProxy]:
+    async def serving(self) -> AsyncIterator[Self]:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield self
         finally:
             server.close()
+            serving = list(self._open.values())
             self.go_down()
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
 
     def go_down(self) -> None:
         """Cut every connection and take no more."""
@@ -67,7 +81,9 @@ class StoreProxy:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._open[writer] = serving
         client = h11.Connection(h11.SERVER)
         try:
             while not self.down:
@@ -77,41 +93,36 @@ class StoreProxy:
                 self.asked[_kind(request)] += 1
                 self.uploaded += len(body)
                 await asyncio.sleep(self.delay_seconds)
-                if self.fail is not None and self.fail(request):
-                    self.failed += 1
-                    response, content = h11.Response(status_code=self.status, headers=[]), self.body
-                elif self.unconditional is not None and request.method == b"PUT":
-                    key = request.target.split(b"?")[0].decode().split("/", 2)[2]
-                    etag = (await obstore.put_async(self.unconditional, key, body))["e_tag"] or ""
-                    response, content = h11.Response(status_code=200, headers=[("ETag", etag)]), b""
-                else:
-                    response, content = await self._pass_on(request, body)
-                if self.lose_answers_of is not None and self.lose_answers_of(request):
-                    self.lost += 1
+                answer = await self._answer(request, body)
+                if answer is None:
                     return
-                headers = [
-                    (name, value)
-                    for name, value in response.headers
-                    if name not in (b"transfer-encoding", b"content-length")
-                ]
-                length = next((value for name, value in response.headers if name == b"content-length"), None)
-                if request.method == b"HEAD" and length is not None:
-                    headers.append((b"content-length", length))
-                elif response.status_code not in (204, 304):
-                    headers.append((b"content-length", str(len(content)).encode()))
-                writer.write(client.send(h11.Response(status_code=response.status_code, headers=headers)) or b"")
-                if content:
-                    writer.write(client.send(h11.Data(data=content)) or b"")
-                writer.write(client.send(h11.EndOfMessage()) or b"")
-                await writer.drain()
+                await _send(client, writer, request, answer)
+                if answer.cut:
+                    return
                 client.start_next_cycle()
         except (OSError, h11.ProtocolError, EOFError, asyncio.CancelledError):  # cancelled: the loop ends
             return
         finally:
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.close()
 
-    async def _pass_on(self, request: h11.Request, body: bytes) -> tuple[h11.Response, bytes]:
+    async def _answer(self, request: h11.Request, body: bytes) -> Answer | None:
+        """What to answer; None cuts the connection instead."""
+        if self.fail is not None and self.fail(request):
+            self.failed += 1
+            answer = Answer(h11.Response(status_code=self.status, headers=[]), self.body)
+        elif self.unconditional is not None and request.method == b"PUT":
+            key = request.target.split(b"?")[0].decode().split("/", 2)[2]
+            etag = (await obstore.put_async(self.unconditional, key, body))["e_tag"] or ""
+            answer = Answer(h11.Response(status_code=200, headers=[("ETag", etag)]))
+        else:
+            answer = await self._pass_on(request, body)
+        if self.lose_answers_of is not None and self.lose_answers_of(request):
+            self.lost += 1
+            return None
+        return answer
+
+    async def _pass_on(self, request: h11.Request, body: bytes) -> Answer:
         headers = [
             (name, value)
             for name, value in request.headers
@@ -127,7 +138,7 @@ class StoreProxy:
             writer.write(server.send(h11.EndOfMessage()) or b"")
             response, content = await _read(server, reader)
             assert isinstance(response, h11.Response)
-            return response, content
+            return Answer(response, content)
         finally:
             writer.close()
 
@@ -139,6 +150,26 @@ def _kind(request: h11.Request) -> str:
     if request.method == b"GET" and path.endswith(b"/CURRENT"):
         return "GET CURRENT"
     return request.method.decode()
+
+
+async def _send(client: h11.Connection, writer: asyncio.StreamWriter, request: h11.Request, answer: Answer) -> None:
+    response, content = answer.response, answer.content
+    headers = [
+        (name, value) for name, value in response.headers if name not in (b"transfer-encoding", b"content-length")
+    ]
+    length = next((value for name, value in response.headers if name == b"content-length"), None)
+    if request.method == b"HEAD" and length is not None:
+        headers.append((b"content-length", length))
+    elif response.status_code not in (204, 304):
+        headers.append((b"content-length", str(len(content)).encode()))
+    writer.write(client.send(h11.Response(status_code=response.status_code, headers=headers)) or b"")
+    if answer.cut:
+        content = content[: len(content) // 2]
+    if content:
+        writer.write(client.send(h11.Data(data=content)) or b"")
+    if not answer.cut:
+        writer.write(client.send(h11.EndOfMessage()) or b"")
+    await writer.drain()
 
 
 async def _read(

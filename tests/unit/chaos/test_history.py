@@ -21,7 +21,14 @@ def test_an_attempt_that_was_never_acknowledged_may_run_again() -> None:
 
 def test_an_acknowledged_step_that_runs_again_is_a_loss() -> None:
     seen = attempts((0, 1, "start", "a"), (1, 1, "a", "b"), (0, 2, "start", "x"), (1, 2, "x", "y"))
-    assert [(loss.step, loss.epoch) for loss in losses(seen, ["x", "y"])] == [(0, 1)]
+    assert [(loss.step, loss.epoch, loss.kind) for loss in losses(seen, ["x", "y"])] == [
+        (0, 1, "run again"),
+        (0, 1, "lost"),
+    ]
+
+
+def test_an_acknowledged_step_that_is_missing_at_the_end_is_a_loss() -> None:
+    assert [loss.why for loss in losses(attempts((0, 1, "start", "a"), (1, 1, "a", "b")), [])] == ["is gone, was a"]
 
 
 def test_a_zombie_may_repeat_the_step_it_was_in() -> None:
