@@ -44,6 +44,13 @@ class Chaos:
         self.project.kill_everything()
         self.project.wipe_volumes(whole_pods=self.random.random() < 0.5)
 
+    def kill_controller(self) -> None:
+        """Operator and kubelet die together; whether the pods go on or go with them, the next `start` has to cope."""
+        assert self.project.process is not None
+        self.project.process.kill()
+        self.project.process.wait(10)
+        time.sleep(self.random.uniform(0, 0.4))
+
     def strand(self) -> None:
         """The node is cut off: dev dies, the pod's processes freeze, the API server thinks the pod is gone."""
         project = self.project
@@ -128,6 +135,23 @@ def test_with_async_the_loss_is_within_the_bound(
 ) -> None:
     _, _, found = killed_run(chaos, seaweedfs, tmp_path, rounds, seed, durability="Async", max_lag_seconds=2)
     assert all(span <= 2.0 for span in lost_spans_seconds(found).values()), found
+
+
+@pytest.mark.parametrize(
+    ("rounds", "seed"), [(2, 7), pytest.param(30, 8, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
+)
+def test_a_controller_that_is_killed_takes_nothing_with_it(
+    chaos: list[Chaos], seaweedfs: SeaweedFS, tmp_path: Path, rounds: int, seed: int
+) -> None:
+    project = DevProject(
+        tmp_path / "project", seaweedfs, prefix=f"chaos-{uuid.uuid4().hex[:8]}", steps=rounds * 30, step_seconds=0.02
+    )
+    one = Chaos(project, seed)
+    chaos.append(one)
+    for _ in range(rounds):
+        one.start_and_run_a_while()
+        one.kill_controller()
+    assert one.result_and_losses()[1] == []
 
 
 def test_the_harness_sees_a_loss_when_the_upload_is_not_waited_for(
