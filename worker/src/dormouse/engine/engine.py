@@ -336,12 +336,15 @@ class Engine:
         """Let who waits for `moved` look: something beside the executions is new."""
         self._turns.moved.set()
 
-    async def settled(self) -> None:
+    async def settled(self, *, though_attempts_run: bool = False) -> None:
         """Wait until nothing runs, waits to be written or to count: only timers, retries and messages can come now.
 
         It returns as well when the engine cannot write any more.
+
+        Args:
+            though_attempts_run: do not wait for the attempts that run, only for all that follows from what has ended.
         """
-        await self._turns.settled()
+        await self._turns.settled(though_attempts_run=though_attempts_run)
 
     @property
     def failure(self) -> asyncio.Future[BaseException]:

@@ -126,16 +126,20 @@ class Turns:
     @property
     def quiet(self) -> bool:
         """Nothing is running, nothing waits to be written or to count."""
+        return self._caught_up and self.attempts.idle
+
+    @property
+    def _caught_up(self) -> bool:
         undone = self._arrived or self._scheduled or self._unheard or self._to_transact
-        return not undone and self._writer.idle and self.journal.batch.empty and self.attempts.idle
+        return not undone and self._writer.idle and self.journal.batch.empty
 
     @property
     def commits_waiting(self) -> int:
         return self._writer.uncounted
 
-    async def settled(self) -> None:
+    async def settled(self, *, though_attempts_run: bool) -> None:
         """Wait until it is quiet, or nothing can be written any more."""
-        while not (self.quiet or self.failure.done()):
+        while not (self.failure.done() or (self._caught_up and (though_attempts_run or self.attempts.idle))):
             await self._stirred.wait()
 
     def _stir(self) -> None:
