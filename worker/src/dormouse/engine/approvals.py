@@ -16,6 +16,7 @@ from dormouse.engine.decision import Verdict, is_whole, told, verdict_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.messages import Approval
+from dormouse.engine.requests import check_text
 from dormouse.engine.turns import Turns
 from dormouse.errors import AlreadyDecided, DigestMismatch, ExecutionBlocked, ExecutionClosed
 
@@ -42,6 +43,8 @@ class Approvals:
             AlreadyDecided: when that request has been decided otherwise, or nobody waits for it any more.
         """
         self._message(execution_id, Approval, name)
+        check_text("`by`", verdict.by)
+        check_text("`reason`", verdict.reason)
         verdict.check()
 
         def decide(at: int, answer: asyncio.Future[None]) -> None:

@@ -21,7 +21,7 @@ from dormouse.engine.clock import SECOND, Clock
 from dormouse.engine.definitions import Transaction
 from dormouse.engine.info import attempt_context
 from dormouse.engine.options import ActivityOptions
-from dormouse.engine.payload import Failure, encode, failure_of, on_one_line
+from dormouse.engine.payload import Failure, encode, failure_of, on_one_line, text_of
 from dormouse.engine.retry import chance_of, seconds_until_retry
 from dormouse.engine.tally import Tally
 from dormouse.engine.watch import LoopWatch
@@ -208,8 +208,9 @@ class Attempts:
             args, kwargs = activity.arguments.decode(call.payload)
         except InvalidDefinition as error:
             return self._raised(call, error, final=True)
-        except msgspec.ValidationError as error:
-            return self._raised(call, TypeError(f"the arguments of {activity.name} do not fit: {error}"), final=True)
+        except Exception as error:  # noqa: BLE001 - validators of the user's types run here
+            why = f"the arguments of {activity.name} do not fit: {text_of(error)}"
+            return self._raised(call, TypeError(why), final=True)
         unlimited = activity.options.unlimited
         limit = None if unlimited else limit_of(activity.options, call.scheduled_at, self._clock.now())
         if limit is not None and limit.seconds <= 0:
@@ -223,15 +224,20 @@ class Attempts:
             return self._raised(call, TimeoutError(str(error)), final=error.final)
         except TransactionRefused as error:
             return self._raised(call, error, final=True)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises is recorded
-            return self._raised(call, error)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            if not self._loop.is_running():
+                raise  # this very coroutine is being closed
+            return self._raised(call, error)  # whatever the user's code raises is recorded, `sys.exit()` as well
         finally:
             attempt.over = True
         try:
             payload = encode(returned)
             return Succeeded(payload, activity.result.decode(payload))
         except Exception as error:  # noqa: BLE001 - validators of the user's types run here
-            return self._raised(call, TypeError(f"the result of {activity.name} does not fit: {error}"), final=True)
+            why = f"the result of {activity.name} does not fit: {text_of(error)}"
+            return self._raised(call, TypeError(why), final=True)
 
     def _run_function(
         self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -248,7 +254,7 @@ class Attempts:
     async def _in_thread(self, function: Callable[[], Any]) -> Any:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="dormouse-activity")
-        return await self._loop.run_in_executor(self._pool, copy_context().run, function)
+        return await self._loop.run_in_executor(self._pool, copy_context().run, _without_stopping, function)
 
     def _key_of(self, call: ActivityCall) -> str:
         return f"{self._identity}/{call.execution.id}/{call.command}"
@@ -293,3 +299,11 @@ def _out_of_time(options: ActivityOptions, last: Failure) -> Failure:
     limit = f"schedule_to_close_seconds={options.schedule_to_close_seconds:g}"
     message = f"{limit} leaves no time for another attempt; the last one failed: {last.type}: {last.message}"
     return Failure("TimeoutError", message, last.traceback, last.source)
+
+
+def _without_stopping(function: Callable[[], Any]) -> Any:
+    """These would stop whoever waits for the thread, who would then tell nobody of it."""
+    try:
+        return function()
+    except (StopIteration, GeneratorExit) as error:
+        raise RuntimeError(f"the activity raised {type(error).__name__}") from error

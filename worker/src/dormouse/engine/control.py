@@ -19,9 +19,10 @@ from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Journal, Kind
 from dormouse.engine.mailbox import Outcome, give
 from dormouse.engine.messages import Query, Signal, Update
-from dormouse.engine.payload import decode_failure
+from dormouse.engine.payload import decode_failure, text_of
 from dormouse.engine.registry import Registry
 from dormouse.engine.replay import recover, replay
+from dormouse.engine.requests import check_text
 from dormouse.engine.turns import Turns
 from dormouse.engine.unknown_fields import refuse_unknown_fields
 from dormouse.errors import (
@@ -65,6 +66,7 @@ class Control:
     # Messages. Their values are canonical JSON.
 
     async def signal(self, execution_id: str, name: str, payload: bytes, key: str | None) -> None:
+        check_text("the idempotency key", key)
         signal = self._message(execution_id, Signal, name)
         _check_value("signal", name, signal, payload)
 
@@ -80,6 +82,7 @@ class Control:
 
     async def update(self, execution_id: str, name: str, payload: bytes, key: str | None) -> bytes:
         """Give the result, as JSON."""
+        check_text("the idempotency key", key)
         update = self._message(execution_id, Update, name)
         value = _check_value("update", name, update, payload)
         key = key or secrets.token_hex(16)
@@ -138,6 +141,8 @@ class Control:
     # Its end, and its return.
 
     async def cancel(self, execution_id: str, reason: str) -> None:
+        check_text("the reason", reason)
+
         def decide(at: int, answer: asyncio.Future[None]) -> None:
             _, execution = self._find(execution_id)
             if self._status(execution_id) == Status.CANCELLED:
@@ -149,6 +154,8 @@ class Control:
         await self._turns.ask(decide)
 
     async def terminate(self, execution_id: str, reason: str) -> None:
+        check_text("the reason", reason)
+
         def decide(at: int, answer: asyncio.Future[None]) -> None:
             _, execution = self._find(execution_id)
             if self._status(execution_id) != Status.TERMINATED:
@@ -307,8 +314,8 @@ def _check_update(execution: Execution, name: str, value: Any) -> None:
         answered = execution.check_update(name, value)
     except DormouseError:
         raise
-    except Exception as error:
-        raise InvalidInput(f"the update {name} was refused: {error}") from error
+    except BaseException as error:  # the user's code only looks here, and nobody else is to suffer from it
+        raise InvalidInput(f"the update {name} was refused: {text_of(error)}") from error
     if not answered:
         raise UnknownMessage(f"execution {execution.id!r} does not answer the update {name!r} now")
 
@@ -318,10 +325,10 @@ def _ask(execution: Execution, name: str) -> bytes:
         raise ExecutionBlocked(f"execution {execution.id!r} is blocked: {execution.blocked.message}")
     try:
         answer = execution.query(name)
-    except Exception as error:
+    except BaseException as error:  # as above
         if isinstance(error, DormouseError) and not isinstance(error, PayloadTooLarge):
             raise
-        raise AnswerFailed(name, type(error).__name__, str(error)) from error
+        raise AnswerFailed(name, type(error).__name__, text_of(error)) from error
     if answer is None:
         raise UnknownMessage(f"execution {execution.id!r} does not answer the query {name!r} now")
     return answer

@@ -19,6 +19,7 @@ from dormouse.engine.journal import Batch, Event, Kind
 from dormouse.engine.mismatch import Blocked
 from dormouse.engine.origin import Origin
 from dormouse.engine.pausing import pause_as_asked
+from dormouse.engine.place import Place
 from dormouse.engine.registry import Dormant
 from dormouse.engine.schema import bring_up_to_date
 from dormouse.engine.sealing import Codec
@@ -151,6 +152,7 @@ class Database:
         self._reader.execute("PRAGMA query_only = ON")
         self.transactions = Transactions(self._writer)
         self._payloads = StoredPayloads(self._reader, codec)
+        self._place = Place(path)
 
     def _connect(self, *, checkpoints: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -257,6 +259,7 @@ class Database:
                 self._writer.execute(statement, [*chain.from_iterable(events[written : written + rows])])
                 written += rows
         self._writer.execute("COMMIT")
+        self._place.check()
 
     # The readers' side.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -12,9 +13,9 @@ from dormouse.engine.ending import error_of
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.loop import among_workflows
-from dormouse.engine.mismatch import blocked_by_unanswered_update, blocked_by_value
-from dormouse.engine.payload import decode_failure
-from dormouse.errors import ActivityError, ExecutionFailed
+from dormouse.engine.mismatch import blocked_by_code, blocked_by_unanswered_update, blocked_by_value
+from dormouse.engine.payload import decode_failure, text_of
+from dormouse.errors import ActivityError, CannotDecode, ExecutionFailed
 
 _UNFIT = (msgspec.ValidationError, TypeError, ValueError)
 
@@ -31,7 +32,12 @@ def hear(heard: Iterable[tuple[Execution, Event]]) -> None:
 def deliver(execution: Execution, event: Event) -> None:
     """Tell the code of one event, after all those before it, and let it go on; among_workflows."""
     execution.log.length += 1
-    _TOLD_HOW.get(event.kind, _tell_end)(execution, event)
+    try:
+        _TOLD_HOW.get(event.kind, _tell_end)(execution, event)
+    except (CannotDecode, sqlite3.Error):
+        raise  # of the file, not of the code
+    except Exception as error:  # noqa: BLE001 - validators of the user's types run here
+        execution.block(blocked_by_code(f"the code does not fit the values of the log: {text_of(error)}"))
 
 
 def _begin(execution: Execution, event: Event) -> None:

@@ -35,12 +35,22 @@ STATUS_AFTER = {
 }
 
 
+_OF_CALLS = (ActivityError, ExecutionFailed)
+
+
 class ContinueAsNew(BaseException):
     """The workflow wants to begin anew. It passes through every `except Exception`."""
 
     def __init__(self, payload: bytes | None) -> None:
         super().__init__("the workflow continues as new")
         self.payload = payload
+
+
+def begins_anew(error: BaseException | None) -> ContinueAsNew | None:
+    """Whether code that raised this wants to begin anew, also when it said so in a task of a TaskGroup."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, ContinueAsNew) else None
 
 
 class End(NamedTuple):
@@ -64,7 +74,7 @@ def end_of(main: asyncio.Task[Any], *, cancel_requested: bool) -> End:
         return _failed(error)
     try:
         return End(Kind.EXECUTION_COMPLETED, encode(main.result()))
-    except TypeError as unencodable:
+    except Exception as unencodable:  # noqa: BLE001 - properties of the user's types run here
         return _failed(unencodable)
 
 
@@ -88,15 +98,22 @@ def _failed(error: BaseException) -> End:
     return End(Kind.EXECUTION_FAILED, encode(failure), failure, command)
 
 
-def _commands_behind(error: BaseException | None) -> Iterator[int]:
+def _commands_behind(error: BaseException) -> Iterator[int]:
     """The calls whose failures this exception comes from, the nearest first."""
-    if error is None:
-        return
-    if isinstance(error, ActivityError | ExecutionFailed) and error.command is not None:
-        yield error.command
-    if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions:
-            yield from _commands_behind(one)
-    yield from _commands_behind(error.__cause__)
-    if not error.__suppress_context__:
-        yield from _commands_behind(error.__context__)
+    return (one.command for one in _behind(error) if isinstance(one, _OF_CALLS) and one.command is not None)
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that it comes from, once each: causes may go round in a circle, and there may be many."""
+    seen = set[int]()
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        left.append(None if one.__suppress_context__ else one.__context__)
+        left.append(one.__cause__)
+        if isinstance(one, BaseExceptionGroup):
+            left += reversed(one.exceptions)

@@ -43,6 +43,7 @@ from dormouse.engine.turns import Turns
 from dormouse.errors import (
     EngineStopped,
     ExecutionBlocked,
+    NotInWorkflow,
     UnknownExecution,
 )
 
@@ -118,10 +119,12 @@ class Engine:
         self._keeping: asyncio.Task[None] | None = None
         self._telemetry = telemetry
         self._around_attempts = around_attempts
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
         self._closed = False
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         guard(WorkflowLoop)
         know_records()
         self._registry = Registry()
@@ -353,6 +356,7 @@ class Engine:
 
     async def recovered(self) -> None:
         """Wait until what an earlier life left in the file counts."""
+        self._check_loop()
         await self._turns.recovered.wait()
         self._check()
 
@@ -416,6 +420,19 @@ class Engine:
     def _wake_all(self) -> None:
         self._turns.recovered.set()
         self._registry.wake_all()
+
+    def _check_loop(self) -> None:
+        """What belongs to one event loop is not to be used from another: nobody would be woken."""
+        if self._loop is None:
+            raise EngineStopped("the engine has not begun; use it inside of `async with Engine(...) as engine`")
+        if asyncio.get_running_loop() is self._loop:
+            return
+        if isinstance(asyncio.get_running_loop(), WorkflowLoop):
+            raise NotInWorkflow("a workflow must not use the engine itself; await the other workflow, or an @activity")
+        raise NotInWorkflow(
+            "this engine runs on another event loop than this code; from another thread use "
+            "asyncio.run_coroutine_threadsafe(..., loop of the engine), or dormouse.client over HTTP"
+        )
 
     def _check(self) -> None:
         if self._turns.failure.done():

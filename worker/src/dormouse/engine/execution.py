@@ -15,29 +15,33 @@ from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending
 from dormouse.engine.commands import Commands
 from dormouse.engine.decision import Verdict
 from dormouse.engine.definitions import Workflow
-from dormouse.engine.ending import STATUS_AFTER, ContinueAsNew, End, Status, end_of, terminated
+from dormouse.engine.ending import STATUS_AFTER, ContinueAsNew, End, Status, begins_anew, end_of, terminated
 from dormouse.engine.journal import Ends, Event, Journal, Kind, Orphaned
 from dormouse.engine.left_behind import tell_of_tasks
 from dormouse.engine.log import Log
-from dormouse.engine.loop import Restless, WorkflowLoop
+from dormouse.engine.loop import Interrupted, Restless, WorkflowLoop
 from dormouse.engine.mailbox import Mailbox, Outcome, UpdateRun
 from dormouse.engine.messages import Update
 from dormouse.engine.mismatch import (
     Blocked,
     Issued,
-    blocked_by_code,
     blocked_by_exception,
     blocked_by_forgotten_await,
+    blocked_by_itself,
     blocked_by_mismatch,
 )
 from dormouse.engine.origin import Origin
 from dormouse.engine.payload import Failure, encode, failure_of
 from dormouse.engine.suggestion import suggest
-from dormouse.errors import DormouseError
+from dormouse.errors import DormouseError, NotInWorkflow
 
 _NOBODY = Origin()
 _HANDLED = (DormouseError, asyncio.CancelledError, TimeoutError)
 """What workflows handle every day."""
+_ANEW_IN_ANSWER = (
+    "continue_as_new is for the workflow's own function, not for an answer to an update; "
+    "leave it a note in a variable, or an asyncio.Event"
+)
 
 
 class Execution:
@@ -236,8 +240,8 @@ class Execution:
         """Let the code run as far as it can."""
         try:
             self.loop.drain()
-        except Restless as error:
-            self.block(blocked_by_code(str(error)))
+        except (Restless, Interrupted) as error:
+            self.block(blocked_by_itself(str(error)))
         if not self.log.replaying:
             self.close_if_done()
 
@@ -246,8 +250,9 @@ class Execution:
         if main is None or not main.done() or self.blocked is not None:
             return
         error = None if main.cancelled() else main.exception()
-        if isinstance(error, ContinueAsNew):
-            self._begin_anew(error.payload)
+        anew = begins_anew(error)
+        if anew is not None:
+            self._begin_anew(anew.payload)
             return
         forgotten = [] if main.cancelled() or error is not None else self.commands.not_awaited.forgotten()
         if forgotten:
@@ -277,8 +282,12 @@ class Execution:
             if isinstance(result, Coroutine):
                 result = await result
             outcome = Outcome(Kind.UPDATE_COMPLETED, encode(result))
-        except Exception as error:  # noqa: BLE001 - it is the sender who hears of it
-            outcome = Outcome(Kind.UPDATE_FAILED, encode(failure_of(error)))
+        except ContinueAsNew:
+            outcome = _refused(NotInWorkflow(_ANEW_IN_ANSWER))
+        except BaseException as error:
+            if self.loop.is_closed() or isinstance(error, KeyboardInterrupt):
+                raise
+            outcome = _refused(error)  # it is the sender who hears of it
         self.commands.end_update(command, run, key, outcome)
 
     def ask_no_more(self, call: ApprovalCall) -> None:
@@ -354,3 +363,7 @@ class Execution:
         for one in unheard:
             if one.kind == Kind.CANCEL_REQUESTED:
                 self._will_hear(self.log.record(Kind.CANCEL_REQUESTED, payload=one.payload))
+
+
+def _refused(error: BaseException) -> Outcome:
+    return Outcome(Kind.UPDATE_FAILED, encode(failure_of(error)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from functools import cache
 from pathlib import Path
 
 from dormouse.errors import FileInUse
@@ -42,6 +43,8 @@ class FileLock:
                 raise self._refusal(holder) from None
             if self._is_still_there(handle):
                 self._handle = handle
+                _held.append(self)
+                _let_go_in_children()
             else:
                 os.close(handle)  # whoever had it has just removed it
         os.ftruncate(self._handle, 0)
@@ -50,6 +53,13 @@ class FileLock:
     def release(self) -> None:
         if self._handle is not None:
             self._path.unlink(missing_ok=True)
+            os.close(self._handle)
+            self._handle = None
+            _held.remove(self)
+
+    def leave(self) -> None:
+        """Have this process hold it no longer, a child of the one that took it."""
+        if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
@@ -66,3 +76,17 @@ class FileLock:
             "End that process, or ask it over HTTP; to read, `dormouse show` and `dormouse history` take the file "
             "as it is"
         )
+
+
+_held: list[FileLock] = []
+
+
+@cache
+def _let_go_in_children() -> None:
+    """A fork holds what its parent holds, and may live on when the engine has ended."""
+    os.register_at_fork(after_in_child=_leave_all)
+
+
+def _leave_all() -> None:
+    while _held:
+        _held.pop().leave()

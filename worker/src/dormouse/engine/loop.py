@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +26,10 @@ _log = logging.getLogger("dormouse.workflow")
 _MOST_CALLBACKS = 1_000_000
 _TASKS_BEFORE_SWEEP = 16
 _BITS_OF_NUMBERS = 20
+_FROM_OUTSIDE = (
+    "an event, a future or a task of a workflow was touched from outside of its code, which no log would know of; "
+    "return a value from the activity, or send the workflow a signal"
+)
 _ENSURE = frozenset({"ensure_future", "_ensure_future"})
 _SETS = frozenset({"<setcomp>", "as_completed"})
 
@@ -33,11 +38,18 @@ class Restless(Exception):
     """The workflow goes round and round without ever waiting for anything."""
 
 
+class Interrupted(Exception):
+    """Somebody pressed Ctrl+C, or the workflow raises what that raises."""
+
+
 class Host(Protocol):
     """What a loop needs from its execution."""
 
     @property
     def moment(self) -> int: ...
+
+    @property
+    def replaying(self) -> bool: ...
 
     def set_timer(self, moment: int, callback: Callback) -> asyncio.TimerHandle | None: ...
 
@@ -98,6 +110,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
         Raises:
             Restless: when that does not happen.
+            Interrupted: when somebody stops it.
         """
         outer = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
@@ -109,6 +122,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 callback = ready.popleft()
                 try:
                     callback.run()
+                except SystemExit as error:
+                    # A task keeps it, so whoever waits for that raises it too; the process goes on.
+                    self.call_exception_handler({"message": "sys.exit() in a workflow", "exception": error})
+                except KeyboardInterrupt as error:
+                    raise Interrupted("the workflow's code was interrupted by a KeyboardInterrupt") from error
                 except Exception as error:  # noqa: BLE001 - as any asyncio loop does
                     self.call_exception_handler({"message": "a callback raised", "exception": error})
             raise Restless(f"{_MOST_CALLBACKS} callbacks ran without the workflow waiting for an activity or a timer")
@@ -126,6 +144,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def dispose(self) -> None:
         """Close the coroutines that have not finished, without running what they would wait for next."""
+        for task in self._tasks:
+            if (
+                task.done() and task._log_traceback and not isinstance(task.exception(), KeyboardInterrupt)
+            ):  # as its own __del__ asks
+                self._tell_of_failure(task)
         self._disposed = True
         outer = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
@@ -155,6 +178,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Callback:
+        if _among_workflows != get_ident() and not self._disposed:
+            raise NotInWorkflow(_FROM_OUTSIDE)
         handle = Callback(callback, args, context)
         self._ready.append(handle)
         return handle
@@ -216,8 +241,14 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def is_closed(self) -> bool:
         return self._disposed
 
+    def _tell_of_failure(self, task: asyncio.Task[Any]) -> None:
+        error = task.exception()
+        if not isinstance(error, KeyboardInterrupt):  # its execution is blocked because of it
+            message = f"nobody has awaited a task that failed: {task.get_coro()!r}"
+            self.call_exception_handler({"message": message, "exception": error})
+
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if not self._disposed:
+        if not self._disposed and not self.host.replaying:
             _log.warning("%s", context.get("message"), exc_info=context.get("exception"))
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
@@ -243,9 +274,15 @@ def _moment_ns() -> int | None:
 _clocks = Clocks(_moment_ns)
 
 
+_among_workflows = 0
+"""The thread in which that is so."""
+
+
 @contextmanager
 def among_workflows() -> Iterator[None]:
-    """While loops are drained, one or many: time stands still for their code."""
+    """While loops are drained, one or many: time stands still for their code, and what happens to it was recorded."""
+    global _among_workflows  # noqa: PLW0603 - as the clocks that it stops, it is the process's
+    before, _among_workflows = _among_workflows, get_ident()
     # Without this the outer loop would finish the workflows' abandoned async generators.
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
@@ -253,4 +290,5 @@ def among_workflows() -> Iterator[None]:
         with _clocks.standing_still():
             yield
     finally:
+        _among_workflows = before
         sys.set_asyncgen_hooks(*hooks)

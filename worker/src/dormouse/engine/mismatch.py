@@ -103,6 +103,11 @@ def blocked_by_value(what: str, kind: Any, error: Exception) -> Blocked:
     )
 
 
+def blocked_by_itself(message: str) -> Blocked:
+    """The code does not come to an end of its turn."""
+    return Blocked("NonDeterministic", f"{message}. Mend the code; it is tried again at each start.")
+
+
 def blocked_by_unanswered_update(accepted: Event) -> Blocked:
     """The log holds an update that the code does not answer at this place any more."""
     expected = _describe(accepted.kind, accepted.command, accepted.name, accepted.payload)

@@ -129,13 +129,34 @@ _CHARACTERS = 4000
 
 def failure_of(error: BaseException) -> Failure:
     """Keep the type's name, the message and the last frames of the user's code."""
-    from traceback import format_exception
-
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_MACHINERY):
         trace = trace.tb_next
-    text = "".join(format_exception(type(error), error, trace or error.__traceback__, limit=-_FRAMES))
-    return Failure(type(error).__name__, str(error)[:_CHARACTERS], text[-_CHARACTERS:], _users_line(trace))
+    message = text_of(error)[:_CHARACTERS]
+    return Failure(_writable(type(error).__name__), message, _frames(error, trace), _users_line(trace))
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says, also of one whose own code for that fails."""
+    try:
+        return _writable(str(error))
+    except (Exception, SystemExit) as unsayable:  # noqa: BLE001 - any code of the user's runs here
+        return f"(it cannot be shown as text: its __str__ raised {type(unsayable).__name__})"
+
+
+def _frames(error: BaseException, trace: TracebackType | None) -> str | None:
+    from traceback import format_exception
+
+    try:
+        lines = format_exception(type(error), error, trace or error.__traceback__, limit=-_FRAMES)
+    except RecursionError:  # groups within groups
+        return None
+    return _writable("".join(lines)[-_CHARACTERS:])
+
+
+def _writable(text: str) -> str:
+    """Half a surrogate pair has no place in UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _users_line(trace: TracebackType | None) -> str | None:
@@ -149,7 +170,8 @@ def _users_line(trace: TracebackType | None) -> str | None:
         elif not filename.startswith((*_MACHINERY, STANDARD_LIBRARY, "<")):
             own = line
         trace = trace.tb_next
-    return own or installed
+    found = own or installed
+    return None if found is None else _writable(found)
 
 
 def on_one_line(text: str) -> str:

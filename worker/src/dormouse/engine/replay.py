@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.delivery import deliver
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import COMMANDS, Batch, Event, Journal
 from dormouse.engine.log import what_counts
 from dormouse.engine.loop import among_workflows
-from dormouse.engine.mismatch import blocked_by_code
 
 
 def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) -> None:
@@ -21,19 +18,16 @@ def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) ->
     events = what_counts(recorded)
     log.expect(events)
     log.last_position = recorded[-1].position
-    try:
-        with among_workflows():
-            for event in events:
-                if event.kind in COMMANDS:
-                    continue
-                if execution.blocked is not None:
-                    break
-                if execution.over:
-                    execution.unheard.append(event)  # the code had ended before it could hear of it
-                else:
-                    deliver(execution, event)
-    except (msgspec.ValidationError, TypeError) as error:
-        execution.block(blocked_by_code(f"the code does not fit the values of the log: {error}"))
+    with among_workflows():
+        for event in events:
+            if event.kind in COMMANDS:
+                continue
+            if execution.blocked is not None:
+                break
+            if execution.over:
+                execution.unheard.append(event)  # the code had ended before it could hear of it
+            else:
+                deliver(execution, event)
     if execution.blocked is None and (missing := log.upcoming) is not None:
         execution.goes_another_way(missing, None)
     log.replaying = False

@@ -62,6 +62,14 @@ def check_id(execution_id: str | None) -> None:
         )
 
 
+def check_text(what: str, text: str | None) -> None:
+    """Raises InvalidInput when it cannot be written into the file."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{what} cannot be written as UTF-8: {text!r} has half of a surrogate pair") from None
+
+
 CURSOR_PATTERN = "[0-9]{1,18}"  # within SQLite's integers
 
 

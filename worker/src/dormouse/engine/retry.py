@@ -88,7 +88,10 @@ def chance_of(idempotency_key: str, attempt: int) -> float:
 
 def _asked_seconds(error: BaseException) -> float | None:
     """The services' own word, as many clients hand it on with their exceptions."""
-    asked = getattr(error, "retry_after", None)
+    try:
+        asked = getattr(error, "retry_after", None)
+    except Exception:  # noqa: BLE001 - a property of the user's
+        return None
     if isinstance(asked, timedelta):
         asked = asked.total_seconds()
     if isinstance(asked, bool) or not isinstance(asked, int | float):

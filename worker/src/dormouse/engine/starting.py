@@ -12,7 +12,7 @@ from dormouse.engine.definitions import Workflow
 from dormouse.engine.execution import Execution
 from dormouse.engine.origin import Origin
 from dormouse.engine.registry import Registry
-from dormouse.engine.requests import check_id, check_input, fingerprint
+from dormouse.engine.requests import check_id, check_input, check_text, fingerprint
 from dormouse.engine.turns import Turns
 from dormouse.errors import RequestConflict, UnknownWorkflow
 
@@ -48,6 +48,7 @@ class Starting:
             raise UnknownWorkflow(f"there is no workflow {name!r}; there are: {', '.join(self._workflows) or 'none'}")
         check_input(definition, payload)
         check_id(execution_id)
+        check_text("the idempotency key", idempotency_key)
         request = fingerprint(name, payload, self._database.digest_key)
         existing = self._find(execution_id, idempotency_key)
         if existing is not None:
