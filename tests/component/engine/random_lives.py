@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +19,7 @@ from typing import Any, NoReturn
 import msgspec
 import pytest
 from checked_logs import logs_are_the_models, orphans_that_go_on
+from engine_lab import committing_at_once
 from lives import Attempt, Way, begun_again, ended_calls, message_keys, world
 from random_programs import Drawing, Program, whole
 from reference_model import plainly
@@ -144,27 +144,10 @@ class Mortal:
             raise Died(f"{when} a commit")
 
 
-class _AtOnce:
-    """An executor that keeps nobody waiting."""
-
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def submit(self, function: Callable[..., object], *args: Any) -> Future[Any]:
-        done = Future[Any]()
-        try:
-            done.set_result(function(*args))
-        except Exception as error:  # noqa: BLE001 - whoever asked hears of it
-            done.set_exception(error)
-        return done
-
-    def shutdown(self) -> None: ...
-
-
 @contextmanager
 def nothing_by_accident(chance: Random) -> Iterator[None]:
     """No thread, no time that passes, no secret number."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dormouse.engine.writing.concurrent.futures.ThreadPoolExecutor", _AtOnce)
+    with committing_at_once(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("dormouse.engine.turns._SECONDS_UNTIL_WRITTEN", 0)
         patch.setattr("dormouse.engine.recovery._SECONDS_AT_A_TIME", chance.choice((0, 3600)))
         patch.setattr("secrets.token_bytes", chance.randbytes)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import pytest
 
 from dormouse.engine.clock import ManualClock
 from dormouse.engine.durability import LocalOnly
@@ -73,8 +78,36 @@ class EveryCommit(LocalOnly):
         self.copies.append(copy)
 
 
+class _AtOnce:
+    """An executor that keeps nobody waiting."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def submit(self, function: Callable[..., object], *args: Any) -> Future[Any]:
+        done = Future[Any]()
+        try:
+            done.set_result(function(*args))
+        except Exception as error:  # noqa: BLE001 - whoever asked hears of it
+            done.set_exception(error)
+        return done
+
+    def shutdown(self) -> None: ...
+
+
+@contextmanager
+def committing_at_once() -> Iterator[None]:
+    """An engine that is entered here has no thread for its commits: however slow the disk, they are done at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dormouse.engine.writing.concurrent", SimpleNamespace(futures=_Futures))
+        yield
+
+
+class _Futures:
+    ThreadPoolExecutor = _AtOnce
+
+
 async def settle() -> None:
-    """Let everything happen that can happen without waiting for a clock or a store."""
+    """Let everything happen that can happen without waiting for a clock, a store or a disk."""
     for _ in range(50):
         await asyncio.sleep(0.001)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_lab import HeldStore, advance, kinds, settle, until
+from engine_lab import HeldStore, advance, committing_at_once, kinds, settle, until
 
 from dormouse import (
     AlreadyDecided,
@@ -276,6 +276,7 @@ def test_of_two_who_decide_at_once_one_wins_and_the_other_hears_of_it(tmp_path: 
     live(tmp_path, scenario)
 
 
+@committing_at_once()
 def test_a_decision_that_the_workflow_does_not_wait_for_any_more_is_told_so(tmp_path: Path) -> None:
     async def run() -> None:
         store = HeldStore()
@@ -321,6 +322,7 @@ def test_what_is_pending_is_listed_with_what_is_asked_and_until_when(tmp_path: P
     live(tmp_path, scenario)
 
 
+@committing_at_once()
 def test_what_does_not_count_yet_is_not_listed(tmp_path: Path) -> None:
     async def run() -> None:
         store = HeldStore()

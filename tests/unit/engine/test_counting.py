@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from engine_lab import HeldStore, settle, until
+from engine_lab import HeldStore, committing_at_once, settle, until
 
 from dormouse import Engine, EngineStopped, Signal, UnknownExecution, activity, workflow
 from dormouse.engine.clock import ManualClock
@@ -62,7 +62,8 @@ class Held:
         )
 
     async def __aenter__(self) -> Self:
-        await self.engine.__aenter__()
+        with committing_at_once():
+            await self.engine.__aenter__()
         await settle()
         return self
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_lab import HeldStore, settle, until, until_asleep
+from engine_lab import HeldStore, committing_at_once, settle, until, until_asleep
 
 from dormouse import (
     Engine,
@@ -118,6 +118,7 @@ def test_those_that_have_waited_longest_leave_memory_and_all_are_counted(tmp_pat
     drive(tmp_path, use, resting=2)
 
 
+@committing_at_once()
 def test_what_wakes_soon_and_what_works_stays_in_memory(tmp_path: Path) -> None:
     goes_on = asyncio.Event()
 
@@ -147,6 +148,7 @@ def test_what_wakes_soon_and_what_works_stays_in_memory(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@committing_at_once()
 def test_their_timers_ring_and_who_waits_for_their_result_gets_it(tmp_path: Path) -> None:
     async def use(engine: Engine, clock: ManualClock) -> None:
         await start_sleepers(engine)
@@ -290,6 +292,7 @@ def test_code_that_has_changed_meanwhile_is_found_out_when_it_wakes(tmp_path: Pa
     drive(tmp_path, third, clock=clock)
 
 
+@committing_at_once()
 def test_none_leaves_before_the_store_has_all_of_it(tmp_path: Path) -> None:
     async def run() -> None:
         store = HeldStore()
@@ -308,6 +311,7 @@ def test_none_leaves_before_the_store_has_all_of_it(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@committing_at_once()
 def test_an_engine_with_dormant_executions_is_not_done(tmp_path: Path) -> None:
     async def use(engine: Engine, clock: ManualClock) -> None:
         await engine.start(sleeper, "a", id="one")

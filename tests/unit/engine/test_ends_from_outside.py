@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_lab import HeldStore, kinds, settle, until, until_asleep
+from engine_lab import HeldStore, committing_at_once, kinds, settle, until, until_asleep
 
 from dormouse import (
     ActivityError,
@@ -407,6 +407,7 @@ def test_what_wrong_code_asked_for_is_not_what_a_message_follows_in_the_log(tmp_
     assert asyncio.run(life(0)) == "heard"
 
 
+@committing_at_once()
 def test_a_cancellation_is_acknowledged_once_it_is_in_the_store(tmp_path: Path) -> None:
     async def run() -> None:
         store = HeldStore()

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from engine_lab import HeldStore, kinds, settle, until_asleep
+from engine_lab import HeldStore, committing_at_once, kinds, settle, until_asleep
 
 from dormouse import (
     AnswerFailed,
@@ -231,6 +231,7 @@ class Permitted(LocalOnly):
         await self.commits.acquire()
 
 
+@committing_at_once()
 def test_an_update_that_ends_the_workflow_is_answered_again_before_the_file_has_its_end(tmp_path: Path) -> None:
     doubled = Update("doubled", int, int)
 
@@ -293,6 +294,7 @@ def test_a_workflow_that_waits_for_a_signal_lets_the_pod_rest_and_says_so(tmp_pa
     drive(tmp_path, use)
 
 
+@committing_at_once()
 def test_a_signal_is_acknowledged_once_it_is_in_the_store_and_lost_with_it(tmp_path: Path) -> None:
     async def run() -> None:
         store = HeldStore()

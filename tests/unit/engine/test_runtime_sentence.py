@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from engine_lab import settle, until, until_asleep
+from engine_lab import committing_at_once, settle, until, until_asleep
 
 from dormouse import RetryPolicy, activity, workflow
 from dormouse.engine.clock import SECOND, ManualClock
@@ -129,6 +129,7 @@ class Listening:
         self.told.append(status)
 
 
+@committing_at_once()
 def test_what_is_told_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dormouse.runtime.telling._PAUSE_SECONDS", 0)
     ends: list[asyncio.Event] = []
