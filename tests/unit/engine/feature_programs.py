@@ -549,7 +549,7 @@ PROGRAMS: dict[str, Program] = {
     "activities": Program(just(calls), ["A", 9, "B"]),
     "transactions": Program(just(books_into_table), [1, "HOTEL", 2, 3, 4, 5, 6]),
     "retries": Program(just(tries_again), ["bank at last", "ValueError after 2"]),
-    "limits": Program(just(is_bounded), ["in time", "ConnectionError after 3"]),
+    "limits": Program(just(is_bounded), ["in time", "TimeoutError after 3"]),
     "heartbeats": Program(just(beats), [0, 1, 2, 3]),
     "gather": Program(just(gathers), ["A", "B", "C", "D"]),
     "wait": Program(just(waits), ["N1", "N2", "N3"]),
