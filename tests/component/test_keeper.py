@@ -14,7 +14,7 @@ from keeper_pod import ON_EACH_STORE, Workflow, run
 
 from dormouse.keeper.client import AlreadySealed, Fenced
 from dormouse.pod import Marker, read_marker, write_marker
-from dormouse.replica.current import SealReason, State, encode
+from dormouse.replica.current import Current, LineageEntry, SealReason, State, encode
 from dormouse.replica.layout import first_transaction
 from dormouse.replica.store import StoredObject
 
@@ -74,6 +74,32 @@ def test_a_volume_wiped_under_the_same_pod_is_refused(workflow: Workflow) -> Non
         await pod.kill()
         pod.lose_volume()
         assert (await pod.refusal())["reason"] == "VolumeLost"
+
+    run(story, workflow)
+
+
+def test_what_is_restored_again_writes_where_no_upload_of_an_earlier_run_can_arrive(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = workflow.pod(1)
+        plain = workflow.layout.epoch(1, pod.uid)
+        # It was killed between its claim and its first upload, which is still under way.
+        claimed = LineageEntry(1, plain, claimed_at="2026-01-01T00:00:00+00:00")
+        record = Current(2, "n", workflow.uid, workflow.uid, 1, pod.uid, State.ACTIVE, lineage=(claimed,))
+        await workflow.store.put(workflow.layout.current, encode(record), None)
+        await pod.open()
+        pod.write("note")
+        await pod.keeper.barrier()
+        mine = (await workflow.current()).entry
+        assert mine.prefix.startswith(f"{plain}-")
+        assert mine.replicated
+        await workflow.store.put(first_transaction(plain), b"of the run before", None)
+        await pod.kill()
+
+        second = await workflow.pod(2).open()
+        assert second.notes() == ["note"]
+        base = (await workflow.current()).entry.base
+        assert base is not None
+        assert base.prefix == mine.prefix
 
     run(story, workflow)
 

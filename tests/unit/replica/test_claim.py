@@ -14,7 +14,6 @@ from dormouse.replica.claim import (
     Malformed,
     Over,
     Prefix,
-    Restore,
     Volume,
     Write,
     begun_from,
@@ -122,8 +121,11 @@ def test_an_empty_volume_after_any_upload_is_lost(seen: Current, prefix: Prefix)
     assert refused(seen, ME, Volume.UNMARKED, prefix) is Reason.VOLUME_LOST
 
 
-def test_an_empty_volume_before_any_upload_is_restored_again() -> None:
-    assert decide(MINE, ME, Volume.UNMARKED, NOTHING) == Restore()
+def test_an_empty_volume_before_any_upload_is_restored_again_to_a_prefix_of_its_own() -> None:
+    decision = decide(MINE, ME, Volume.UNMARKED, NOTHING)
+    assert isinstance(decision, Write)
+    assert decision.record == MINE.with_entry(prefix="w/epochs/00000003-pod-3-nonce").next("nonce")
+    assert decision.record.entry.base == MINE.entry.base
 
 
 def test_a_life_that_sealed_itself_is_over() -> None:

@@ -1,5 +1,6 @@
 """What is the next step: leave the pod, end it, read CURRENT, wait, or create the next epoch?"""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -131,7 +132,7 @@ def _create(case: Case, failure: LastFailure | None) -> Step:
     if store is None:
         return stalled(missing(case))
     status = case.dwf.status
-    epoch = next_epoch(case)
+    epoch = _next_epoch(case)
     first = not (status.claimed or case.own_current is not None)
     reason = "Restart" if case.last_epoch else "Start"
     try:
@@ -160,12 +161,15 @@ def _create(case: Case, failure: LastFailure | None) -> Step:
     )
 
 
-def next_epoch(case: Case) -> int:
-    """Above everything that was ever seen: by us, in CURRENT, or by a keeper that was refused."""
+def _next_epoch(case: Case) -> int:
     current = case.observed.current
-    seen = [ending.seen_epoch for life in case.lives for ending in life.endings]
-    in_store = current.epoch if isinstance(current, CurrentSeen) else 0
-    return max(case.last_epoch, in_store, *seen, 0) + 1
+    refused = [ending.seen_epoch for life in case.lives for ending in life.endings]
+    return next_epoch(case.last_epoch, current.epoch if isinstance(current, CurrentSeen) else 0, refused)
+
+
+def next_epoch(asked_for: int, in_store: int, refused: Iterable[int]) -> int:
+    """Above everything that was ever seen: by us, in CURRENT, or by a keeper that was refused."""
+    return max(asked_for, in_store, *refused) + 1
 
 
 def _unproven(case: Case) -> Trouble | None:

@@ -9,10 +9,12 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from dormouse.keeper.litestream import Litestream, NotSynced, Synced
 from dormouse.keeper.ownership import Ownership
-from dormouse.replica.current import Current, Position
+from dormouse.replica.current import Position
+from dormouse.replica.holding import replicated
 from dormouse.replica.layout import first_transaction
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.store import Store, StoreDenied, StoreError
@@ -43,6 +45,30 @@ class Progress:
                 "restoring in a new pod",
             )
         return Progress(synced.txid)
+
+
+class Step(Enum):
+    """What a barrier does next."""
+
+    UPLOAD = auto()
+    MARK = auto()
+    CONFIRM = auto()
+    ACKNOWLEDGE = auto()
+
+
+def next_step(uploaded: bool, replicated: bool, confirmed: bool) -> Step:
+    """The order that makes an acknowledgement safe.
+
+    Args:
+        uploaded: whether the position that was asked for was seen in the store.
+        replicated: whether CURRENT says that this epoch can be restored.
+        confirmed: whether CURRENT was read after all of that, and was ours.
+    """
+    if not uploaded:
+        return Step.UPLOAD
+    if not replicated:
+        return Step.MARK
+    return Step.ACKNOWLEDGE if confirmed else Step.CONFIRM
 
 
 class Barriers:
@@ -104,13 +130,20 @@ class Barriers:
                 future.set_result(position)
 
     async def _round(self) -> Position:
-        txid = await self._uploaded()
+        txid, uploaded, confirmed = 0, False, False
         pause = 0.05
         while True:
             try:
-                if not self._ownership.current.entry.replicated:
-                    await self._mark_replicated()
-                await self._ownership.confirm()
+                match next_step(uploaded, self._ownership.current.entry.replicated, confirmed):
+                    case Step.UPLOAD:
+                        txid, uploaded = await self._uploaded(), True
+                    case Step.MARK:
+                        await self._mark_replicated()
+                    case Step.CONFIRM:
+                        await self._ownership.confirm()
+                        confirmed = True
+                    case Step.ACKNOWLEDGE:
+                        return Position(self._ownership.current.epoch, txid)
             except StoreError as error:
                 if isinstance(error, StoreDenied) and self.overdue_seconds() > _DENIED_SECONDS:
                     raise
@@ -118,8 +151,6 @@ class Barriers:
                 _log.warning("barrier: %s; trying again in %.2f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            else:
-                return Position(self._ownership.current.epoch, txid)
 
     async def _uploaded(self) -> int:
         """The position that was asked for, once it is uploaded."""
@@ -142,12 +173,8 @@ class Barriers:
             await asyncio.sleep(pause)
 
     async def _mark_replicated(self) -> None:
-        """Record that this epoch can be restored: from here on it may acknowledge, and none older may replace it."""
+        """Record that this epoch can be restored, once that was seen."""
         key = first_transaction(self._prefix)
         if not await self._store.exists(key):
             raise StoreError(f"{key} is not there yet")
-
-        def replicated(current: Current) -> Current:
-            return current.with_entry(replicated=True)
-
         await self._ownership.update(replicated)

@@ -30,6 +30,7 @@ from dormouse.replica.claim import (
     needs_prefix,
 )
 from dormouse.replica.current import Base, Current, ForkOf, ImportOf
+from dormouse.replica.holding import is_pinned, pinned
 from dormouse.replica.layout import epoch_of, transactions
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.store import HistoryStore, Store
@@ -71,10 +72,10 @@ async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -
         await check_conditional_writes(store, settings.layout.probe)
     decision = await _claim(settings, store, ownership, volume, prefix, draft)
     if isinstance(decision, Over):
-        return Begun(prefix, ownership.current.entry.base, over=True)
+        return Begun(ownership.current.entry.prefix, ownership.current.entry.base, over=True)
     if isinstance(decision, GoOn):
         _log.info("epoch %d goes on with the database in the volume", pod.epoch)
-        return Begun(prefix, ownership.current.entry.base)
+        return Begun(ownership.current.entry.prefix, ownership.current.entry.base)
     _log.info("claimed epoch %d", pod.epoch)
     try:
         base = await _pin(settings, store, ownership)
@@ -89,7 +90,8 @@ async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -
         raise Refused(Reason.STALE_EPOCH, f"claimed by another life meanwhile: {error}", seen=pod.epoch) from error
     _log.info("restored from %s", base.position if base else "nothing: this is the first life")
     # What came from elsewhere is not below our own prefix yet, so it counts only after a barrier.
-    return Begun(prefix, base, fresh=base is not None and settings.layout.is_own(base.prefix))
+    is_fresh = base is not None and settings.layout.is_own(base.prefix)
+    return Begun(ownership.current.entry.prefix, base, fresh=is_fresh)
 
 
 def volume_of(settings: Settings) -> Volume:
@@ -123,6 +125,9 @@ async def _claim(
         below = None
         if needs_prefix(seen, claimant, volume):
             below = await until_answered(lambda: _look(store, settings, prefix), "listing the prefix")
+            if not isinstance(seen, Current) and below.newest_epoch:
+                # A claim may have come between; what has no CURRENT even now belongs to nobody.
+                seen = await ownership.read()
         decision = decide(seen, claimant, volume, below)
         if isinstance(decision, Write) and decision.begins and settings.restore is not None:
             from dormouse.keeper.origin import find_beginning  # nearly no claim needs it
@@ -137,14 +142,13 @@ async def _look(store: Store, settings: Settings, prefix: str) -> Prefix:
     newest, own = 0, False
     async for key in store.keys(settings.layout.epochs):
         newest = max(newest, epoch_of(key) or 0)
-        own = own or key.startswith(prefix + "/")
+        own = own or key.startswith((f"{prefix}/", f"{prefix}-"))
     return Prefix(newest, own)
 
 
 async def _pin(settings: Settings, store: Store, ownership: Ownership) -> Base | None:
     """Find what to restore and write it into our entry: from now on that old epoch ends there for all history."""
-    if ownership.current.entry.claimed_at is not None:
-        # An earlier run of this container pinned it, or that there is nothing; a zombie may have written since.
+    if is_pinned(ownership.current):
         return ownership.current.entry.base
     known: dict[int, int] = {}
     while True:
@@ -157,10 +161,10 @@ async def _pin(settings: Settings, store: Store, ownership: Ownership) -> Base |
     await until_answered(ownership.confirm_by_reading, "reading the claim")
     base, claimed_at = step.base, ownership.modified
 
-    def pinned(current: Current) -> Current:
-        return current.with_entry(base=base, claimed_at=claimed_at)
+    def change(current: Current) -> Current:
+        return pinned(current, base, claimed_at)
 
-    await ownership.update(pinned)
+    await ownership.update(change)
     return base
 
 

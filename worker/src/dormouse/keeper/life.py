@@ -7,7 +7,7 @@ import errno
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dormouse.keeper.barrier import Barriers
@@ -17,7 +17,8 @@ from dormouse.keeper.litestream import Litestream, restore
 from dormouse.keeper.ownership import NotOurs, Ownership, until_answered
 from dormouse.keeper.settings import Settings
 from dormouse.replica.claim import Volume
-from dormouse.replica.current import Current, Position, SealReason, State
+from dormouse.replica.current import Current, Position, SealReason
+from dormouse.replica.holding import sealed
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.store import HistoryStore, StoreError
 
@@ -252,18 +253,13 @@ class Life:
         if self._litestream is not None:
             await self._litestream.kill()
 
-        def sealed(current: Current) -> Current:
-            return replace(
-                current.with_entry(sealed_txid=position.txid),
-                state=State.SEALED,
-                seal_reason=reason,
-                next_wake_at=next_wake_at,
-            )
+        def change(current: Current) -> Current:
+            return sealed(current, position.txid, reason, next_wake_at)
 
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                await self._ownership.update(sealed)
+                await self._ownership.update(change)
             except StoreError as error:
                 _log.warning("sealing: %s; trying again in %.1f s", error, pause)
                 await asyncio.sleep(pause)

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from dormouse.replica.claim import Malformed
-from dormouse.replica.current import Current, CurrentMalformed, State, decode, encode
+from dormouse.replica.current import Current, CurrentMalformed, decode, encode
+from dormouse.replica.holding import Outcome, is_own_seal, is_same_life, outcome
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.store import (
     Store,
@@ -100,10 +101,9 @@ class Ownership:
             except StoreUnknown as error:
                 _log.warning("writing CURRENT: %s", error)
                 seen = await self.read()
-                if isinstance(seen, Current) and seen.nonce == record.nonce:
-                    return True
-                if self._etag != condition:
-                    return False
+                became = outcome(record, condition, seen, self._etag)
+                if became is not Outcome.SEND_AGAIN:
+                    return became is Outcome.LANDED
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             else:
@@ -125,12 +125,7 @@ class Ownership:
 
     def sealed_by_us(self) -> bool:
         """Whether what was read last is this life's own seal, whose answer was lost."""
-        seen, mine = self._seen, self.current
-        return (
-            isinstance(seen, Current)
-            and seen.state is State.SEALED
-            and (seen.workflow_uid, seen.epoch, seen.owner) == (mine.workflow_uid, mine.epoch, mine.owner)
-        )
+        return is_own_seal(self._seen, self.current)
 
     async def confirm_by_reading(self) -> None:
         """The same as `confirm`, with the object fetched even if it did not change."""
@@ -157,20 +152,11 @@ class Ownership:
         return self.current
 
     def _keep_or_lose(self, mine: Current, seen: Current | Malformed | None) -> None:
-        if isinstance(seen, Current) and _same_life(seen, mine):
+        if is_same_life(seen, mine):
             return
         self._current = mine
         self._lost = NotOurs(_what(seen))
         raise self._lost
-
-
-def _same_life(seen: Current, mine: Current) -> bool:
-    return (
-        seen.state is State.ACTIVE
-        and seen.workflow_uid == mine.workflow_uid
-        and seen.epoch == mine.epoch
-        and seen.owner == mine.owner
-    )
 
 
 def _what(seen: Current | Malformed | None) -> str:

@@ -45,7 +45,7 @@ class Malformed:
 
 @dataclass(frozen=True)
 class Prefix:
-    """What lies below `epochs/`: the newest epoch with any object, and whether this claimant's own prefix has one.
+    """What lies below `epochs/`: the newest epoch with any object, and whether a prefix of this claimant's has one.
 
     Needed only where `needs_prefix` says so, since a listing costs a request.
     """
@@ -64,11 +64,6 @@ class Write:
 
 
 @dataclass(frozen=True)
-class Restore:
-    """The epoch is ours and no data was ever written to it: restore (again)."""
-
-
-@dataclass(frozen=True)
 class GoOn:
     """The epoch is ours, and so is the database in the volume."""
 
@@ -78,7 +73,7 @@ class Over:
     """This life sealed itself before; it never writes again."""
 
 
-Decision = Write | Restore | GoOn | Over
+Decision = Write | GoOn | Over
 
 
 def needs_prefix(seen: Current | Malformed | None, claimant: Claimant, volume: Volume) -> bool:
@@ -149,7 +144,8 @@ def _own_life(seen: Current, claimant: Claimant, volume: Volume, prefix: Prefix 
     assert prefix is not None  # noqa: S101 - the caller asked needs_prefix
     if seen.entry.replicated or prefix.own_has_data:
         raise Refused(Reason.VOLUME_LOST, f"the volume of epoch {claimant.epoch} is empty; restoring in a new pod")
-    return Restore()
+    # Restored again, and to a prefix that no earlier run knows: an upload of one may be under way still.
+    return Write(seen.with_entry(prefix=f"{claimant.prefix}-{claimant.nonce[:8]}").next(claimant.nonce))
 
 
 def _without_record(seen: Malformed | None, claimant: Claimant, volume: Volume, prefix: Prefix) -> Decision:
