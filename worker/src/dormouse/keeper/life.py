@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dormouse.keeper.barrier import Barriers
 from dormouse.keeper.beginning import Begun, begin, disk_full, remove_leftovers, volume_of
 from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, SealFailed
+from dormouse.keeper.collecting import Collector
 from dormouse.keeper.litestream import Litestream, restore
 from dormouse.keeper.ownership import NotOurs, Ownership, until_answered
 from dormouse.keeper.settings import Settings
@@ -62,6 +63,7 @@ class Life:
         self._drilling = asyncio.Lock()
         self._untouched = False
         self._fenced: Fenced | None = None
+        self._collecting: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[Position] | None = None
         self._seal_reason: SealReason | None = None
         self._confirmed_at = time.monotonic()
@@ -112,14 +114,16 @@ class Life:
         async with asyncio.TaskGroup() as self._group:
             self._group.create_task(self._keep_litestream(self._litestream))
             self._group.create_task(self._barriers.run())
-            self._group.create_task(self._first_barrier(self._barriers))
+            self._collecting = self._group.create_task(self._collect(self._barriers))
             self._group.create_task(self._watch())
             self._untouched = self._begun.fresh
             self._gate.set()
             _log.info("the gate is open")
 
-    async def _first_barrier(self, barriers: Barriers) -> None:
-        await barriers.wait()
+    async def _collect(self, barriers: Barriers) -> None:
+        await barriers.wait()  # the first barrier of this life: from here on it can be restored itself
+        settings = self._settings
+        await Collector(self._store, settings.layout, self._ownership, settings.retention_seconds).run()
 
     async def _keep_litestream(self, litestream: Litestream) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -247,6 +251,8 @@ class Life:
         return self._sealing is not None and self._sealing.done() and not self._sealing.cancelled()
 
     async def _seal(self, barriers: Barriers, reason: SealReason, next_wake_at: str | None) -> Position:
+        if self._collecting is not None:
+            self._collecting.cancel()
         position = await barriers.wait()
         # From here on this life writes nothing, whatever the answer to the seal: it may have arrived.
         self._litestream_is_done = True
