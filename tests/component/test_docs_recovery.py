@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from reading_along import read_along
 from test_docs_commands import in_another_terminal, run
 
@@ -14,6 +15,8 @@ PAGE = REPOSITORY / "docs" / "recovery.md"
 SHOWN_PORT = "8105"
 
 
+@pytest.mark.long  # it starts `dormouse dev` twice
+@pytest.mark.timeout(300)
 def test_the_mistake_is_undone_in_a_copy(tmp_path: Path) -> None:
     port = str(free_ports(1)[0])
     write_titled(PAGE, tmp_path)
