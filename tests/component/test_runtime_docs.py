@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
-from runtime_pod import RuntimePod
+from test_docs_commands import WITHIN_SECONDS, in_another_terminal, run
 
 from dormouse.runtime.refusals import REFUSALS
 from dormouse.runtime.routes import ROUTES
-from markdown_blocks import REPOSITORY, blocks
+from dormouse_operator.dev.ports import free_ports
+from markdown_blocks import REPOSITORY, blocks, write_titled
 
 PAGE = REPOSITORY / "docs" / "http-api.md"
 LIVING_PAGE = REPOSITORY / "docs" / "living-workflows.md"
@@ -39,45 +40,33 @@ def fits(shown: Any, answered: Any) -> bool:
     return bool(shown == answered)
 
 
-async def output_of(command: str, port: int) -> Any:
-    process = await asyncio.create_subprocess_exec(
-        "bash", "-c", command.replace(SHOWN_PORT, str(port)), stdout=asyncio.subprocess.PIPE
-    )
-    written, _ = await asyncio.wait_for(process.communicate(), 60)
-    return json.loads(written)
-
-
 def examples() -> list[tuple[str, Any]]:
-    """Each command with the answer that follows it."""
-    found = [block for block in blocks(PAGE) if block.language in ("bash", "json")]
+    """Each command with the answer that follows it; the first one of the page runs in another terminal."""
+    _, *found = [block for block in blocks(PAGE) if block.language in ("bash", "json")]
     assert [block.language for block in found] == ["bash", "json"] * (len(found) // 2)
     return [(command.text, json.loads(answer.text)) for command, answer in zip(found[::2], found[1::2], strict=True)]
 
 
+def answer_of(command: str, shown: Any, folder: Path) -> Any:
+    """What it answers. A reader types slowly, so a command that only looks is repeated until it is as shown."""
+    deadline = time.monotonic() + WITHIN_SECONDS
+    answer = json.loads(run(command, folder))
+    while not fits(shown, answer) and "-d" not in command and time.monotonic() < deadline:
+        answer = json.loads(run(command, folder))
+    return answer
+
+
 def test_the_examples_answer_what_the_page_shows(tmp_path: Path) -> None:
-    pages = (AUTHORS_PAGE, "orders.py"), (LIVING_PAGE, "tickets.py"), (LIVING_PAGE, "refunds.py")
-    module = "\n".join(
-        next(block.text for block in blocks(page, "python") if block.title == title) for page, title in pages
-    )
-
-    async def live() -> None:
-        async with RuntimePod(tmp_path, module) as pod:
-            await pod.start()
-            await pod.ready()
-            for command, shown in examples():
-                answers: list[Any] = []
-
-                async def as_shown(command: str = command, shown: Any = shown, answers: list[Any] = answers) -> bool:
-                    answers.append(await output_of(command, pod.port))
-                    return fits(shown, answers[-1])
-
-                try:
-                    # A reader types slowly: what an order does first is over by then.
-                    await (pod.until(as_shown) if "-d" not in command else as_shown())
-                finally:
-                    assert fits(shown, answers[-1]), f"{command}\n{answers[-1]}"
-
-    asyncio.run(live())
+    for page, title in ((AUTHORS_PAGE, "orders.py"), (LIVING_PAGE, "tickets.py"), (LIVING_PAGE, "refunds.py")):
+        (module,) = [block.text for block in blocks(page, "python") if block.title == title]
+        (tmp_path / title).write_text(module)
+    write_titled(PAGE, tmp_path)
+    port = str(free_ports(1)[0])
+    serve = next(block.text for block in blocks(PAGE, "bash")).replace(SHOWN_PORT, port)
+    with in_another_terminal(serve, tmp_path, f"http://127.0.0.1:{port}/readyz"):
+        for command, shown in examples():
+            answer = answer_of(command.replace(SHOWN_PORT, port), shown, tmp_path)
+            assert fits(shown, answer), f"{command}\n{answer}"
 
 
 def test_every_path_and_parameter_is_on_the_page() -> None:
