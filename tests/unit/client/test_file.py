@@ -226,6 +226,18 @@ def test_what_is_no_database_of_ours_is_said_to_be_none(tmp_path: Path) -> None:
     assert not os.path.lexists(tmp_path / "missing")
 
 
+def test_a_copy_without_its_wal_is_told_how_to_copy(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "original")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE dormouse_meta (key TEXT PRIMARY KEY, value TEXT)")
+        shutil.copy(tmp_path / "original", tmp_path / "copy")
+    with (
+        pytest.raises(NotReadable, match=r"copy that as copy-wal too, or .* '\.backup copy'"),
+        DatabaseFile(tmp_path / "copy"),
+    ):
+        pass
+
+
 def test_a_file_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
     path = tmp_path / "db.sqlite"
     asyncio.run(_write(path))

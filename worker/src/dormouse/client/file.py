@@ -101,7 +101,7 @@ class DatabaseFile:
     def _check(self) -> None:
         tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not {"execution", "event", "dormouse_meta"} <= tables:
-            raise NotReadable(f"{self._path} is a SQLite file, but not one of Dormouse")
+            raise NotReadable(f"{self._path} is a SQLite file, but not one of Dormouse{self._advice()}")
         found = self._connection.execute("SELECT value FROM dormouse_meta WHERE key = 'engine_schema'").fetchone()
         if found is not None and int(found[0]) > len(MIGRATIONS):
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
@@ -110,6 +110,16 @@ class DatabaseFile:
         self._select_rows = self._select("execution", Row.__struct_fields__)
         self._select_events = self._select("event", Event._fields)
         self._payloads = StoredPayloads(self._connection, self._codec)
+
+    def _advice(self) -> str:
+        """A copy of a file that was in use is empty, or old: its newest part was in the WAL."""
+        wal = f"{self._path.name}-wal"
+        if self._path.with_name(wal).exists():
+            return ""
+        return (
+            f"; if it is a copy, what was written last stayed in the original's -wal: copy that as {wal} too, "
+            f"or end the runtime first, or copy with sqlite3 ORIGINAL '.backup {self._path.name}'"
+        )
 
     def _select(self, table: str, wanted: Sequence[str]) -> str:
         has = {name for _, name, *_ in self._connection.execute(f"PRAGMA table_info({table})")}
