@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from dormouse.client import Blocked, Error, Execution, Waiting
-from dormouse.commands.printing import execution_text, told_text
+from dormouse.client import Blocked, Error, Event, Execution, Waiting
+from dormouse.commands.printing import answer_text, execution_text, history_text, told_text
 
 DUE = "2030-01-01T00:00:00.000Z"
 
@@ -66,3 +67,46 @@ def test_another_reason_to_be_blocked_is_its_message() -> None:
 def test_who_told_an_execution_something_sees_its_status() -> None:
     assert told_text(Execution("a", "order", "Terminated", DUE), "name") == "a"
     assert told_text(Execution("a", "order", "Open", DUE), None) == "a Open"
+
+
+def test_an_end_without_a_reason_is_not_followed_by_a_colon() -> None:
+    assert shown(error=Error("Terminated", "")) == "error     Terminated"
+    assert shown(error=Error("Terminated", "asked twice")) == "error     Terminated: asked twice"
+
+
+def event(kind: str, payload: object = None) -> Event:
+    return Event(1, kind, DUE, payload=msgspec.UNSET if payload is None else msgspec.Raw(msgspec.json.encode(payload)))
+
+
+FAILURE = {"type": "OSError", "message": "the bank is away\nfor long", "traceback": "Traceback\n  many lines"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "why"),
+    [
+        ("AttemptFailed", FAILURE, "OSError: the bank is away"),
+        ("ExecutionFailed", FAILURE, "OSError: the bank is away"),
+        ("CancelRequested", "the shop closes", "the shop closes"),
+        ("ExecutionTerminated", {"type": "Terminated", "message": "asked twice"}, "asked twice"),
+        ("ApprovalDecided", {"outcome": "rejected", "by": "ada", "reason": "too late"}, "rejected by ada: too late"),
+        ("ApprovalDecided", {"outcome": "approved", "by": "ada", "reason": ""}, "approved by ada"),
+    ],
+)
+def test_a_history_says_who_has_ended_something_and_why(kind: str, payload: object, why: str) -> None:
+    head, line = history_text([event(kind, payload)], None).splitlines()
+    assert head.endswith("SOURCE  WHY")
+    assert line.endswith(f"  {why}")
+
+
+def test_a_history_without_a_reason_has_no_column_for_it() -> None:
+    assert "WHY" not in history_text([event("ExecutionStarted", [1]), event("CancelRequested", "")], None)
+
+
+def test_a_wide_history_has_the_payloads_without_tracebacks() -> None:
+    _, line = history_text([event("AttemptFailed", FAILURE)], "wide").splitlines()
+    assert line.endswith('{"type":"OSError","message":"the bank is away\\nfor long"}')
+
+
+def test_an_answer_is_printed_alone_or_as_the_api_answers() -> None:
+    assert answer_text(b"250", None) == "250"
+    assert answer_text(b"250", "yaml") == "result: 250"

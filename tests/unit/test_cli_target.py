@@ -43,6 +43,8 @@ def test_a_target_is_a_file_an_address_or_a_name(text: str, is_file: bool, targe
         (["start", "http://127.0.0.1:9", "order", "tea"], 2, "not JSON"),
         (["start", "http://127.0.0.1:9", "order", "@missing.json"], 2, "missing.json"),
         (["show", "orders.sqlite"], 2, "EXECUTION"),
+        (["list", "localhost:8102"], 2, "a runtime is http://localhost:8102"),
+        (["start", "[::1]:8102/", "order"], 2, "a runtime is http://[::1]:8102/"),
         (["run", "missing.py"], 2, "there is no file missing.py"),
         (["run", "missing.py", "--host", "0.0.0.0"], 2, "give a --token-file, or say --without-token"),
         (["run", "missing.py", "--host", "example.org"], 2, "whoever reaches example.org"),
@@ -69,3 +71,16 @@ def test_a_name_needs_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = CliRunner().invoke(root, ["list", "shop"])
     assert ended.exit_code == 4
     assert "kubectl" in ended.output
+
+
+def test_a_name_that_no_cluster_has_is_said_to_have_been_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text("#!/bin/sh\necho tried it >&2; echo the connection was refused >&2; exit 1\n")
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    ended = CliRunner().invoke(root, ["list", "claims"])
+    assert ended.exit_code == 4
+    assert "'claims' is no file and no address as http://HOST:PORT" in ended.output
+    assert "DurableWorkflow; kubectl: the connection was refused" in ended.output

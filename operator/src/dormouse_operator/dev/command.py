@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  dormouse dev -f dormouse.yaml --until-complete")
 @click.option(
     "-f",
     "--file",

@@ -12,10 +12,12 @@ from dormouse.commands.target import Target, reading, writing
 from dormouse.commands.verb import Verb, on_target, with_output
 
 
-@click.command(cls=Verb)
+@click.command(
+    cls=Verb, examples=["dormouse approvals http://localhost:8080", "dormouse approvals orders.sqlite refund-1 -o json"]
+)
 @on_target
 @click.argument("execution", required=False)
-@with_output
+@with_output("json", "yaml", "wide")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
 @click.option("--after", help="Go on where the last page ended; it says with which value.")
 def approvals(target: Target, execution: str | None, output: str | None, limit: int, after: str | None) -> None:
@@ -28,7 +30,7 @@ def approvals(target: Target, execution: str | None, output: str | None, limit: 
 def _deciding(function: Callable[..., None]) -> Callable[..., None]:
     """Add what both verbs take."""
     for add in (
-        with_output,
+        with_output("json", "yaml", "wide", "name", default="id and status"),
         click.option("--reason", default="", help="Why; it is kept in the history."),
         click.option("--by", default=getuser, show_default="who you are here", help="Who decides; kept as well."),
         click.option("--digest", required=True, help="Of what you decide on, as `dormouse approvals` shows it."),
@@ -40,7 +42,10 @@ def _deciding(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-@click.command(cls=Verb)
+@click.command(
+    cls=Verb,
+    examples=["dormouse approve http://localhost:8080 refund-1 refund --digest 6a09682cefe479b404dd0f063f31deea"],
+)
 @_deciding
 def approve(
     target: Target, execution: str, approval: str, digest: str, by: str, reason: str, output: str | None
@@ -51,7 +56,12 @@ def approve(
         printing.say(printing.told_text(told, output))
 
 
-@click.command(cls=Verb)
+@click.command(
+    cls=Verb,
+    examples=[
+        "dormouse reject http://localhost:8080 refund-2 refund --digest 0ce3370250ee44665e00f219c74ed269 --by ada"
+    ],
+)
 @_deciding
 def reject(
     target: Target, execution: str, approval: str, digest: str, by: str, reason: str, output: str | None

@@ -9,11 +9,11 @@ from dormouse.commands.target import Target, writing
 from dormouse.commands.verb import Verb, on_target, with_output
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=['dormouse cancel http://localhost:8080 basket-1 --reason "the shop closes"'])
 @on_target
 @click.argument("execution")
 @click.option("--reason", default="", help="Why; it is kept in the history.")
-@with_output
+@with_output("json", "yaml", "wide", "name", default="id and status")
 def cancel(target: Target, execution: str, reason: str, output: str | None) -> None:
     """Ask an execution to cancel itself.
 
@@ -23,31 +23,31 @@ def cancel(target: Target, execution: str, reason: str, output: str | None) -> N
         printing.say(printing.told_text(client.handle(execution).cancel(reason), output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse terminate http://localhost:8080 order-2"])
 @on_target
 @click.argument("execution")
 @click.option("--reason", default="", help="Why; it is kept in the history.")
-@with_output
+@with_output("json", "yaml", "wide", "name", default="id and status")
 def terminate(target: Target, execution: str, reason: str, output: str | None) -> None:
     """End an execution at once, also one that is blocked. Its code is not asked and cleans up nothing."""
     with writing(target) as client:
         printing.say(printing.told_text(client.handle(execution).terminate(reason), output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse retry http://localhost:8080 order-2"])
 @on_target
 @click.argument("execution")
-@with_output
+@with_output("json", "yaml", "wide", "name", default="id and status")
 def retry(target: Target, execution: str, output: str | None) -> None:
     """Let an execution go on that is Failed, Cancelled or Terminated: from before that."""
     with writing(target) as client:
         printing.say(printing.told_text(client.handle(execution).retry(), output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse resume http://localhost:8080"])
 @on_target
 @click.option("--execution", help="Only this one, and those that it has called or was called by. Default: all.")
-@with_output
+@with_output("json", "yaml", "name", default="how many go on")
 def resume(target: Target, execution: str | None, output: str | None) -> None:
     """Let executions go on that are paused since their workflow was restored from another one."""
     with writing(target) as client:

@@ -12,7 +12,7 @@ import msgspec
 from dormouse.commands.verb import REFUSED, Verb
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse lint orders.py"])
 @click.argument("targets", metavar="MODULE|PATH...", nargs=-1, required=True)
 @click.option("-o", "--output", type=click.Choice(["json"]), help="Default: one line for each finding.")
 def lint(targets: tuple[str, ...], output: str | None) -> None:

@@ -11,13 +11,13 @@ from dormouse.commands.value import parse_value
 from dormouse.commands.verb import Verb, on_target, with_output
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse signal http://localhost:8080 basket-1 add '\"cup\"'"])
 @on_target
 @click.argument("execution")
 @click.argument("name")
 @click.argument("value", required=False)
 @click.option("--idempotency-key", help="The same key with the same signal and value is received only once.")
-@with_output
+@with_output("json", "yaml", "wide", "name", default="id and status")
 def signal(
     target: Target, execution: str, name: str, value: str | None, idempotency_key: str | None, output: str | None
 ) -> None:
@@ -31,25 +31,34 @@ def signal(
     printing.say(printing.told_text(told, output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse query http://localhost:8080 basket-1 total"])
 @on_target
 @click.argument("execution")
 @click.argument("name")
-def query(target: Target, execution: str, name: str) -> None:
+@with_output("json", "yaml", default="the answer alone, as JSON")
+def query(target: Target, execution: str, name: str, output: str | None) -> None:
     """Ask an execution the query NAME and print the answer as JSON. It changes nothing."""
     with writing(target) as client:
-        printing.say(client.run(flows.query(execution, name)).decode())
+        answer = client.run(flows.query(execution, name))
+    printing.say(printing.answer_text(answer, output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse update http://localhost:8080 basket-1 redeem '\"minus-50\"'"])
 @on_target
 @click.argument("execution")
 @click.argument("name")
 @click.argument("value")
 @click.option("--idempotency-key", help="The same key with the same update and value is done only once.")
 @click.option("--timeout", type=click.FloatRange(0), help="Wait at most so many seconds. Default: as long as it takes.")
+@with_output("json", "yaml", default="the result alone, as JSON")
 def update(
-    target: Target, execution: str, name: str, value: str, idempotency_key: str | None, timeout: float | None
+    target: Target,
+    execution: str,
+    name: str,
+    value: str,
+    idempotency_key: str | None,
+    timeout: float | None,
+    output: str | None,
 ) -> None:
     """Have an execution do the update NAME and print the result as JSON.
 
@@ -58,4 +67,4 @@ def update(
     carried = parse_value(value)
     with writing(target) as client:
         result = client.run(flows.update(execution, name, carried, idempotency_key, timeout))
-    printing.say(result.decode())
+    printing.say(printing.answer_text(result, output))

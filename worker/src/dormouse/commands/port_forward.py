@@ -11,6 +11,7 @@ from dormouse.errors import DormouseError
 
 _PORT = 8080
 _WITHIN_SECONDS = 20.0
+_SOUGHT = "{!r} is no file and no address as http://HOST:PORT, so it is looked for on a cluster as a DurableWorkflow"
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
@@ -55,12 +56,12 @@ def _kubectl(*arguments: str) -> str:
             check=False,
         )
     except FileNotFoundError:
-        raise NotForwarded(
-            f"{arguments[2]!r} is no file and no URL, so it is looked for on a cluster; that needs kubectl"
-        ) from None
+        raise NotForwarded(f"{_SOUGHT.format(arguments[2])}, which needs kubectl") from None
     except subprocess.TimeoutExpired:
         raise NotForwarded(f"kubectl did not answer within {_WITHIN_SECONDS:g} s; is the cluster there?") from None
     if ran.returncode:
         # Before it says what is wrong it logs each of its tries.
-        raise NotForwarded(f"kubectl: {(ran.stderr.strip() or 'it failed').splitlines()[-1]}")
+        raise NotForwarded(
+            f"{_SOUGHT.format(arguments[2])}; kubectl: {(ran.stderr.strip() or 'it failed').splitlines()[-1]}"
+        )
     return ran.stdout.strip()

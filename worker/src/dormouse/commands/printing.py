@@ -91,28 +91,59 @@ def resumed_text(count: int, output: str | None) -> str:
     return f"{count} {'execution goes' if count == 1 else 'executions go'} on" if output != "name" else str(count)
 
 
+def answer_text(result: bytes, output: str | None) -> str:
+    """What a query or an update came to: the value alone, or as the HTTP API answers."""
+    return result.decode() if output is None else document({"result": msgspec.Raw(result)}, output)
+
+
 def history_text(events: Sequence[Event], output: str | None) -> str:
     if output in ("json", "yaml"):
         return document({"events": list(events)}, output)
-    if output == "name":
-        return "\n".join(event.kind for event in events)
     wide = output == "wide"
-    rows = [["AT", "EVENT", "COMMAND", "NAME", "SOURCE", *(["PAYLOAD"] if wide else [])]]
-    for event in events:
-        payload = "" if event.payload is msgspec.UNSET else bytes(event.payload).decode()
+    whys = [_why(event) for event in events]
+    why_there = any(whys)
+    rows = [["AT", "EVENT", "COMMAND", "NAME", "SOURCE", *["WHY"] * why_there, *["PAYLOAD"] * wide]]
+    for event, why in zip(events, whys, strict=True):
         name = " ".join(filter(None, [event.name, f"attempt {event.attempt}" if event.attempt else None]))
         due = f"until {event.due}" if event.due else ""
         command = str(event.command or "")
-        more = [payload] if wide else []
+        more = [*[why] * why_there, *[_payload(event)] * wide]
         rows.append([event.at, event.kind, command, name or due, event.source or "", *more])
     return table(rows, cut=not wide)
+
+
+def _why(event: Event) -> str:
+    """The first line of what somebody gave as a reason, or of an error."""
+    if event.payload is msgspec.UNSET:
+        return ""
+    value = msgspec.json.decode(event.payload)
+    match event.kind:
+        case "CancelRequested":
+            why = value
+        case "ApprovalDecided":
+            why = f"{value['outcome']} by {value['by']}: {value.get('reason', '')}".removesuffix(": ")
+        case "ExecutionTerminated" | "ExecutionCancelled":
+            why = value["message"]
+        case kind if kind.endswith("Failed"):
+            why = _error(value["type"], value["message"], None)
+        case _:
+            why = ""
+    return next(iter(why.splitlines()), "")
+
+
+def _payload(event: Event) -> str:
+    """On one line; a traceback, which has many, is for `-o json` and `-o yaml`."""
+    if event.payload is msgspec.UNSET:
+        return ""
+    if not event.kind.endswith("Failed"):
+        return bytes(event.payload).decode()
+    error = msgspec.json.decode(event.payload)
+    return msgspec.json.encode({name: value for name, value in error.items() if name != "traceback"}).decode()
 
 
 def approvals_text(page: Approvals, output: str | None) -> str:
     if output in ("json", "yaml"):
         return document(page, output)
-    if output == "name":
-        return "\n".join(one.digest for one in page.approvals)
     wide = output == "wide"
     more = ["WORKFLOW", "REQUESTED", "SOURCE"] if wide else []
     rows = [["EXECUTION", "APPROVAL", "DIGEST", "EXPIRES", "VALUE", *more]]
@@ -179,7 +210,7 @@ def _waiting(waiting: Waiting) -> str:
 
 
 def _error(kind: str, message: str, source: str | None) -> str:
-    return f"{kind}: {message}{_at(source)}"
+    return f"{kind}: {message}".removesuffix(": ") + _at(source)
 
 
 def _at(source: str | None) -> str:

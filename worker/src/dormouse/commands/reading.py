@@ -12,9 +12,11 @@ from dormouse.commands.target import Target, reading
 from dormouse.commands.verb import REFUSED, Verb, on_target, with_output
 
 
-@click.command("list", cls=Verb)
+@click.command(
+    "list", cls=Verb, examples=["dormouse list http://localhost:8080", "dormouse list orders.sqlite -o name"]
+)
 @on_target
-@with_output
+@with_output("json", "yaml", "wide", "name")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
 @click.option("--after", help="Go on where the last page ended; it says with which value.")
 def list_executions(target: Target, output: str | None, limit: int, after: str | None) -> None:
@@ -23,30 +25,30 @@ def list_executions(target: Target, output: str | None, limit: int, after: str |
         printing.say(printing.executions_text(source.executions(limit=limit, after=after), output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse show http://localhost:8080 order-1"])
 @on_target
 @click.argument("execution")
-@with_output
+@with_output("json", "yaml", "wide", "name")
 def show(target: Target, execution: str, output: str | None) -> None:
     """Show one execution: its status, and what it waits for or why it failed."""
     with reading(target) as source:
         printing.say(printing.execution_text(source.show(execution), output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse history orders.sqlite order-1"])
 @on_target
 @click.argument("execution")
-@with_output
+@with_output("json", "yaml", "wide")
 def history(target: Target, execution: str, output: str | None) -> None:
     """Show everything that happened to one execution."""
     with reading(target) as source:
         printing.say(printing.history_text(source.history(execution), output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse result http://localhost:8080 order-1 --timeout 60"])
 @on_target
 @click.argument("execution")
-@with_output
+@with_output("json", "yaml", "wide", "name", default="the result as JSON")
 @click.option("--timeout", type=click.FloatRange(0), help="Wait at most so many seconds. Default: as long as it takes.")
 def result(target: Target, execution: str, output: str | None, timeout: float | None) -> None:
     """Wait for an execution's end and print its result as JSON.

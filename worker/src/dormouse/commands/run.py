@@ -11,7 +11,7 @@ from dormouse.commands.verb import Verb
 from dormouse.logs import FORMATS, Format
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse run orders.py"])
 @click.argument("module")
 @click.option(
     "--database",

@@ -12,13 +12,13 @@ from dormouse.commands.value import parse_value
 from dormouse.commands.verb import Verb, on_target, with_output
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=['dormouse start http://localhost:8080 order \'["tea", "cup"]\' --id order-1'])
 @on_target
 @click.argument("workflow")
 @click.argument("value", metavar="[INPUT]", required=False)
 @click.option("--id", "execution_id", help="Its id. Default: one is made up.")
 @click.option("--idempotency-key", help="The same key with the same workflow and input starts it only once.")
-@with_output
+@with_output("json", "yaml", "wide", "name", default="the id")
 def start(
     target: Target,
     workflow: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,12 +40,23 @@ class NameTarget:
 
 
 Target = FileTarget | UrlTarget | NameTarget
+_HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d+/*")
+
+
+class InvalidTarget(DormouseError):
+    """It can be none of the three."""
 
 
 def parse(text: str, namespace: str | None, *, is_file: bool, token: str | None = None) -> Target:
-    """Tell the three apart. Pure: `is_file` says whether there is such a file."""
+    """Tell the three apart. Pure: `is_file` says whether there is such a file.
+
+    Raises:
+        InvalidTarget: when it is an address that lacks its `http://`, which would be taken for a name.
+    """
     if "://" in text:
         return UrlTarget(text.rstrip("/"), token)
+    if not is_file and _HOST_AND_PORT.fullmatch(text):
+        raise InvalidTarget(f"{text} is read as a DurableWorkflow's name; a runtime is http://{text}")
     if is_file or "/" in text or text.endswith((".sqlite", ".db")):
         return FileTarget(Path(text))
     return NameTarget(text, namespace, token)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import click
 
-from dormouse.commands.target import parse
+from dormouse.commands.target import InvalidTarget, parse
 from dormouse.errors import DormouseError
 from dormouse.token_file import read_tokens
 
 REFUSED, STILL_OPEN, UNREACHABLE = 1, 3, 4
 """Exit codes; click's own for a wrong command line is 2."""
 _UNREACHABLE = ("Unreachable", "NotReadable", "NotForwarded")
+TARGETS = (
+    ("orders.sqlite", "A database file. It is only read."),
+    ("http://localhost:8080", "The address of a runtime, as `dormouse run` prints it."),
+    ("orders", "The name of a DurableWorkflow on the cluster of your kubectl, in the namespace of -n."),
+)
 P = ParamSpec("P")
 
 
@@ -27,7 +32,24 @@ class _Ended(click.ClickException):
 
 
 class Verb(click.Command):
-    """Ends with a message and an exit code instead of a traceback."""
+    """Ends with a message and an exit code instead of a traceback; its help says what a TARGET is.
+
+    Args:
+        examples: command lines, shown in its help.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if any(parameter.name == "target" for parameter in self.params):
+            with formatter.section("TARGET is one of"):
+                formatter.write_dl(TARGETS)
+        with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
+            for line in self.examples:  # as they are: a line that is wrapped cannot be copied
+                formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+        super().format_epilog(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -56,12 +78,17 @@ def on_target(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def with_target(target: str, namespace: str | None, token_file: Path | None, **others: Any) -> None:
         token = os.environ.get("DORMOUSE_TOKEN") or None if token_file is None else read_tokens(token_file)[0]
-        function(parse(target, namespace, is_file=Path(target).is_file(), token=token), **others)
+        try:
+            parsed = parse(target, namespace, is_file=Path(target).is_file(), token=token)
+        except InvalidTarget as error:
+            raise click.BadParameter(str(error), param_hint="TARGET") from error
+        function(parsed, **others)
 
     return with_target
 
 
-def with_output(function: Callable[P, None]) -> Callable[P, None]:
-    """Add `-o`."""
-    choice = click.Choice(["json", "yaml", "wide", "name"])
-    return click.option("-o", "--output", type=choice, help="Default: a table for people.")(function)
+def with_output(
+    *formats: Literal["json", "yaml", "wide", "name"], default: str = "a table for people"
+) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Add `-o`, with what has a meaning for this verb."""
+    return click.option("-o", "--output", type=click.Choice(formats), help=f"Default: {default}.")

@@ -78,8 +78,8 @@ def _tell_update(execution: Execution, event: Event) -> None:
 
 def _tell_cancel(execution: Execution, event: Event) -> None:
     execution.log.moment = max(execution.log.moment, event.at)
-    if execution.main is not None and not execution.cancel_requested:
-        execution.cancel_requested = True
+    if execution.main is not None and execution.cancel_reason is None:
+        execution.cancel_reason = msgspec.json.decode(event.payload or b'""', type=str)
         execution.main.cancel()
     execution.go_on()
 

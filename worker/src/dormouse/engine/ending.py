@@ -62,11 +62,11 @@ class End(NamedTuple):
     command: int | None = None
 
 
-def end_of(main: asyncio.Task[Any], *, cancel_requested: bool) -> End:
-    """Look at what a workflow's function returned or raised."""
+def end_of(main: asyncio.Task[Any], cancel_reason: str | None) -> End:
+    """Look at what a workflow's function returned or raised; the reason is None when nobody has asked it to end."""
     if main.cancelled():
-        if cancel_requested:
-            failure = Failure("CancelledError", "it was cancelled")
+        if cancel_reason is not None:
+            failure = Failure("CancelledError", f"it was cancelled: {cancel_reason}".removesuffix(": "))
             return End(Kind.EXECUTION_CANCELLED, encode(failure), failure)
         return _failed(asyncio.CancelledError("the workflow cancelled itself"))
     error = main.exception()

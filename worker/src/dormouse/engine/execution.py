@@ -72,7 +72,7 @@ class Execution:
         self.pending: dict[int, Pending] = {}
         self.mailbox = Mailbox()
         self.main: asyncio.Task[Any] | None = None
-        self.cancel_requested = False
+        self.cancel_reason: str | None = None
         self._journal = journal
         self.unheard: list[Event] = []
         """What has happened, and the code has not heard of yet: it does not count, or nobody is there to hear it."""
@@ -88,7 +88,7 @@ class Execution:
 
     @property
     def is_asked_to_cancel(self) -> bool:
-        return self.cancel_requested or self._has_unheard(Kind.CANCEL_REQUESTED)
+        return self.cancel_reason is not None or self._has_unheard(Kind.CANCEL_REQUESTED)
 
     @property
     def has_unheard_update(self) -> bool:
@@ -261,7 +261,7 @@ class Execution:
         self.main = None
         if not main.cancelled() and error is None:
             tell_of_tasks(self.id, self.loop.unfinished())
-        self._close(end_of(main, cancel_requested=self.cancel_requested))
+        self._close(end_of(main, self.cancel_reason))
 
     # How.
 
@@ -348,7 +348,7 @@ class Execution:
         self._let_go_of_pending()
         self.dispose()
         self.mailbox.close(f"execution {self.id!r} continued as new")
-        self.main, self.cancel_requested = None, False
+        self.main, self.cancel_reason = None, None
         self.commands = Commands(self, self.log, self._journal)
         self.loop = WorkflowLoop(self.commands, self.key)  # type: ignore[abstract] # as above
         self._journal.batch.ended_runs.append((self.key, self.log.last_position, self.moment))
