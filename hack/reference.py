@@ -25,7 +25,7 @@ mypy know them. `=...` is a default that stands for "not given". What is not on 
 """
 _ABOUT = {
     "dormouse": "What workflows, activities and the process that runs them are made of.",
-    "dormouse.client": "For other processes, over HTTP; needs `pip install 'dormouse[client]'`. "
+    "dormouse.client": "For other processes, over HTTP; needs the extra `client`. "
     "Methods that are called as those of `dormouse.Engine` and `dormouse.Handle` are not repeated.",
     "dormouse.testing": "Also as the pytest fixture `durable`, a `Durable`.",
 }

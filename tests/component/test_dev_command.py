@@ -293,5 +293,5 @@ def test_the_local_store_is_started_and_its_data_outlives_a_kill(tmp_path: Path,
     with Dev(project, "--until-complete") as dev:
         code, output = dev.ended()
     assert code == 0, output
-    assert "choose another metadata.name, or remove .dormouse to start from nothing)" in output
+    assert "choose another metadata.name, or, to start all of its workflows from nothing, remove .dormouse)" in output
     assert "Pending" not in output

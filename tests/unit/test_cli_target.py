@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_a_target_is_a_file_an_address_or_a_name(text: str, is_file: bool, targe
         (["start", "http://127.0.0.1:9", "order", "tea"], 2, "not JSON"),
         (["start", "http://127.0.0.1:9", "order", "@missing.json"], 2, "missing.json"),
         (["show", "orders.sqlite"], 2, "EXECUTION"),
+        (["lits", "orders.sqlite"], 2, "'lint', 'list'?"),
         (["list", "localhost:8102"], 2, "a runtime is http://localhost:8102"),
         (["start", "[::1]:8102/", "order"], 2, "a runtime is http://[::1]:8102/"),
         (["run", "missing.py"], 2, "there is no file missing.py"),
@@ -52,7 +54,7 @@ def test_a_target_is_a_file_an_address_or_a_name(text: str, is_file: bool, targe
         (["run", "missing.py", "--host", "::1"], 2, "there is no file missing.py"),
         (["run", "nothing_of_this_name", "--token-file", "missing"], 1, "token file missing cannot be read"),
         (["list", "http://127.0.0.1:9", "--token-file", "missing"], 1, "token file missing cannot be read"),
-        (["run", "nothing_of_this_name"], 1, "there is no module"),
+        (["run", "nothing_of_this_name"], 1, "MODULE is a Python file, such as nothing_of_this_name.py"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_traceback(line: list[str], code: int, said: str) -> None:
@@ -84,3 +86,29 @@ def test_a_name_that_no_cluster_has_is_said_to_have_been_taken_for_one(
     assert ended.exit_code == 4
     assert "'claims' is no file and no address as http://HOST:PORT" in ended.output
     assert "DurableWorkflow; kubectl: the connection was refused" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import asyncio\n\nvalue = 1 / 0\n", "Error: ZeroDivisionError: division by zero (mistaken.py:3)\n"),
+        ("import asyncio\nimport not_installed\n", "No module named 'not_installed' (mistaken.py:2)\n"),
+        ("from dormouse import workflow\n\n\n@workflow\ndef order() -> None: ...\n", "is not one (mistaken.py:4)\n"),
+        ("def order(:\n    ...\n", "(mistaken.py:1)\n"),
+        ("value = 1\n", "mistaken has no workflow: decorate one with @workflow, or import one\n"),
+    ],
+)
+def test_a_mistake_in_a_module_is_one_line_that_names_the_authors_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+) -> None:
+    (tmp_path / "mistaken.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    try:
+        ended = CliRunner().invoke(root, ["run", "mistaken.py", "--port", "0"])
+    finally:
+        sys.modules.pop("mistaken", None)
+    assert ended.exit_code == 1
+    assert ended.output.count("\n") == 1
+    assert ended.output.endswith(said)
+    assert not list(tmp_path.glob("*.sqlite"))

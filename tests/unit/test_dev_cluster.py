@@ -83,7 +83,7 @@ def test_an_edit_that_is_refused_names_place_field_and_remedy(tmp_path: Path) ->
         held.apply(started(2))
     assert str(refused.value) == (
         "all.yaml:3: DurableWorkflow sleeper: spec.start.input cannot be changed: "
-        "choose another metadata.name, or remove .dormouse to start from nothing"
+        "choose another metadata.name, or, to start all of its workflows from nothing, remove .dormouse"
     )
 
 

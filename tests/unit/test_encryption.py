@@ -119,5 +119,5 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
-    with pytest.raises(NotInstalled, match=r"pip install 'dormouse\[encryption\]'"):
+    with pytest.raises(NotInstalled, match=r"pip install '/path/to/dormouse\[encryption\]'"):
         AesGcm({"a": OLD})

@@ -357,4 +357,4 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['opentelemetry'] = None\nimport dormouse.telemetry"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert ran.returncode == 1
-    assert "pip install 'dormouse[telemetry]'" in ran.stderr.splitlines()[-1]
+    assert "pip install '/path/to/dormouse[telemetry]'" in ran.stderr.splitlines()[-1]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from dormouse.extras import installed_by
+
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
@@ -57,6 +59,17 @@ class Verbs(click.Group):
         found = _of_other_packages().get(cmd_name)
         return None if found is None else _of_package(found)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as unknown:
+            # click itself compares only with those that are loaded
+            raise click.exceptions.NoSuchCommand(
+                unknown.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from unknown
+
 
 class _Unusable(click.Command):
     """A verb that cannot run, and says why when it should; the others are listed and run all the same."""
@@ -76,7 +89,7 @@ def _own(name: str) -> click.Command:
         command: click.Command = getattr(import_module(module), attribute)
     except ModuleNotFoundError as missing:
         extra = name if name in {"dev", "operator"} else "operator" if name == "store" else "cli"
-        return _Unusable(name, f"`dormouse {name}` needs the module {missing.name!r}: pip install 'dormouse[{extra}]'")
+        return _Unusable(name, f"`dormouse {name}` needs the module {missing.name!r}: {installed_by(extra)}")
     return command
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from dormouse.extras import installed_by
+
 
 def main() -> None:
     """Run the command line; entry points of the group `dormouse.commands` add verbs."""
@@ -12,5 +14,5 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name not in {"click", "yaml"}:
             raise
-        sys.exit(f"dormouse: the command line needs {missing.name}; install it with: pip install 'dormouse[cli]'")
+        sys.exit(f"dormouse: the command line needs {missing.name}; install it with: {installed_by('cli')}")
     root(prog_name="dormouse")

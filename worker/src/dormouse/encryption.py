@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dormouse.errors import CannotDecode, DormouseError
+from dormouse.extras import installed_by
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -138,7 +139,7 @@ class AesGcm:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError as error:
             raise NotInstalled(
-                "encryption needs the package cryptography: pip install 'dormouse[encryption]'", name="cryptography"
+                f"encryption needs the package cryptography: {installed_by('encryption')}", name="cryptography"
             ) from error
         return AESGCM(hmac.digest(self._keys[name], b"dormouse payloads" + salt, "sha256"))
 

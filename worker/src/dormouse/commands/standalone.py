@@ -7,18 +7,20 @@ import signal
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import getpid
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dormouse.commands.file_faults import explain
 from dormouse.engine.engine import Engine
+from dormouse.engine.requests import by_name
 from dormouse.engine.retention import Retention
 from dormouse.engine.sealing import Codec
 from dormouse.logs import Format, log_as
 from dormouse.runtime.access import TokenFile
 from dormouse.runtime.api import Api
-from dormouse.runtime.entrypoint import EntrypointFailed, load
+from dormouse.runtime.entrypoint import EntrypointFailed, NoModule, load
 from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
 from dormouse.runtime.tracing import send_the_last
@@ -61,8 +63,15 @@ class Standalone:
         try:
             api.tokens = None if self.token_file is None else TokenFile(self.token_file)
             module = load(self.module, self.folder)
+        except NoModule as error:
+            raise CannotRun(
+                f"there is no module {self.module!r}: MODULE is a Python file, such as {self.module}.py, "
+                f"or the name of a module that can be imported in {self.folder}"
+            ) from error
         except (EntrypointFailed, InvalidTokens) as error:
             raise CannotRun(str(error)) from error
+        if not by_name(module):
+            raise CannotRun(f"{self.module} has no workflow: decorate one with @workflow, or import one")
         try:
             server = await serve(api.answer, refuse, self.host, self.port)
         except OSError as error:
@@ -85,8 +94,9 @@ class Standalone:
         async with Engine(self.database, module, **options) as engine:
             await engine.recovered()
             api.engine = engine
-            names = ", ".join(engine.workflows) or "no workflow: decorate one with @workflow"
-            self.say(f"{self.database} on http://{self.host}:{port} ({names})")
+            self.say(
+                f"{self.database} on http://{self.host}:{port} ({', '.join(engine.workflows)}), process {getpid()}"
+            )
             stopping = asyncio.create_task(stop.wait())
             ends: set[asyncio.Future[Any]] = {stopping, engine.failure}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -133,7 +133,7 @@ def failure_of(error: BaseException) -> Failure:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_MACHINERY):
         trace = trace.tb_next
     message = text_of(error)[:_CHARACTERS]
-    return Failure(_writable(type(error).__name__), message, _frames(error, trace), _users_line(trace))
+    return Failure(_writable(type(error).__name__), message, _frames(error, trace), users_line(trace))
 
 
 def text_of(error: BaseException) -> str:
@@ -159,7 +159,7 @@ def _writable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _users_line(trace: TracebackType | None) -> str | None:
+def users_line(trace: TracebackType | None) -> str | None:
     """The last line of the author's own code; when all of it is installed, the last that is not Python's or ours."""
     own = installed = None
     while trace is not None:

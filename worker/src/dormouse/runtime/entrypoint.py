@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import sys
 from pathlib import Path
-from traceback import extract_tb, format_exception_only
+from traceback import format_exception_only
 from types import ModuleType
 
-_log = logging.getLogger("dormouse.runtime")
+from dormouse.engine.payload import users_line
 
 
 class EntrypointFailed(Exception):
     """The module does not import; the message is the last line of its traceback, and where."""
+
+
+class NoModule(EntrypointFailed):
+    """There is none of this name."""
 
 
 def load(name: str, source: Path) -> ModuleType:
@@ -27,9 +30,13 @@ def load(name: str, source: Path) -> ModuleType:
         sys.path.insert(0, str(source))
     try:
         return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise EntrypointFailed(_explain(name, error)) from error
+        searched = " or in ".join(_searched(source))
+        raise NoModule(f"there is no module {name!r} in {searched}; check spec.entrypoint") from error
     except (Exception, SystemExit) as error:
-        _log.exception("the entrypoint %s does not import", name)
-        raise EntrypointFailed(_explain(name, source, error)) from error
+        raise EntrypointFailed(_explain(name, error)) from error
 
 
 def _searched(source: Path) -> list[str]:
@@ -39,11 +46,10 @@ def _searched(source: Path) -> list[str]:
     return [*folders, *(filter(None, paths) if any(paths) else ["the image"])]
 
 
-def _explain(name: str, source: Path, error: BaseException) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name == name:
-        return f"there is no module {name!r} in {' or in '.join(_searched(source))}; check spec.entrypoint"
+def _explain(name: str, error: BaseException) -> str:
     line = "".join(format_exception_only(error)).strip().splitlines()[-1]
-    frames = [frame for frame in extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     if isinstance(error, SyntaxError):
         return f"{line} ({Path(error.filename or name).name}:{error.lineno})"
-    return f"{line} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else line
+    trace = error.__traceback__
+    at = users_line(trace.tb_next if trace else None)  # the first frame is ours
+    return line if at is None else f"{line} ({at})"

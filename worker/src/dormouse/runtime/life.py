@@ -79,10 +79,17 @@ class RuntimeLife:
             server.close()
             await send_the_last(self._telemetry)
 
+    def _load(self) -> ModuleType:
+        try:
+            return load(self._settings.entrypoint, self._settings.source)
+        except EntrypointFailed:
+            _log.exception("the entrypoint %s does not import", self._settings.entrypoint)
+            raise
+
     async def _live(self) -> Ending:
         opening = asyncio.create_task(self._open_gate())
         await asyncio.sleep(0)  # the keeper hears of us before the import, which may take long
-        module = load(self._settings.entrypoint, self._settings.source)
+        module = self._load()
         keeper, life = await self._unless_stopped(opening)
         self._check_marker(life)
         engine = self._engine(module, keeper, life)
