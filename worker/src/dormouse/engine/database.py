@@ -56,7 +56,7 @@ GROUP BY execution
 _INSERT_EVENTS = {
     rows: f"INSERT INTO event ({_COLUMNS}) VALUES "  # noqa: S608 - as above
     + ", ".join([f"({', '.join('?' * len(Event._fields))})"] * rows)
-    for rows in (64, 32, 16, 8, 4, 2, 1)
+    for rows in (128, 64, 32, 16, 8, 4, 2, 1)
 }
 """Many rows a statement, since SQLite works on each without Python. A few sizes, which stay prepared."""
 _SELECT_BY_KEY = (
@@ -192,9 +192,11 @@ class Database:
 
     def write(self, batch: Batch) -> Sequence[Event]:
         """Put a batch into a transaction, which `transactions` may have begun: all but its events, which are given back
-        as `commit` is to write them.
+        as `commit` is to write them. Where there is nothing else, `commit` does it all.
         """
         write = self._writer
+        if batch.only_adds_events and not (batch.large or self._payloads_writer.seals):
+            return batch.events
         if not write.in_transaction:
             write.execute("BEGIN IMMEDIATE")
         if batch.opened:
@@ -253,12 +255,15 @@ class Database:
 
     def commit(self, events: Sequence[Event]) -> None:
         """Write the events and end the transaction. Called in a thread: most of it is SQLite's work, and the disk's."""
-        written = 0
+        write, written = self._writer, 0
+        if not write.in_transaction and len(events) not in _INSERT_EVENTS:  # one statement is a transaction of its own
+            write.execute("BEGIN IMMEDIATE")
         for rows, statement in _INSERT_EVENTS.items():
             while len(events) - written >= rows:
-                self._writer.execute(statement, [*chain.from_iterable(events[written : written + rows])])
+                write.execute(statement, [*chain.from_iterable(events[written : written + rows])])
                 written += rows
-        self._writer.execute("COMMIT")
+        if write.in_transaction:
+            write.execute("COMMIT")
         self._place.check()
 
     # The readers' side.

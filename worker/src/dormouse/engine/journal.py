@@ -145,6 +145,13 @@ class Batch(msgspec.Struct):
         return bool(self.events or self.changed or self.beaten or self.asleep or self.also)
 
     @property
+    def only_adds_events(self) -> bool:
+        """Whether it changes nothing in the file but the log: most batches, while activities follow each other."""
+        executions = self.opened or self.closed or self.changed or self.asleep or self.ended_runs
+        timers = self.sleeping or self.woken or self.delayed or self.ended
+        return not (executions or timers or self.requested or self.decided or self.beaten or self.silenced or self.also)
+
+    @property
     def empty(self) -> bool:
         return not (self.writes or self.resumed or self.recovered or self.answers)
 
