@@ -120,8 +120,9 @@ class Attempts:
         if len(self._running) >= self._at_once:
             self._queued.append(call)
             return
+        if not self._running:
+            self._watch.go_on()
         self._running[call] = self._loop.create_task(self._run(call))
-        self._watch.go_on()
 
     def run_at_once(self, call: ActivityCall) -> Outcome:
         """Run a transaction's attempt, which waits for nothing, here and now."""
@@ -179,7 +180,7 @@ class Attempts:
                 self._unkept.pop(call).cancel()
             if self._queued:
                 self._begin_queued()
-            if self.idle:
+            if not self._running and not self._queued:
                 self._rested()
         self._report(call, outcome)
 
@@ -242,11 +243,13 @@ class Attempts:
     def _run_function(
         self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Coroutine[Any, Any, Any]:
-        if isinstance(call.activity, Transaction):
-            return self._on_connection(lambda connection: call.activity.function(connection, *args, **kwargs))
-        function: Callable[..., Any] = partial(call.activity.function, *args, **kwargs)
-        coroutine: Coroutine[Any, Any, Any] = function() if call.activity.is_async else self._in_thread(function)
-        return coroutine
+        activity = call.activity
+        if activity.is_async:
+            coroutine: Coroutine[Any, Any, Any] = activity.function(*args, **kwargs)
+            return coroutine
+        if isinstance(activity, Transaction):
+            return self._on_connection(lambda connection: activity.function(connection, *args, **kwargs))
+        return self._in_thread(partial(activity.function, *args, **kwargs))
 
     async def _on_connection(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
         return self._in_transaction(function)

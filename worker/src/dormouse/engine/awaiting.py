@@ -18,11 +18,8 @@ class NotAwaited(dict[int, Made]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._numbers = count()
-
-    def next_number(self) -> int:
+        self.next_number = count().__next__
         """What the coroutine that is made next is called."""
-        return next(self._numbers)
 
     def forgotten(self) -> list[tuple[str, str | None]]:
         """Name and source of those that could still begin: closing or cancelling one is a way of not wanting it."""

@@ -130,8 +130,11 @@ class Commands:
         call = ActivityCall(self._execution, command, activity, payload)
         self._execution.pending[command] = call
         recorded = log.upcoming
-        call.scheduled_at = log.moment if recorded is None else recorded.at
-        if self._is_new(Issued(_SCHEDULED, command, name, payload, source)):
+        if recorded is not None:
+            call.scheduled_at = recorded.at
+            self._is_new(Issued(_SCHEDULED, command, name, payload, source))
+        elif self._execution.blocked is None:
+            call.scheduled_at = log.moment
             call.position = log.record(_SCHEDULED, command, name=name, payload=payload, source=source).position
             self._journal.batch.begun.append(call)
         return await call

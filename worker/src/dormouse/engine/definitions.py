@@ -50,6 +50,8 @@ class _Definition:
 
     def check(self) -> None:
         """Raises InvalidDefinition when an annotation has no JSON form, or names what does not exist."""
+        if self._checked:
+            return
         try:
             self._check()
         except NameError as error:
@@ -59,9 +61,8 @@ class _Definition:
             ) from error
 
     def _check(self) -> None:
-        if not self._checked:
-            refuse_unwritable(self.kind, self.function, self._given)
-            self._checked = True
+        refuse_unwritable(self.kind, self.function, self._given)
+        self._checked = True
 
     @property
     def _given(self) -> str | None:

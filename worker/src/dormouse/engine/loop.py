@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import get_ident
 from types import FrameType
 from typing import Any, Protocol, TypeVar
@@ -56,28 +57,20 @@ class Host(Protocol):
     def refuse_while_reading(self) -> None: ...
 
 
-class Callback:
-    """Stands in for asyncio.Handle, without its cost."""
+class Callback(partial[object]):
+    """Stands in for asyncio.Handle, without its cost: it is made and called by C."""
 
-    __slots__ = ("_args", "_callback", "_cancelled", "_context")
-
-    def __init__(
-        self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
-    ) -> None:
-        self._callback = callback
-        self._args = args
-        self._context = context if context is not None else contextvars.copy_context()
-        self._cancelled = False
-
-    def run(self) -> None:
-        if not self._cancelled:
-            self._context.run(self._callback, *self._args)
+    is_cancelled = False
 
     def cancel(self) -> None:
-        self._cancelled = True
+        self.is_cancelled = True
 
     def cancelled(self) -> bool:
-        return self._cancelled
+        return self.is_cancelled
+
+
+def _callback(function: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None) -> Callback:
+    return Callback((contextvars.copy_context() if context is None else context).run, function, *args)
 
 
 class WorkflowTask(asyncio.Task[_T]):
@@ -120,8 +113,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 if not ready:
                     return
                 callback = ready.popleft()
+                if callback.is_cancelled:
+                    continue
                 try:
-                    callback.run()
+                    callback()
                 except SystemExit as error:
                     # A task keeps it, so whoever waits for that raises it too; the process goes on.
                     self.call_exception_handler({"message": "sys.exit() in a workflow", "exception": error})
@@ -180,19 +175,19 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     ) -> Callback:
         if _among_workflows != get_ident() and not self._disposed:
             raise NotInWorkflow(_FROM_OUTSIDE)
-        handle = Callback(callback, args, context)
+        handle = _callback(callback, args, context)
         self._ready.append(handle)
         return handle
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Any:
-        return self.host.set_timer(self.host.moment + round(delay * SECOND), Callback(callback, args, context))
+        return self.host.set_timer(self.host.moment + round(delay * SECOND), _callback(callback, args, context))
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Any:
-        return self.host.set_timer(round(when * SECOND), Callback(callback, args, context))
+        return self.host.set_timer(round(when * SECOND), _callback(callback, args, context))
 
     def ring(self, callback: Callback) -> None:
         """A timer's moment has come."""

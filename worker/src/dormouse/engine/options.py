@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Literal, TypedDict, get_args
 
 from dormouse.engine.retry import RetryPolicy, check_number
@@ -36,7 +37,7 @@ class ActivityOptions:
     schedule_to_close_seconds: float | None = None
     heartbeat_seconds: float | None = None
 
-    @property
+    @cached_property
     def unlimited(self) -> bool:
         """Whether an attempt may take as long as it likes."""
         limits = (self.start_to_close_seconds, self.schedule_to_close_seconds, self.heartbeat_seconds)

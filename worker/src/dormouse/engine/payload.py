@@ -83,6 +83,13 @@ def _encode(value: Any) -> bytes:
         return _encoder.encode(msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic"))
 
 
+def _encode_or_refuse(value: Any) -> bytes:
+    try:
+        return _encode(value)
+    except REFUSALS as refused:
+        raise refusal(value, refused, _encode) from refused
+
+
 def encode(value: Any) -> bytes:
     """Write a value as JSON: the same bytes for the same value, in every process.
 
@@ -91,9 +98,9 @@ def encode(value: Any) -> bytes:
         PayloadTooLarge: when that is larger than a payload may be.
     """
     try:
-        payload = _encode(value)
-    except REFUSALS as refused:
-        raise refusal(value, refused, _encode) from refused
+        payload = _encoder.encode(value)
+    except REFUSALS:
+        payload = _encode_or_refuse(value)
     if len(payload) > LARGEST_PAYLOAD:
         raise PayloadTooLarge(
             f"a value has {len(payload) / _MIB:.1f} MiB as JSON, and at most {LARGEST_PAYLOAD / _MIB:g} MiB are kept; "

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +179,7 @@ class Turns:
         self._arrive(lambda _: self.journal.batch.add(left))
 
     def _activity_ended(self, call: ActivityCall, outcome: Outcome) -> None:
-        self._arrive(lambda at: attempt_ended(call, outcome, at))
+        self._arrive(partial(attempt_ended, call, outcome))
 
     def _heartbeat_heard(self, call: ActivityCall) -> None:
         self._arrive(lambda _: self._beat(call))
