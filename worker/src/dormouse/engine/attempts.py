@@ -122,7 +122,7 @@ class Attempts:
             return
         if not self._running:
             self._watch.go_on()
-        self._running[call] = self._loop.create_task(self._run(call))
+        self._running[call] = self._loop.create_task(self._run(call), name=call.activity.name)
 
     def run_at_once(self, call: ActivityCall) -> Outcome:
         """Run a transaction's attempt, which waits for nothing, here and now."""

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dormouse.engine.alarms import Alarmed, Alarms
+from dormouse.engine.asking import Requests
 from dormouse.engine.attempts import Around, Attempts, Outcome
 from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep, Timed
 from dormouse.engine.clock import Clock
@@ -30,23 +31,19 @@ from dormouse.engine.family import Family
 from dormouse.engine.happening import approval_expired, attempt_ended, goes_on, timer_rang
 from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.mailbox import give
+from dormouse.engine.pacing import told_first, waits_for_code
 from dormouse.engine.registry import Dormant
 from dormouse.engine.tally import Tally
 from dormouse.engine.telling import tell
 from dormouse.engine.tracing import Tracing
 from dormouse.engine.watch import LoopWatch
 from dormouse.engine.writing import Writer
-from dormouse.errors import DormouseError, EngineStopped
 
 if TYPE_CHECKING:
     from dormouse.engine.dormancy import Dormancy
 
 _SECONDS_UNTIL_WRITTEN = 0.002
 """What the code has decided is written with the next result, or on its own after this time."""
-
-
-Decide = Callable[[int, asyncio.Future[Any]], object]
-"""Decides at a moment what becomes of a request, and puts its answer into the batch, or keeps it for later."""
 
 
 class Turns:
@@ -112,9 +109,9 @@ class Turns:
         self._arrived: deque[Callable[[int], None]] = deque()
         self._transactions = database.transactions
         self._to_transact: list[ActivityCall] = []
-        self._asked: set[asyncio.Future[Any]] = set()
+        self._requests = Requests(self.journal, self._arrive)
+        self.ask, self.ask_again = self._requests.ask, self._requests.ask_again
         self._unheard: list[tuple[Execution, Event]] = []
-        self._asked_early: list[Callable[[int], None]] = []
         self._writes_soon: asyncio.TimerHandle | None = None
         self._must_write = False
         self._telling_seconds = 0.0
@@ -152,24 +149,6 @@ class Turns:
 
     def start(self, execution: Execution, payload: bytes | None) -> None:
         self._arrive(lambda at: execution.start(payload, at))
-
-    async def ask(self, decide: Decide) -> Any:
-        """Have something decided in a turn, and give the answer once it counts, with all that came before it."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked.add(answer)
-        answer.add_done_callback(self._asked.discard)
-        self._arrive(lambda at: self._decide(decide, at, answer))
-        return await answer
-
-    def _decide(self, decide: Decide, at: int, answer: asyncio.Future[Any]) -> None:
-        try:
-            decide(at, answer)
-        except DormouseError as refusal:
-            self.journal.batch.answers.append((answer, refusal))
-
-    def ask_again(self, decide: Decide, answer: asyncio.Future[Any]) -> None:
-        """Have it decided once the code has heard of what it was told already."""
-        self._asked_early.append(lambda at: self._decide(decide, at, answer))
 
     def resume(self, left: Batch) -> None:
         """Go on with what the replays left to do.
@@ -230,7 +209,7 @@ class Turns:
             self._arrived.clear()
         elif not self._stopping:
             try:
-                if not self._writer.busy:
+                if not self._writer.busy and not self._waits_for_code:
                     self._write()
                 if self._unheard:
                     self._tell_code()
@@ -238,6 +217,11 @@ class Turns:
             except Exception as error:  # noqa: BLE001 - not the user's code: the engine itself is wrong
                 self._fail(error)
         self._stir()
+
+    @property
+    def _waits_for_code(self) -> bool:
+        unheard, arrived = len(self._unheard), len(self._arrived)
+        return waits_for_code(unheard, arrived, self._telling_seconds, self._writer.seconds)
 
     def _write(self) -> None:
         if not (self._arrived or self._must_write or self._to_transact or self.journal.pressing):
@@ -313,12 +297,12 @@ class Turns:
         dormancy.consider(dict.fromkeys(execution for execution, _ in unheard))
         begun, batch.begun = batch.begun, others
         for call in begun:
-            self.go_on_waiting(call)
+            if call.execution.pending.get(call.command) is call:
+                self._begin(call)
         dormancy.let_go()
         self.moved.set()
         if not self._unheard:
-            self._arrived += self._asked_early
-            self._asked_early.clear()
+            self._requests.code_has_heard()
 
     def _plan_next_turn(self) -> None:
         """At once when somebody waits for it, else soon; while something is being written, its end brings it about."""
@@ -386,12 +370,7 @@ class Turns:
         if not self.failure.done():
             self.failure.set_result(error)
             self._stir()
-            self._refuse_answers(f"the engine cannot write any more: {error!r}")
-
-    def _refuse_answers(self, message: str) -> None:
-        for answer in list(self._asked):
-            if not answer.done():
-                answer.set_exception(EngineStopped(message))
+            self._requests.refuse(f"the engine cannot write any more: {error!r}")
 
     # The end.
 
@@ -407,7 +386,7 @@ class Turns:
         self._stopping = True
         self._forget_to_write_soon()
         await self._writer.stop()
-        self._refuse_answers("the engine has stopped before this was done; ask again, the next one will answer")
+        self._requests.refuse("the engine has stopped before this was done; ask again, the next one will answer")
         self.watch.stop()
         if not self.failure.done():
             await self._durability.flush()
@@ -415,13 +394,3 @@ class Turns:
     @property
     def _has_to_write(self) -> bool:
         return bool(self._scheduled or self._writer.busy or self._arrived or not self.journal.batch.empty)
-
-
-def told_first(unheard: int, telling_seconds: float, writing_seconds: float) -> int:
-    """Of how many events the code hears first, while nothing is being written. Pure.
-
-    Where all wait for the same commit, the code does nothing while the disk works, and the disk nothing while the code
-    runs. When one half of them goes first, it is written while the other half runs, from then on in turns. That takes
-    a commit more, so it must be worth one.
-    """
-    return (unheard + 1) // 2 if unheard * telling_seconds > 2 * writing_seconds else unheard
