@@ -1,4 +1,4 @@
-"""Which engines take part, with which settings? Each as it is fastest on this work, of what was tried.
+"""Which engines take part, with which settings? Each as its documentation has it, since that is what its users get.
 
 A step counts when it is on the disk (a commit with synchronous=FULL, a log with fsync) before the workflow's next line.
 """
@@ -105,20 +105,19 @@ def wait_until(done: Callable[[], bool], seconds: float, running: subprocess.Pop
 
 @contextmanager
 def temporal_server(folder: Path) -> Iterator[Sequence[str]]:
-    """The development server on a file, its SQLite as durable as that of the others, without its web page."""
+    """The development server on a file, without its web page. By default its SQLite has a rollback journal and FULL."""
     (port,) = free_ports(1)
     log = folder / "server.log"
     options = ["--ip", LOOPBACK, "--port", str(port), "--headless", "--log-level", "error"]
-    pragmas = ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=FULL"]
     command = [rivals.temporal_server(), "server", "start-dev", "--db-filename", str(folder / "db.sqlite")]
-    with process([*command, *options, *pragmas], log) as running:
+    with process([*command, *options], log) as running:
         wait_until(lambda: b"Temporal Server:" in log.read_bytes(), _SERVER_WITHIN_SECONDS, running, log)
         yield [f"{LOOPBACK}:{port}"]
 
 
 @contextmanager
 def restate_server(folder: Path) -> Iterator[Sequence[str]]:
-    """One node as it is by default, so its log is written with fsync, but for a partition a core: 24 made it slower."""
+    """One node as it is by default, so its log is written with fsync."""
     node, admin, ingress, deployment = free_ports(4)
     log = folder / "server.log"
     command = [rivals.restate_server(), "--no-logo", "--node-name", "bench", "--base-dir", str(folder / "restate")]
@@ -126,7 +125,6 @@ def restate_server(folder: Path) -> Iterator[Sequence[str]]:
         **os.environ,
         "RESTATE_DISABLE_TELEMETRY": "true",
         "RUST_LOG": "warn",
-        "RESTATE_DEFAULT_NUM_PARTITIONS": str(os.cpu_count() or 1),
         "RESTATE_BIND_ADDRESS": f"{LOOPBACK}:{node}",
         "RESTATE_ADVERTISED_ADDRESS": f"http://{LOOPBACK}:{node}",
         "RESTATE_ADMIN__BIND_ADDRESS": f"{LOOPBACK}:{admin}",
@@ -154,13 +152,13 @@ DORMOUSE = Contender(
     seconds=1,
 )
 DBOS = Contender(
-    "DBOS, not async, one connection, WAL, synchronous=FULL",
+    "DBOS, WAL, synchronous=FULL",
     lambda: [rivals.python("dbos"), str(rivals.PROGRAMS / "steps_dbos.py")],
     recorded_by_dbos,
     seconds=2,
 )
 RESTATE = Contender(
-    "Restate, one node, a partition a core, fsync",
+    "Restate, one node, fsync",
     lambda: [rivals.python("restate"), str(rivals.PROGRAMS / "steps_restate.py")],
     None,
     seconds=3,
@@ -168,7 +166,7 @@ RESTATE = Contender(
     server=restate_server,
 )
 TEMPORAL = Contender(
-    "Temporal's development server, WAL, synchronous=FULL",
+    "Temporal's development server, synchronous=FULL",
     lambda: [rivals.python("temporal"), str(rivals.PROGRAMS / "steps_temporal.py")],
     None,
     seconds=8,

@@ -2,9 +2,9 @@
 
     steps_dbos.py FOLDER WORKFLOWS [KEEPER_SOCKET]
 
-Written as DBOS is fastest on this work, of what was tried: workflows and steps that are not async, and one connection,
-since more only wait for each other's lock. With a keeper, which streams the file to the store and alone checkpoints it,
-the workflow waits for the keeper's barrier after each step.
+Workflows and steps are not async, as in its documentation, and there are as many connections as by default. With a
+keeper, which streams the file to the store and alone checkpoints it, the workflow waits for the keeper's barrier after
+each step.
 """
 # mypy: ignore-errors
 # Its libraries are in an environment of their own.
@@ -83,7 +83,6 @@ DBOS(
     config={
         "name": "bench",
         "system_database_url": f"sqlite:///{folder}/db.sqlite",
-        "sys_db_pool_size": 1,
         "log_level": "WARNING",
     }
 )

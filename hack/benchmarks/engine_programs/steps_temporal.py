@@ -2,8 +2,8 @@
 
     steps_temporal.py FOLDER WORKFLOWS HOST:PORT
 
-Written as it is fastest on this work, of what was tried: without the sandbox, and with pollers that scale. The steps
-are no local activities: those are recorded when the workflow's task ends, so the next line would run ahead of the disk.
+A worker as it is by default but for the sandbox, which would not let the workflow append its records. The steps are no
+local activities: those are recorded when the workflow's task ends, so the next line would run ahead of the disk.
 """
 # mypy: ignore-errors
 # Its libraries are in an environment of their own.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from temporalio import activity, workflow
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 folder, workflows, server = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 side_file = os.open(folder / "side", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -50,8 +50,6 @@ async def main() -> None:
         workflows=[Chain],
         activities=[step],
         workflow_runner=UnsandboxedWorkflowRunner(),
-        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
-        activity_task_poller_behavior=PollerBehaviorAutoscaling(),
     ):
         for number in range(workflows):
             await client.start_workflow(Chain.run, number, id=str(number), task_queue="bench")
