@@ -167,7 +167,7 @@ class Model:
             for task in begun:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 coroutine: Any = task.get_coro()
-                with suppress(RuntimeError):  # of a `finally` that waits for something
+                with suppress(Exception):  # what a `finally` raises that is let go of
                     coroutine.close()
             closed |= begun
         asyncio._set_running_loop(None)
