@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from keeper_pod import ON_EACH_STORE, Workflow, run
 
-from dormouse.keeper.client import AlreadySealed, Fenced
+from dormouse.keeper.client import AlreadySealed, Fenced, KeeperGone
 from dormouse.pod import Marker, read_marker, write_marker
 from dormouse.replica.current import Current, LineageEntry, SealReason, State, encode
 from dormouse.replica.layout import first_transaction
@@ -177,9 +177,9 @@ def test_a_zombie_is_fenced_by_its_next_barrier_and_nothing_of_it_is_read(workfl
         successor = await workflow.pod(2).open()
         os.kill(zombie.process.pid, signal.SIGCONT)
         zombie.write("from the dead")
-        with pytest.raises(Fenced):
+        # Its own watch may be faster than the barrier, and then hangs up.
+        with pytest.raises((Fenced, KeeperGone)):
             await zombie.keeper.barrier()
-        assert isinstance(await zombie.keeper.ended, Fenced)
         assert await zombie.wait() == 1
         assert zombie.farewell()["reason"] == "Fenced"
 

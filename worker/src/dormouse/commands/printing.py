@@ -78,8 +78,8 @@ def drill_text(found: DrillView, output: str | None) -> str:
     """What came of a drill."""
     if output in ("json", "yaml"):
         return document(found, output)
-    if output == "name" or not found.ok:
-        return "\n".join(found.problems) if not found.ok else found.position
+    if not found.ok:
+        return "\n".join(found.problems)
     went_on = f"{found.executions} open execution{'' if found.executions == 1 else 's'} would go on"
     return f"{found.position} was restored in {found.restore_seconds:.1f} s and is what the live side holds; {went_on}"
 
