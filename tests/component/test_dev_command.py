@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -83,6 +84,15 @@ def test_ctrl_c_seals_and_the_next_start_goes_on(project: Project) -> None:
     assert project.status()["epoch"] == 2
 
 
+@pytest.fixture
+def hang_ups() -> Iterator[None]:
+    """SIGHUP counts, also where the tests run below `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hang_ups")
 def test_a_closed_terminal_is_a_ctrl_c_however_often_it_is_told(project: Project) -> None:
     with Dev(project) as dev, project.lingering(5):
         dev.process.send_signal(signal.SIGHUP)
