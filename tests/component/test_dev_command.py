@@ -273,11 +273,13 @@ def test_a_second_dev_in_the_folder_is_refused(project: Project) -> None:
 
 def test_a_local_store_that_ends_is_started_again(tmp_path: Path) -> None:
     project = Project(tmp_path, None)
-    with Dev(project, "--until-complete") as dev, project.lingering(3):
-        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-        (store,) = [pid for pid in pids if str(tmp_path).encode() in command_line(pid) and b"weed" in command_line(pid)]
-        os.kill(store, signal.SIGKILL)
-        dev.until_line("the local S3 server ended; it is started again")
+    with Dev(project, "--until-complete") as dev:
+        with project.lingering(3):
+            pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+            mine = [pid for pid in pids if str(tmp_path).encode() in command_line(pid)]
+            (store,) = [pid for pid in mine if b"weed" in command_line(pid)]
+            os.kill(store, signal.SIGKILL)
+            dev.until_line("the local S3 server ended; it is started again")
         code, output = dev.ended()
     assert code == 0, output
     assert project.runs() == list(range(20))
