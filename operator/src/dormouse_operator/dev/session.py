@@ -266,10 +266,15 @@ class Session:
 
     async def _show_lines(self) -> None:
         while True:
-            self._display.show([await self._line(key) for key in self._cluster.keys])
-            if self._options.until_complete:
-                self._check_completion()
+            self._display.show(await self._lines())
+            if self._options.until_complete and (success := self._success()) is not None:
+                self._failed = not success
+                self._display.show(await self._lines())  # it may have ended while a runtime was asked for its line
+                self._ending.set()
             await asyncio.sleep(_LINES_EVERY_SECONDS)
+
+    async def _lines(self) -> list[Line]:
+        return [await self._line(key) for key in self._cluster.keys]
 
     async def _line(self, key: Key) -> Line:
         workflow = self._cluster.workflow(key)
@@ -302,13 +307,11 @@ class Session:
         elif answer is not None and answer.status == 202:
             self._outcomes.pop(key, None)
 
-    def _check_completion(self) -> None:
+    def _success(self) -> bool | None:
+        """How the run ends; None while it goes on."""
         statuses = [self._cluster.workflow(key).status for key in self._cluster.keys]
         is_blocked = any(outcome.kind == "Blocked" for outcome in self._outcomes.values())
-        success = is_success(statuses, is_blocked=is_blocked)
-        if success is not None:
-            self._failed = not success
-            self._ending.set()
+        return is_success(statuses, is_blocked=is_blocked)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
