@@ -191,18 +191,18 @@ class Database:
         return (last or 0) + 1
 
     def write(self, batch: Batch) -> Sequence[Event]:
-        """Put a batch into a transaction, which `transactions` may have begun: all but its events, which are given back
-        as `commit` is to write them. Where there is nothing else, `commit` does it all.
+        """Put a batch into a transaction, which `transactions` may have begun, or give back the events that `commit` is
+        to write: where one statement is all of the transaction.
         """
         write = self._writer
-        if batch.only_adds_events and not (batch.large or self._payloads_writer.seals):
+        plain = not (batch.large or self._payloads_writer.seals)
+        if plain and batch.only_adds_events and len(batch.events) in _INSERT_EVENTS and not write.in_transaction:
             return batch.events
         if not write.in_transaction:
             write.execute("BEGIN IMMEDIATE")
         if batch.opened:
             write.executemany(_INSERT_EXECUTION, map(_opened, batch.opened))
-        payloads = self._payloads_writer
-        events = payloads.events(batch.events, batch.large) if batch.large or payloads.seals else batch.events
+        self._insert(batch.events if plain else self._payloads_writer.events(batch.events, batch.large))
         if batch.sleeping or batch.delayed:
             write.executemany(
                 "INSERT OR REPLACE INTO timer (execution, command, due_at) VALUES (?, ?, ?)",
@@ -229,7 +229,14 @@ class Database:
         self._write_executions(batch)
         for also in batch.also:
             also(write)
-        return events
+        return ()
+
+    def _insert(self, events: Sequence[Event]) -> None:
+        written = 0
+        for rows, statement in _INSERT_EVENTS.items():
+            while len(events) - written >= rows:
+                self._writer.execute(statement, [*chain.from_iterable(events[written : written + rows])])
+                written += rows
 
     def _write_executions(self, batch: Batch) -> None:
         """What has become of those that are in the file."""
@@ -254,16 +261,13 @@ class Database:
             write.executemany("INSERT INTO dormouse_run (execution, last, ended_at) VALUES (?, ?, ?)", batch.ended_runs)
 
     def commit(self, events: Sequence[Event]) -> None:
-        """Write the events and end the transaction. Called in a thread: most of it is SQLite's work, and the disk's."""
-        write, written = self._writer, 0
-        if not write.in_transaction and len(events) not in _INSERT_EVENTS:  # one statement is a transaction of its own
-            write.execute("BEGIN IMMEDIATE")
-        for rows, statement in _INSERT_EVENTS.items():
-            while len(events) - written >= rows:
-                write.execute(statement, [*chain.from_iterable(events[written : written + rows])])
-                written += rows
-        if write.in_transaction:
-            write.execute("COMMIT")
+        """Write the events that `write` has left, or end its transaction. It waits for the disk, so it is called in a
+        thread; every other statement there would wait for the loop's Python as well.
+        """
+        if events:
+            self._insert(events)
+        else:
+            self._writer.execute("COMMIT")
         self._place.check()
 
     # The readers' side.

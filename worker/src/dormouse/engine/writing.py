@@ -114,9 +114,9 @@ class Writer:
         self._thread.shutdown()
 
     def _commit(self, batch: Batch) -> None:
-        events = self._database.write(batch)
-        self._tally.events += len(events)
-        self._thread.submit(self._commit_in_thread, events).add_done_callback(
+        left = self._database.write(batch)
+        self._tally.events += len(batch.events)
+        self._thread.submit(self._commit_in_thread, left).add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._then, self._written, batch, done)
         )
 
