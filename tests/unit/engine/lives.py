@@ -163,11 +163,9 @@ class Way(StrEnum):
                 yield {"resting_in_memory": 0}
             elif self == Way.WRITING_MEANWHILE:
                 patch.setattr("dormouse.engine.turns.told_first", lambda *_: 1)
-                patch.setattr("dormouse.engine.turns.waits_for_code", lambda *_: False)
                 patch.setattr("dormouse.engine.recovery._SECONDS_AT_A_TIME", 0)
                 yield {}
             else:
-                patch.setattr("dormouse.engine.turns.waits_for_code", lambda unheard, arrived, *_: unheard and arrived)
                 yield {"codec": self.codec}
 
     @property

@@ -31,7 +31,7 @@ from dormouse.engine.family import Family
 from dormouse.engine.happening import approval_expired, attempt_ended, goes_on, timer_rang
 from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.mailbox import give
-from dormouse.engine.pacing import told_first, waits_for_code
+from dormouse.engine.pacing import told_first
 from dormouse.engine.registry import Dormant
 from dormouse.engine.tally import Tally
 from dormouse.engine.telling import tell
@@ -209,7 +209,7 @@ class Turns:
             self._arrived.clear()
         elif not self._stopping:
             try:
-                if not self._writer.busy and not self._waits_for_code:
+                if not self._writer.busy:
                     self._write()
                 if self._unheard:
                     self._tell_code()
@@ -217,11 +217,6 @@ class Turns:
             except Exception as error:  # noqa: BLE001 - not the user's code: the engine itself is wrong
                 self._fail(error)
         self._stir()
-
-    @property
-    def _waits_for_code(self) -> bool:
-        unheard, arrived = len(self._unheard), len(self._arrived)
-        return waits_for_code(unheard, arrived, self._telling_seconds, self._writer.seconds)
 
     def _write(self) -> None:
         if not (self._arrived or self._must_write or self._to_transact or self.journal.pressing):
