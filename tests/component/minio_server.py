@@ -9,12 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.store import S3Store
 
 from dormouse.replica.s3 import Location
 from dormouse_operator.dev.ports import free_ports
-from dormouse_operator.store.aws_client import aws_client
+from dormouse_operator.store.bucket_client import bucket_client
 from markdown_blocks import REPOSITORY
 
 sys.path.append(str(REPOSITORY / "hack"))  # a program of its own, not part of the distribution
@@ -95,7 +96,13 @@ class MinIO:
 
     def confined(self, policy: str) -> dict[str, str]:
         """The environment with keys that may do what the policy says, from STS: MinIO takes the role of who asks."""
-        sts = aws_client("sts", self.location())
+        sts = boto3.client(
+            "sts",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+        )
         role = "arn:minio:iam:::role/none"  # the parameter has to be there
         given = sts.assume_role(RoleArn=role, RoleSessionName="test", DurationSeconds=900, Policy=policy)["Credentials"]
         return {
@@ -106,7 +113,7 @@ class MinIO:
 
     def settings(self) -> S3Client:
         """For what concerns buckets."""
-        return aws_client("s3", self.location())
+        return bucket_client(self.location())
 
     def client(self) -> S3Store:
         return S3Store(

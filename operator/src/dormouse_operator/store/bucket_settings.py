@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dormouse.replica.s3 import Location
-from dormouse_operator.store.aws_client import aws_client
+from dormouse_operator.store.bucket_client import bucket_client
 from dormouse_operator.store.check import Check
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ async def settings_checks(location: Location, prefix: str) -> list[Check]:
 
 
 def _settings_checks(location: Location, prefix: str) -> list[Check]:
-    client, bucket = aws_client("s3", location), location.bucket
+    client, bucket = bucket_client(location), location.bucket
     nothing: GetBucketLifecycleConfigurationOutputTypeDef | Any = {}
     lifecycle = _read(
         lambda: client.get_bucket_lifecycle_configuration(Bucket=bucket), "s3:GetLifecycleConfiguration", nothing

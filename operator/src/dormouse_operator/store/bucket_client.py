@@ -1,24 +1,19 @@
-"""How is a store asked for what is not an object: settings of a bucket, credentials of a session?"""
+"""How is a store asked for what is not an object: the settings of a bucket?"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING
 
 from dormouse.replica.s3 import Location
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_sts import STSClient
 
 _ANSWERED_WITHIN_SECONDS = 10.0
 
 
-@overload
-def aws_client(service: Literal["s3"], location: Location) -> S3Client: ...
-@overload
-def aws_client(service: Literal["sts"], location: Location) -> STSClient: ...
-def aws_client(service: Literal["s3", "sts"], location: Location) -> Any:
-    """A boto3 client for the store's endpoint and keys. It blocks: call it in a thread.
+def bucket_client(location: Location) -> S3Client:
+    """A client for the store's endpoint and keys. It blocks: call it in a thread.
 
     Raises ValueError when the endpoint is no URL.
     """
@@ -26,7 +21,7 @@ def aws_client(service: Literal["s3", "sts"], location: Location) -> Any:
     from botocore.config import Config
 
     return boto3.session.Session().client(
-        service,
+        "s3",
         endpoint_url=location.endpoint or None,
         region_name=location.region,
         aws_access_key_id=location.access_key_id,
