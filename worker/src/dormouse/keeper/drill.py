@@ -19,7 +19,9 @@ from dormouse.keeper.litestream import Litestream, NotSynced
 
 _HELD_AT_MOST_SECONDS = 3.0
 """Shorter than the busy timeout of those who write."""
-_ATTEMPTS = 10
+_LOCK_WITHIN_SECONDS = 0.2
+"""SQLite's wait for a writer holds up the keeper's loop, and so the watch for a newer life."""
+_ATTEMPTS = 30
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def _digest(connection: sqlite3.Connection, table: str) -> str:
 
 
 def _connect(database: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(database, isolation_level=None, timeout=5, check_same_thread=False)
+    connection = sqlite3.connect(database, isolation_level=None, timeout=_LOCK_WITHIN_SECONDS, check_same_thread=False)
     connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
 
