@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dormouse import Engine, activity, workflow
+from dormouse import Engine, Workflow, activity, workflow
 
 
 class Heard(logging.Handler):
@@ -30,6 +30,21 @@ def heard() -> Heard:
     return Heard()
 
 
+def heard_of(stuck: Workflow[[], bool], folder: Path, heard: Heard) -> bool:
+    """Whether the warning came before the workflow ended."""
+
+    async def run() -> bool:
+        async with Engine(folder / "db.sqlite", [stuck], blocked_loop_seconds=0.05) as engine:
+            return await (await engine.start(stuck)).result()
+
+    log = logging.getLogger("dormouse.loop")
+    log.addHandler(heard)
+    try:
+        return asyncio.run(run())
+    finally:
+        log.removeHandler(heard)
+
+
 def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it(tmp_path: Path, heard: Heard) -> None:
     @activity
     async def blocks() -> bool:
@@ -39,16 +54,7 @@ def test_a_blocked_loop_is_reported_with_the_line_that_blocks_it(tmp_path: Path,
     async def stuck() -> bool:
         return await blocks()
 
-    async def run() -> bool:
-        async with Engine(tmp_path / "db.sqlite", [stuck], blocked_loop_seconds=0.05) as engine:
-            return await (await engine.start(stuck)).result()
-
-    log = logging.getLogger("dormouse.loop")
-    log.addHandler(heard)
-    try:
-        assert asyncio.run(run())
-    finally:
-        log.removeHandler(heard)
+    assert heard_of(stuck, tmp_path, heard)
     (message,) = heard.messages
     assert "test_watch.py:" in message.splitlines()[0]
     assert "return heard.event.wait(20)" in message
@@ -60,15 +66,6 @@ def test_a_workflow_that_blocks_the_loop_is_reported_too(tmp_path: Path, heard: 
     async def stuck() -> bool:
         return heard.event.wait(20)
 
-    async def run() -> bool:
-        async with Engine(tmp_path / "db.sqlite", [stuck], blocked_loop_seconds=0.05) as engine:
-            return await (await engine.start(stuck)).result()
-
-    log = logging.getLogger("dormouse.loop")
-    log.addHandler(heard)
-    try:
-        assert asyncio.run(run())
-    finally:
-        log.removeHandler(heard)
+    assert heard_of(stuck, tmp_path, heard)
     assert "test_watch.py:" in heard.messages[0].splitlines()[0]
     assert "A workflow leaves what takes long to activities" in heard.messages[0]
