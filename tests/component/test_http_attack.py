@@ -36,7 +36,7 @@ class Order:
 async def pack(order: Order) -> str:
     return f"{order.count} {order.item}"
 
-@activity(retry=RetryPolicy(initial_seconds=3600))
+@activity(retry=RetryPolicy(initial_seconds=3600, maximum_seconds=3600))
 async def shaky() -> None:
     raise ConnectionError("not yet")
 

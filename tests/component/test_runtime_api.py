@@ -38,7 +38,7 @@ async def nap(seconds: float = 600) -> float:
 async def fail() -> None:
     raise ValueError("no luck")
 
-@activity(retry=RetryPolicy(initial_seconds=3600))
+@activity(retry=RetryPolicy(initial_seconds=3600, maximum_seconds=3600))
 async def shaky() -> None:
     raise ConnectionError("not yet")
 

@@ -13,7 +13,7 @@ import asyncio
 from pathlib import Path
 from dormouse import RetryPolicy, activity, workflow
 
-@activity(retry=RetryPolicy(initial_seconds=600))
+@activity(retry=RetryPolicy(initial_seconds=600, maximum_seconds=600))
 async def fetch() -> None:
     raise ConnectionError("refused")
 

@@ -30,7 +30,7 @@ ASKS_FOR_ANOTHER = SLEEPS.replace("charge", "refund")
 RETRIES = """
 from dormouse import RetryPolicy, activity, workflow
 
-@activity(retry=RetryPolicy(initial_seconds=600))
+@activity(retry=RetryPolicy(initial_seconds=600, maximum_seconds=600))
 async def charge(order: int) -> None:
     raise ConnectionError("the bank does not answer")
 

@@ -33,7 +33,7 @@ async def double(number: int) -> int:
     return 2 * number
 
 
-@activity(retry=RetryPolicy(initial_seconds=3600))
+@activity(retry=RetryPolicy(initial_seconds=3600, maximum_seconds=3600))
 async def fail() -> None:
     raise ConnectionError("the line is dead")
 

@@ -102,13 +102,13 @@ async def hangs_once() -> str:
     return "in time"
 
 
-@activity(schedule_to_close_seconds=150, retry=RetryPolicy(initial_seconds=100))
+@activity(schedule_to_close_seconds=150, retry=RetryPolicy(initial_seconds=60))
 async def never_in_time() -> None:
     world.feels("")
     raise ConnectionError("no")
 
 
-@activity(retry=RetryPolicy(initial_seconds=100))
+@activity(retry=RetryPolicy(initial_seconds=60))
 async def never_there() -> str:
     world.feels("")
     raise ConnectionError("no")

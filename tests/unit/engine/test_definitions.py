@@ -106,10 +106,11 @@ def test_an_option_of_the_wrong_type_is_refused_where_it_is_declared(options: An
         ({"attempts": 1.5}, "attempts must be a whole number, not 1.5"),
         ({"initial_seconds": "1"}, "initial_seconds must be a number, not '1'"),
         ({"maximum_seconds": float("nan")}, "must not be negative"),
+        ({"initial_seconds": 600}, "initial_seconds is 600, but no wait is longer than maximum_seconds, which is 60"),
         ({"non_retryable": ValueError}, "non_retryable must be a tuple of exceptions"),
         ({"non_retryable": (3,)}, "non_retryable must be a tuple of exceptions"),
     ],
 )
-def test_a_policy_of_the_wrong_types_is_refused(policy: Any, told: str) -> None:
+def test_a_policy_of_wrong_values_is_refused(policy: Any, told: str) -> None:
     with pytest.raises(InvalidDefinition, match=told):
         RetryPolicy(**policy)

@@ -228,7 +228,7 @@ def test_a_disk_that_is_full_ends_the_engine_and_tells_who_waits(tmp_path: Path)
 
 
 def test_the_standing_counts_what_each_execution_does(tmp_path: Path) -> None:
-    @activity(retry=RetryPolicy(initial_seconds=3600))
+    @activity(retry=RetryPolicy(initial_seconds=3600, maximum_seconds=3600))
     async def failing() -> None:
         raise ValueError("no")
 

@@ -16,7 +16,7 @@ class RetryPolicy:
     Attributes:
         initial_seconds: the wait after the first failure.
         factor: each further wait is so many times longer.
-        maximum_seconds: no wait is longer than this.
+        maximum_seconds: no wait is longer than this; at least initial_seconds.
         attempts: give up after so many attempts; 0 never gives up.
         jitter: each wait is shorter by up to this part of it, so that not all calls come back at once.
         non_retryable: exceptions, as types or as names, that are failures for good at once.
@@ -41,6 +41,11 @@ class RetryPolicy:
         if not (self.initial_seconds >= 0 and self.maximum_seconds >= 0 and self.factor >= 1 and self.attempts >= 0):
             raise InvalidDefinition(
                 f"{self}: initial_seconds, maximum_seconds and attempts must not be negative, factor at least 1"
+            )
+        if self.initial_seconds > self.maximum_seconds:
+            raise InvalidDefinition(
+                f"initial_seconds is {self.initial_seconds:g}, but no wait is longer than maximum_seconds, "
+                f"which is {self.maximum_seconds:g}: give a longer maximum_seconds too"
             )
         if not 0 <= self.jitter <= 1:
             raise InvalidDefinition(f"{self}: jitter must be a part from 0 to 1")
