@@ -26,13 +26,14 @@ mypy know them. `=...` is a default that stands for "not given". What is not on 
 _ABOUT = {
     "dormouse": "What workflows, activities and the process that runs them are made of.",
     "dormouse.client": "For other processes, over HTTP; needs the extra `client`. "
-    "Methods that are called as those of `dormouse.Engine` and `dormouse.Handle` are not repeated.",
+    "Methods that are called as those of `dormouse.Engine` and `dormouse.Handle` are not repeated; those "
+    "give the same `Execution`, `Event` and so on, which need no extra.",
     "dormouse.testing": "Also as the pytest fixture `durable`, a `Durable`.",
 }
 # Some classes have more for the engine's own use.
 _MEMBERS = {
-    "Engine": ("start", "handle", "recovered", "settled", "close"),
-    "Client": ("executions", "close"),
+    "Engine": ("start", "handle", "executions", "approvals", "resume", "recovered", "settled", "close"),
+    "Client": ("close",),
     "Workflow": ("with_options",),
     "Activity": ("with_options",),
     "ManualClock": ("present", "next_due", "advance", "jump_to"),

@@ -146,7 +146,7 @@ def test_a_list_is_read_page_by_page(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/v1/executions?limt=3", "after, limit"),
+        ("/v1/executions?limt=3", "after, limit, status, workflow"),
         ("/v1/executions/x?wait=3", "none"),
         ("/v1/executions/x/result?Wait=3", "wait"),
         ("/v1/executions/x/events?limit=3&before=2", "after, limit"),
@@ -249,6 +249,8 @@ def test_wrong_paths_methods_and_queries_are_refused(ask: Ask) -> None:
             ("DELETE", "/v1/executions", 405),
             ("POST", "/status", 405),
             ("GET", "/v1/executions?limit=many", 422),
+            ("GET", "/v1/executions?status=Done", 422),
+            ("GET", "/v1/executions?workflow=nothing", 404),
             ("GET", "/v1/executions?limit=-1", 422),
             ("GET", "/v1/executions?limit=nan", 422),
             ("GET", "/v1/executions?after=-1", 422),

@@ -16,9 +16,11 @@ from dormouse import (
     Approval,
     Engine,
     ExecutionFailed,
+    InvalidInput,
     NewerFile,
     RetryPolicy,
     UnknownExecution,
+    UnknownWorkflow,
     activity,
     continue_as_new,
     workflow,
@@ -102,6 +104,9 @@ def look(path: Path) -> None:
         assert [one.id for one in file.executions().executions] == ["asleep", "failed", "done"]
         first = file.executions(limit=2)
         assert [one.id for one in file.executions(limit=2, after=first.next).executions] == ["done"]
+        assert [one.id for one in file.executions(status="Failed").executions] == ["failed"]
+        assert [one.id for one in file.executions(workflow="sleeper").executions] == ["asleep"]
+        assert file.executions(workflow="sleeper", status="Completed").executions == []
         assert file.show("done").status == "Completed"
         assert bytes(file.outcome("done").result) == b"42"  # type: ignore[arg-type]
         error = file.outcome("failed").error
@@ -116,6 +121,10 @@ def look(path: Path) -> None:
         assert kinds == ["ExecutionStarted", "ActivityScheduled", "ActivityCompleted", "ExecutionCompleted"]
         with pytest.raises(UnknownExecution):
             file.show("nobody")
+        with pytest.raises(InvalidInput, match="one of Open, Blocked, Completed, Failed, Cancelled, Terminated"):
+            file.executions(status="Done")
+        with pytest.raises(UnknownWorkflow, match=r"no workflow 'sleep' among .*; there are: calculate, sleeper"):
+            file.executions(workflow="sleep")
 
 
 def test_a_file_at_rest_is_read_and_nothing_is_made_beside_it(tmp_path: Path) -> None:

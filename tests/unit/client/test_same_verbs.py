@@ -143,6 +143,24 @@ async def ends(side: Side) -> list[Any]:
     return seen + [told(execution) for execution in (await side.executions(after=page.next)).executions]
 
 
+async def lists(side: Side) -> list[Any]:
+    await side.start(counts, id="one")
+    for number in (1, 2):
+        await raised((await side.start(fails, id=f"failed-{number}")).result())
+    await side.start(pays, 5, id="two")
+    first = await side.executions(status="Failed", limit=1)
+    pages = [
+        first,
+        await side.executions(status="Failed", after=first.next),
+        await side.executions(status="Open"),
+        await side.executions(workflow=fails, status="Failed"),
+        await side.executions(workflow="pays"),
+        await side.executions(workflow="pays", status="Blocked"),
+    ]
+    seen: list[Any] = [[told(execution) for execution in page.executions] for page in pages]
+    return [*seen, [page.next is None for page in pages]]
+
+
 async def refusals(side: Side) -> list[Any]:
     one = await side.start(counts, id="one")
     asked = [
@@ -151,6 +169,8 @@ async def refusals(side: Side) -> list[Any]:
         side.start(pays, 7, id="one"),
         side.start(pays, 7, id="a/b"),
         side.executions(after="x"),
+        side.executions(status="failed"),
+        side.executions(workflow="nothing"),
         side.handle("nobody").show(),
         side.handle("nobody").cancel(),
         one.signal("add", "three"),
@@ -164,7 +184,7 @@ async def refusals(side: Side) -> list[Any]:
     return [await raised(asking) for asking in asked]
 
 
-@pytest.mark.parametrize("scenario", [messages, approvals, ends, refusals])
+@pytest.mark.parametrize("scenario", [messages, approvals, ends, lists, refusals])
 def test_the_answers_are_the_same_too(tmp_path: Path, scenario: Callable[[Side], Awaitable[list[Any]]]) -> None:
     async def here() -> list[Any]:
         async with Engine(tmp_path / "here.sqlite", ALL) as engine:

@@ -120,7 +120,7 @@ async def endless() -> None:
     await asyncio.Event().wait()
 
 
-@activity(heartbeat_seconds=0.02, retry=RetryPolicy(initial_seconds=1, attempts=8))
+@activity(heartbeat_seconds=60, retry=RetryPolicy(initial_seconds=1, attempts=8))
 def row_by_row(rows: int) -> list[int]:
     """One row an attempt: it comes to its end only if the next one knows how far the last one was."""
     world.feels(rows)

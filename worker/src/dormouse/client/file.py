@@ -19,6 +19,7 @@ from urllib.parse import quote
 from dormouse.engine.database import SELECT_PENDING_APPROVALS, Row, row_of
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
+from dormouse.engine.listing import check_workflow, wanted
 from dormouse.engine.log import what_counts
 from dormouse.engine.payload import decode_failure
 from dormouse.engine.reading import pending_approval
@@ -128,10 +129,16 @@ class DatabaseFile:
 
     # As the API shows them.
 
-    def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
-        """The newest executions; `after` is the `next` of the last page."""
-        where, values = ("", []) if after is None else ("WHERE key < ? ", [page_begins(after)])
-        rows = self._rows(f"{where}ORDER BY key DESC LIMIT ?", *values, limit + 1)
+    def executions(
+        self, *, status: str | None = None, workflow: str | None = None, limit: int = 100, after: str | None = None
+    ) -> ExecutionsView:
+        """The newest executions, all or those of a status and a workflow; `after` is the `next` of the last page."""
+        begins = sys.maxsize if after is None else page_begins(after) - 1
+        where, values = wanted(status, workflow).where(up_to=sys.maxsize, begins=begins)
+        rows = self._rows(f"WHERE {where} ORDER BY key DESC LIMIT ?", *values, limit + 1)
+        if not rows and workflow is not None:
+            known = self._connection.execute("SELECT DISTINCT workflow FROM execution")
+            check_workflow(workflow, (name for (name,) in known), f" among the executions in {self._path}")
         return executions_view(rows, limit)
 
     def show(self, execution_id: str) -> ExecutionView:

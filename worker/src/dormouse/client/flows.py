@@ -124,9 +124,11 @@ def show(execution_id: str) -> Flow[ExecutionView]:
     return _decode_execution((yield from _ask(Request("GET", _path(execution_id)))).body)
 
 
-def executions(limit: int, after: str | None) -> Flow[ExecutionsView]:
+def executions(status: str | None, workflow: Any, limit: int, after: str | None) -> Flow[ExecutionsView]:
     """A page of the newest executions."""
-    query = {"limit": str(limit)} | ({} if after is None else {"after": after})
+    named = None if workflow is None else name_of(workflow)
+    asked = {"status": status, "workflow": named, "limit": str(limit), "after": after}
+    query = {name: value for name, value in asked.items() if value is not None}
     return _decode_executions((yield from _ask(Request("GET", "/v1/executions", query=query))).body)
 
 

@@ -112,9 +112,16 @@ class Client:
         """The handle of an execution that was started before; `workflow` says of which type its result is."""
         return Handle(id, workflow, created=False, client=self)
 
-    def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
-        """The newest executions; `after` is the `next` of the last page."""
-        return self.run(flows.executions(limit, after))
+    def executions(
+        self,
+        *,
+        status: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> ExecutionsView:
+        """The newest executions, all or those of a status and a workflow; `after` is the `next` of the last page."""
+        return self.run(flows.executions(status, workflow, limit, after))
 
     def approvals(self, *, limit: int = 100, after: str | None = None) -> ApprovalsView:
         """What workflows wait to be approved of, the oldest first; `after` is the `next` of the last page."""
@@ -204,9 +211,16 @@ class AsyncClient:
         """The handle of an execution that was started before; `workflow` says of which type its result is."""
         return AsyncHandle(id, workflow, created=False, client=self)
 
-    async def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
-        """The newest executions; `after` is the `next` of the last page."""
-        return await self.run(flows.executions(limit, after))
+    async def executions(
+        self,
+        *,
+        status: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> ExecutionsView:
+        """The newest executions, all or those of a status and a workflow; `after` is the `next` of the last page."""
+        return await self.run(flows.executions(status, workflow, limit, after))
 
     async def approvals(self, *, limit: int = 100, after: str | None = None) -> ApprovalsView:
         """What workflows wait to be approved of, the oldest first; `after` is the `next` of the last page."""

@@ -10,19 +10,27 @@ import msgspec
 from dormouse.commands import printing
 from dormouse.commands.target import Target, reading
 from dormouse.commands.verb import REFUSED, Verb, on_target, with_output
+from dormouse.engine.ending import Status
 
 
 @click.command(
-    "list", cls=Verb, examples=["dormouse list http://localhost:8080", "dormouse list orders.sqlite -o name"]
+    "list",
+    cls=Verb,
+    examples=["dormouse list http://localhost:8080 --status Failed", "dormouse list orders.sqlite -o name"],
 )
 @on_target
 @with_output("json", "yaml", "wide", "name")
+@click.option("--status", type=click.Choice([*Status], case_sensitive=False), help="Only those that are so.")
+@click.option("--workflow", help="Only those of the workflow with this name.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
 @click.option("--after", help="Go on where the last page ended; it says with which value.")
-def list_executions(target: Target, output: str | None, limit: int, after: str | None) -> None:
+def list_executions(
+    target: Target, output: str | None, status: str | None, workflow: str | None, limit: int, after: str | None
+) -> None:
     """List the executions, the newest first."""
     with reading(target) as source:
-        printing.say(printing.executions_text(source.executions(limit=limit, after=after), output))
+        page = source.executions(status=status, workflow=workflow, limit=limit, after=after)
+        printing.say(printing.executions_text(page, output))
 
 
 @click.command(cls=Verb, examples=["dormouse show http://localhost:8080 order-1"])

@@ -69,7 +69,7 @@ class NeedsRuntime(DormouseError):
 class Source(Protocol):
     """What all three can be asked."""
 
-    def executions(self, *, limit: int, after: str | None) -> Executions: ...
+    def executions(self, *, status: str | None, workflow: str | None, limit: int, after: str | None) -> Executions: ...
     def show(self, execution_id: str) -> Execution: ...
     def history(self, execution_id: str) -> list[Event]: ...
     def outcome(self, execution_id: str, timeout: float | None) -> Execution: ...
@@ -82,8 +82,8 @@ class _Remote:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def executions(self, *, limit: int, after: str | None) -> Executions:
-        return self._client.executions(limit=limit, after=after)
+    def executions(self, *, status: str | None, workflow: str | None, limit: int, after: str | None) -> Executions:
+        return self._client.executions(status=status, workflow=workflow, limit=limit, after=after)
 
     def show(self, execution_id: str) -> Execution:
         return self._client.handle(execution_id).show()

@@ -312,9 +312,13 @@ class Database:
         found = self._reader.execute("SELECT waiting FROM execution WHERE key = ?", (key,)).fetchone()
         return _decode_waiting(found[0]) if found and found[0] else []
 
-    def executions(self, position: int, limit: int) -> list[Row]:
-        """The newest executions that were started up to this position, the newest first."""
-        return self._rows("WHERE key <= ? ORDER BY key DESC LIMIT ?", position, limit)
+    def executions(self, where: str, values: Sequence[object], limit: int) -> list[Row]:
+        """The newest executions that fulfil a condition, the newest first."""
+        return self._rows(f"WHERE {where} ORDER BY key DESC LIMIT ?", *values, limit)
+
+    def workflow_names(self) -> list[str]:
+        """Of which workflows there are executions. It looks at each of them."""
+        return [name for (name,) in self._reader.execute("SELECT DISTINCT workflow FROM execution")]
 
     def execution(self, execution_id: str) -> Row | None:
         return next(iter(self._rows("WHERE id = ?", execution_id)), None)

@@ -25,6 +25,7 @@ from dormouse.engine.figures import Figures, figures
 from dormouse.engine.guard import guard
 from dormouse.engine.handle import Handle
 from dormouse.engine.journal import Event, Kind
+from dormouse.engine.listing import wanted
 from dormouse.engine.lock import FileLock
 from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.pausing import Pausing
@@ -161,7 +162,7 @@ class Engine:
         self._control = Control(turns, registry, dormancy, database, self.workflows, recovery.remade)
         self._pausing = Pausing(turns, registry, dormancy, database)
         self._starting = Starting(turns, registry, database, self.workflows, self._app_version)
-        self.read = Reading(turns, registry, database)
+        self.read = Reading(turns, registry, database, self.workflows)
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
         try:
             await recovery.all()
@@ -249,13 +250,20 @@ class Engine:
 
     # Asking. What is shown has the form that the HTTP API and its clients give it.
 
-    async def executions(self, *, limit: int = 100, after: str | None = None) -> ExecutionsView:
-        """The newest executions; `after` is the `next` of the last page."""
+    async def executions(
+        self,
+        *,
+        status: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> ExecutionsView:
+        """The newest executions, all or those of a status and a workflow; `after` is the `next` of the last page."""
         from dormouse.runtime.views import executions_view
 
         await self.recovered()
         before = None if after is None else page_begins(after)
-        return executions_view(self.read.describe_newest(limit + 1, before=before), limit)
+        return executions_view(self.read.describe_newest(limit + 1, wanted(status, workflow), before=before), limit)
 
     async def approvals(self, *, limit: int = 100, after: str | None = None) -> ApprovalsView:
         """What workflows wait to be approved of, the oldest first; `after` is the `next` of the last page."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
+
 import msgspec
 
 from dormouse.engine.database import Database, Row
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event
+from dormouse.engine.listing import ALL, Wanted, check_workflow
 from dormouse.engine.registry import Registry
 from dormouse.engine.standing import Waiting, waiting_of
 from dormouse.engine.turns import Turns
@@ -45,10 +49,11 @@ def pending_approval(execution: str, workflow: str, event: Event) -> PendingAppr
 class Reading:
     """Reads the file beside its writer."""
 
-    def __init__(self, turns: Turns, registry: Registry, database: Database) -> None:
+    def __init__(self, turns: Turns, registry: Registry, database: Database, workflows: Collection[str]) -> None:
         self._turns = turns
         self._registry = registry
         self._database = database
+        self._workflows = workflows
 
     def describe(self, execution_id: str) -> Row:
         """An execution, as far as it counts."""
@@ -57,10 +62,16 @@ class Reading:
             raise UnknownExecution(f"there is no execution {execution_id!r}")
         return self._as_it_counts(row)
 
-    def describe_newest(self, limit: int, *, before: int | None = None) -> list[Row]:
-        """The newest executions, as far as they count; `before` is the key of the one that the last page ended with."""
-        newest = self._turns.durable_position
-        rows = self._database.executions(newest if before is None else min(newest, before - 1), limit)
+    def describe_newest(self, limit: int, wanted: Wanted = ALL, *, before: int | None = None) -> list[Row]:
+        """The newest executions, as far as they count; `before` is the key of the one that the last page ended with.
+
+        Raises:
+            UnknownWorkflow: when neither the code nor the file knows the one that is wanted.
+        """
+        begins = sys.maxsize if before is None else before - 1
+        rows = self._database.executions(*wanted.where(up_to=self._turns.durable_position, begins=begins), limit)
+        if not rows and wanted.workflow is not None and wanted.workflow not in self._workflows:
+            check_workflow(wanted.workflow, [*self._workflows, *self._database.workflow_names()])
         return [self._as_it_counts(row) for row in rows]
 
     def ending(self, row: Row) -> Event | None:

@@ -10,10 +10,11 @@ import msgspec
 
 from dormouse.engine.decision import Verdict
 from dormouse.engine.ending import Status
+from dormouse.engine.listing import wanted
 from dormouse.errors import AnswerFailed, ExecutionBlocked, InvalidInput
 from dormouse.keeper.client import KeeperError
 from dormouse.runtime.bodies import DecisionBody, ReasonBody, StartBody, canonical, read_body, read_value
-from dormouse.runtime.parameters import Cursor, Number, WholeNumber, idempotency_key, traceparent
+from dormouse.runtime.parameters import Cursor, Number, Text, WholeNumber, idempotency_key, traceparent
 from dormouse.runtime.refusals import Refused
 from dormouse.runtime.route import Call, json_response
 from dormouse.runtime.server import Response
@@ -33,6 +34,8 @@ from dormouse.runtime.views import (
 _LONGEST_WAIT_SECONDS = 300.0
 _MOST_LISTED = 1000
 LIMIT = WholeNumber("limit", 100, _MOST_LISTED, f"at most so many, and never more than {_MOST_LISTED}", least=1)
+STATUS = Text("status", "only those that have it", tuple(Status))
+WORKFLOW = Text("workflow", "only those of the workflow with this name")
 PAGE = Cursor("after", "the `next` of the last page")
 EVENTS_LIMIT = WholeNumber("limit", _MOST_LISTED, _MOST_LISTED, f"at most so many, and never more than {_MOST_LISTED}")
 EVENTS_AFTER = WholeNumber("after", 0, 2**62, "the `position` of the last event that is known")
@@ -87,7 +90,8 @@ async def start(call: Call) -> Response:
 
 async def list_executions(call: Call) -> Response:
     limit, before = LIMIT.read(call.request), PAGE.read(call.request)
-    rows = call.engine.read.describe_newest(limit + 1, before=before)
+    asked = wanted(STATUS.read(call.request), WORKFLOW.read(call.request))
+    rows = call.engine.read.describe_newest(limit + 1, asked, before=before)
     return json_response(200, executions_view(rows, limit))
 
 

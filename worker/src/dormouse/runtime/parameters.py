@@ -64,6 +64,22 @@ class WholeNumber:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A text; `one_of` are all that it may be, unless it may be any. What it means is told by who reads it."""
+
+    name: str
+    meaning: str
+    one_of: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> dict[str, object]:
+        return {"type": "string"} | ({"enum": list(self.one_of)} if self.one_of else {})
+
+    def read(self, request: Request) -> str | None:
+        return request.query.get(self.name)
+
+
+@dataclass(frozen=True)
 class Cursor:
     """Where a page begins: what the last one gave as `next`."""
 

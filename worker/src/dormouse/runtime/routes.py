@@ -67,8 +67,8 @@ ROUTES: tuple[Route, ...] = (
         handlers.list_executions,
         "List the executions, the newest first",
         {200: Answer("a page", ExecutionsView)},
-        ("InvalidInput",),
-        (handlers.LIMIT, handlers.PAGE),
+        ("UnknownWorkflow", "InvalidInput"),
+        (handlers.STATUS, handlers.WORKFLOW, handlers.LIMIT, handlers.PAGE),
     ),
     Route(
         "GET",
