@@ -19,6 +19,8 @@ def cluster() -> Iterator[Cluster]:
     if os.geteuid() != 0 and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
         pytest.skip("a real cluster needs root, or a Docker daemon that answers")
     was_up = subprocess.run([str(HACK_CLUSTER), "status"], capture_output=True, check=False).returncode == 0
+    if not was_up and "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.exit("run `hack/cluster up` before tests side by side: the first to end would take it from the others")
     yield Cluster.up()
     if not was_up:
         hack_cluster("down", seconds=120)
@@ -27,6 +29,16 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A namespace that lets in only pods of the `restricted` level."""
+    name = f"e2e-{secrets.token_hex(3)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def another_namespace(cluster: Cluster) -> Iterator[str]:
+    """One more, for one test."""
     name = f"e2e-{secrets.token_hex(3)}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})

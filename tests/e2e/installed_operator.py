@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.running_cluster import HACK_CLUSTER, Cluster, eventually
+from e2e.running_cluster import HACK_CLUSTER, Cluster, eventually, one_at_a_time
 
 ROOT = HACK_CLUSTER.parents[1]
 CHARTS = ROOT / "charts"
@@ -24,7 +24,8 @@ STORE_PORT = "networkPolicy.storePorts={8333}"
 def image_values() -> tuple[str, ...]:
     """The chart's values for the images of this tree; they are built and loaded into the nodes once a session."""
     command = [str(ROOT / "hack/images"), "--load"]
-    built = subprocess.run(command, check=True, timeout=1200, stdout=subprocess.PIPE, text=True).stdout
+    with one_at_a_time():
+        built = subprocess.run(command, check=True, timeout=1200, stdout=subprocess.PIPE, text=True).stdout
     worker, operator = (line.split()[0].rpartition(":") for line in built.splitlines())
     return (
         f"image.repository={operator[0]}",
@@ -52,10 +53,11 @@ def try_helm(*arguments: str, seconds: float = 180.0) -> subprocess.CompletedPro
 
 def install_definitions() -> None:
     """The chart of the custom resources; takes over what kubectl or an earlier tree left."""
-    helm(
-        "upgrade", "--install", "dormouse-crds", str(CHARTS / "dormouse-crds"), "--namespace=default",
-        "--take-ownership", "--force-conflicts", "--wait",
-    )  # fmt: skip
+    with one_at_a_time():
+        helm(
+            "upgrade", "--install", "dormouse-crds", str(CHARTS / "dormouse-crds"), "--namespace=default",
+            "--take-ownership", "--force-conflicts", "--wait",
+        )  # fmt: skip
 
 
 def install(release: str, namespace: str, *values: str, chart: Path = CHARTS / "dormouse") -> None:
@@ -65,6 +67,14 @@ def install(release: str, namespace: str, *values: str, chart: Path = CHARTS / "
         "upgrade", "--install", release, str(chart), f"--namespace={namespace}", "--create-namespace",
         "--wait", "--timeout=120s", *settings,
     )  # fmt: skip
+
+
+def refuse(release: str, namespace: str, *values: str, chart: Path = CHARTS / "dormouse") -> str:
+    """Why Helm does not install this."""
+    settings = [f"--set={value}" for value in (*image_values(), *values)]
+    refused = try_helm("install", release, str(chart), f"--namespace={namespace}", *settings)
+    assert refused.returncode != 0, "it was installed"
+    return refused.stderr
 
 
 @dataclass(frozen=True)

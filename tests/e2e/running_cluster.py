@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,10 +34,11 @@ class Cluster:
     @classmethod
     def up(cls) -> Cluster:
         """Bring it up if it is not, with the base image on both nodes."""
-        hack_cluster("up", seconds=3000)
-        status = json.loads(hack_cluster("status", "--json"))
-        image, archive = hack_cluster("base-image", seconds=1500).split()
-        hack_cluster("load", archive, seconds=300)
+        with one_at_a_time():
+            hack_cluster("up", seconds=3000)
+            status = json.loads(hack_cluster("status", "--json"))
+            image, archive = hack_cluster("base-image", seconds=1500).split()
+            hack_cluster("load", archive, seconds=300)
         return cls(status["kubectl"], status["kubeconfig"], tuple(status["nodes"]), status["store"], image)
 
     def kubectl(self, *arguments: str, document: Any = None, seconds: float = 60.0) -> str:
@@ -112,6 +115,14 @@ class Cluster:
             client_options={"allow_http": True, "timeout": "10s"},
             retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=30)},
         )
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """What all tests share is changed by one process at a time: Helm and `hack/cluster` refuse a second one."""
+    with (Path(tempfile.gettempdir()) / f"dormouse-e2e-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def hack_cluster(*arguments: str, seconds: float = 60.0) -> str:

@@ -9,9 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
+import pytest
 
 from chart_rules import CHARTS
 from e2e.installed_operator import RELEASE, try_helm
+
+pytestmark = pytest.mark.own_namespace
 
 RBAC = "rbac.authorization.k8s.io/v1"
 KINDS = {

@@ -12,6 +12,8 @@ from e2e.running_cluster import Cluster
 from unit.operator_api.test_api_manifests import BAD, BAD_UPDATES, GOOD
 from unit.operator_samples import document
 
+pytestmark = pytest.mark.own_namespace
+
 DRY = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "--filename=-")
 NAMES = ("durableworkflows.dormouse.dev", "objectstores.dormouse.dev")
 

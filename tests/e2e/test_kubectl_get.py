@@ -7,7 +7,7 @@ import pytest
 from e2e.chain_workflow import ChainWorkflow
 from e2e.running_cluster import Cluster, eventually
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("operator")]
+pytestmark = [pytest.mark.own_namespace, pytest.mark.timeout(300), pytest.mark.usefixtures("operator")]
 
 
 def table(cluster: Cluster, one: ChainWorkflow, *options: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dormouse.replica.current import ForkOf
 from e2e.chain_workflow import ChainWorkflow
 from e2e.running_cluster import Cluster
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("operator")]
+pytestmark = [pytest.mark.own_namespace, pytest.mark.timeout(300), pytest.mark.usefixtures("operator")]
 
 
 def test_a_fork_begins_with_what_its_source_was_and_rests_while_the_source_goes_on(

@@ -12,7 +12,7 @@ import pytest
 from e2e.chain_workflow import store_documents
 from e2e.running_cluster import Cluster, eventually
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("operator")]
+pytestmark = [pytest.mark.own_namespace, pytest.mark.timeout(300), pytest.mark.usefixtures("operator")]
 
 SLEEPS = """
 import asyncio
