@@ -1,1 +1,1 @@
-"""Looking at workflow databases from outside."""
+"""Looks at workflows from outside: pulls their databases, replays them, and never touches the live ones."""

@@ -23,8 +23,10 @@ _OWN = {
     "lint": ("dormouse.commands.lint", "lint"),
     "list": ("dormouse.commands.reading", "list_executions"),
     "operator": ("dormouse_operator.controller.command", "operator"),
+    "pull": ("dormouse_observer.pull_command", "pull"),
     "query": ("dormouse.commands.messages", "query"),
     "reject": ("dormouse.commands.approvals", "reject"),
+    "replay": ("dormouse_observer.replay_command", "replay"),
     "result": ("dormouse.commands.reading", "result"),
     "resume": ("dormouse.commands.ending", "resume"),
     "retry": ("dormouse.commands.ending", "retry"),
@@ -36,6 +38,9 @@ _OWN = {
     "terminate": ("dormouse.commands.ending", "terminate"),
     "update": ("dormouse.commands.messages", "update"),
 }
+
+_EXTRAS = {"dev": "dev", "operator": "operator", "store": "operator", "pull": "observer"}
+"""Those that need more than the command line itself does."""
 
 
 def _of_other_packages() -> dict[str, EntryPoint]:
@@ -88,7 +93,7 @@ def _own(name: str) -> click.Command:
     try:
         command: click.Command = getattr(import_module(module), attribute)
     except ModuleNotFoundError as missing:
-        extra = name if name in {"dev", "operator"} else "operator" if name == "store" else "cli"
+        extra = _EXTRAS.get(name, "cli")
         return _Unusable(name, f"`dormouse {name}` needs the module {missing.name!r}: {installed_by(extra)}")
     return command
 

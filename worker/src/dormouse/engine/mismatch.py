@@ -18,6 +18,8 @@ _MEND = "Mend the code; it is tried again at each start."
 CALLS = frozenset({Kind.ACTIVITY_SCHEDULED, Kind.CHILD_STARTED, Kind.APPROVAL_REQUESTED})
 _UPDATE_ENDS = frozenset({Kind.UPDATE_COMPLETED, Kind.UPDATE_FAILED})
 
+_RAISED = "raised "
+
 
 class Blocked(msgspec.Struct, frozen=True, rename="camel"):
     """Why an execution cannot go on with the present code.
@@ -33,6 +35,11 @@ class Blocked(msgspec.Struct, frozen=True, rename="camel"):
     actual: str | None = None
     actual_source: str | None = None
     suggestion: str | None = None
+
+    @property
+    def raised(self) -> bool:
+        """Whether the code raised where the log says that it asked for something."""
+        return (self.actual or "").startswith(_RAISED)
 
 
 class Issued(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +69,7 @@ def blocked_by_mismatch(recorded: Event, issued: Issued | None, suggestion: str 
 def blocked_by_exception(recorded: Event, issued: Issued | None, failure: Failure) -> Blocked:
     """It raised, or handles an exception, where it used to ask for something: that must not pass for another way."""
     if issued is None:
-        actual = f"raised {failure.type}: {failure.message}"
+        actual = f"{_RAISED}{failure.type}: {failure.message}"
         said = f"{actual}{_in(failure.source)} before it asked for that"
     else:
         asked = _describe(issued.kind, issued.command, issued.name, issued.payload)

@@ -15,7 +15,17 @@ from pathlib import Path
 
 from dormouse.keeper.ownership import until_answered
 from dormouse.keeper.settings import FromName, FromObject
-from dormouse.replica.current import Base, Current, CurrentMalformed, ForkOf, ImportOf, Origin, State, decode
+from dormouse.replica.current import (
+    Base,
+    Current,
+    CurrentMalformed,
+    ForkOf,
+    ImportOf,
+    Origin,
+    Position,
+    State,
+    decode,
+)
 from dormouse.replica.history import AskFiles, File, Resolved, resolve
 from dormouse.replica.layout import HEADER_BYTES, Layout, transactions, written_at
 from dormouse.replica.refusal import Reason, Refused
@@ -53,7 +63,7 @@ async def find_beginning(store: HistoryStore, wanted: FromName | FromObject, lay
         )
     while True:
         source, etag = await _read_source(store, wanted)
-        base = await _resolved(store, source, wanted)
+        base = await resolved(store, source, wanted.at)
         # What was listed counts only while no later life was claimed: it may have pinned less.
         again = await until_answered(
             lambda: store.get(wanted.source.current, unless_etag=etag),  # noqa: B023
@@ -95,11 +105,16 @@ async def _read_source(store: HistoryStore, wanted: FromName) -> tuple[Current, 
     return current, found.etag
 
 
-async def _resolved(store: HistoryStore, source: Current, wanted: FromName) -> Base:
+async def resolved(store: HistoryStore, source: Current, at: Position | datetime | None) -> Base:
+    """What is to be restored for this position or time; None means the newest.
+
+    Raises:
+        Refused: when there is no such position.
+    """
     files: dict[str, list[File]] = {}
     written: dict[str, datetime] = {}
     while True:
-        step = resolve(source, wanted.at, files, written)
+        step = resolve(source, at, files, written)
         if isinstance(step, Resolved):
             return step.base
         if isinstance(step, AskFiles):

@@ -1,0 +1,78 @@
+"""What is a pulled file, and how far behind the live workflow may it be? Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from dormouse.replica.current import Current, State
+
+
+class Executions(msgspec.Struct, frozen=True, rename="camel"):
+    """How many executions a file has, and which versions of the code they began with."""
+
+    open: int
+    closed: int
+    app_versions: tuple[str, ...]
+
+
+class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    """What lies beside a pulled file.
+
+    Attributes:
+        position: `epoch/txid`: the life, and the last transaction in it.
+        written_at: when that transaction was written, by the clock of its node.
+        is_newest: whether the store held nothing later.
+        state: of the workflow when it was pulled: Active means that a pod may have written since.
+        identity: what the workflow's idempotency keys begin with.
+        image: what its pod ran with; None when only the bucket was asked.
+        schema: the number of the engine's tables; None when the file is none of the engine's.
+        executions: None when the file is none of the engine's.
+    """
+
+    name: str
+    namespace: str
+    source: str
+    position: str
+    written_at: datetime
+    pulled_at: datetime
+    is_newest: bool
+    state: str
+    identity: str
+    sha256: str
+    bytes: int
+    image: str | None = None
+    schema: int | None = None
+    executions: Executions | None = None
+
+
+def behind(manifest: Manifest, current: Current) -> str:
+    """How far behind it may be, in a sentence."""
+    age = _age((manifest.pulled_at - manifest.written_at).total_seconds())
+    if not manifest.is_newest:
+        return f"what it was {age} ago, as was asked; the store holds later positions"
+    if current.state is State.ACTIVE:
+        return (
+            f"the newest that the store held, written {age} ago. Its pod may have written since: with Sync all that it "
+            "had acknowledged by then is in the file, with Async all that was older than maxLagSeconds"
+        )
+    return f"all there is: nothing was written since it became {current.state}, {age} ago"
+
+
+def manifest_text(manifest: Manifest, behind: str, target: str) -> str:
+    """For a person."""
+    found = manifest.executions
+    held = "no executions" if found is None else f"{found.open} open and {found.closed} closed executions"
+    return (
+        f"{target}: {manifest.namespace}/{manifest.name} at {manifest.position}, {held}, {manifest.bytes:,} bytes\n"
+        f"it is {behind}"
+    )
+
+
+def _age(seconds: float) -> str:
+    seconds = max(0.0, seconds)
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,158 @@
+"""How does a workflow's database come here without anybody touching its pod? From the store, and only read."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from dormouse.errors import DormouseError
+from dormouse.keeper import litestream
+from dormouse.keeper.origin import files_below, resolved, written_when
+from dormouse.replica.current import Base, Current, CurrentMalformed, Position, State, decode
+from dormouse.replica.history import File, restorable
+from dormouse.replica.layout import first_transaction
+from dormouse.replica.refusal import Refused
+from dormouse.replica.s3 import S3
+from dormouse.replica.store import StoredObject, StoreError
+from dormouse_observer.manifest import Executions, Manifest
+from dormouse_observer.whereabouts import Whereabouts
+
+_ANSWERS_WITHIN_SECONDS = 60.0
+_RESTORED_WITHIN_SECONDS = 3600.0
+
+
+class NotPulled(DormouseError):
+    """There is nothing to pull, or it is not whole; the message says what to do."""
+
+
+class Unreachable(DormouseError):
+    """The store does not answer, or refuses the keys."""
+
+
+@dataclass(frozen=True)
+class _Contents:
+    schema: int | None = None
+    executions: Executions | None = None
+
+
+def manifest_of(file: Path) -> Path:
+    """Where the manifest of a pulled file lies."""
+    return file.with_name(f"{file.name}.json")
+
+
+async def pull(whereabouts: Whereabouts, at: Position | datetime | None, target: Path) -> tuple[Manifest, Current]:
+    """Restore what the store holds of it into `target`, every page checked, and put the manifest beside it.
+
+    Args:
+        whereabouts: of the data.
+        at: the position, or a time: the last position that was written by then; None for the newest.
+        target: the file; replaced as a whole, or left as it was.
+
+    Raises:
+        NotPulled: when there is no such position, or a restore does not succeed.
+        Unreachable: when the store cannot be asked.
+    """
+    store = S3(whereabouts.location)
+    try:
+        async with asyncio.timeout(_ANSWERS_WITHIN_SECONDS):
+            current, base, written_at, newest = await _found(store, whereabouts, at)
+    except Refused as refused:
+        raise NotPulled(refused.refusal.message) from refused
+    except TimeoutError:
+        raise Unreachable(f"the store did not answer within {_ANSWERS_WITHIN_SECONDS:g} s; try again") from None
+    except StoreError as error:
+        raise Unreachable(f"the store {whereabouts.location.endpoint or 'of AWS'}: {error}") from error
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.absolute().parent) as folder:
+        draft = Path(folder) / "db.sqlite"
+        trouble = await litestream.restore(
+            whereabouts.location, base.prefix, base.txid, draft, Path(folder), _RESTORED_WITHIN_SECONDS
+        )
+        if trouble is not None:
+            raise NotPulled(
+                f"{base.position} cannot be restored: {trouble}; choose another position with --at, or look with "
+                "`dormouse store check`"
+            )
+        contents = _contents(draft)
+        manifest = Manifest(
+            name=whereabouts.name,
+            namespace=whereabouts.namespace,
+            source=f"s3://{whereabouts.location.bucket}/{whereabouts.layout.root}",
+            position=str(base.position),
+            written_at=written_at,
+            pulled_at=datetime.now(UTC),
+            is_newest=newest,
+            state=str(current.state),
+            identity=current.identity,
+            sha256=await asyncio.to_thread(_digest, draft),
+            bytes=draft.stat().st_size,
+            image=whereabouts.image,
+            schema=contents.schema,
+            executions=contents.executions,
+        )
+        # Nobody is to run it by mistake: its idempotency keys are those of the live workflow.
+        draft.chmod(0o444)
+        described = Path(folder) / "manifest.json"
+        described.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        draft.replace(target)
+        described.replace(manifest_of(target))
+    return manifest, current
+
+
+async def _found(
+    store: S3, whereabouts: Whereabouts, at: Position | datetime | None
+) -> tuple[Current, Base, datetime, bool]:
+    """The record, what is to be restored of it, when that was written, and whether it is the newest."""
+    key = whereabouts.layout.current
+    found = await store.get(key)
+    if not isinstance(found, StoredObject):
+        raise NotPulled(
+            f"there is no {key} in the bucket {whereabouts.location.bucket!r}, so no data of "
+            f"{whereabouts.namespace}/{whereabouts.name}; check the bucket and the prefix"
+        )
+    try:
+        current = decode(found.data)
+    except CurrentMalformed as problem:
+        raise NotPulled(f"{key} cannot be read: {problem}; restore that object") from problem
+    if current.state is State.DELETING or (current.state is State.RELEASED and not current.lineage):
+        raise NotPulled(f"the data of {whereabouts.namespace}/{whereabouts.name} was deleted")
+    base = await resolved(store, current, at)
+    newest = base if at is None else await resolved(store, current, None)
+    ends = restorable(await files_below(store, base.prefix), None)
+    file = next((one for one in ends if one.last == base.txid), None)
+    return current, base, await _written_at(store, file, base), newest == base
+
+
+async def _written_at(store: S3, file: File | None, base: Base) -> datetime:
+    unknown = File(first_transaction(base.prefix), 1, base.txid, datetime.now(UTC))
+    return await written_when(store, file or unknown)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _contents(file: Path) -> _Contents:
+    """What the engine's tables say, if it has them."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not {"execution", "dormouse_meta"} <= tables:
+            return _Contents()
+        schema = connection.execute("SELECT value FROM dormouse_meta WHERE key = 'engine_schema'").fetchone()
+        (count, closed) = connection.execute("SELECT count(*), count(closed_at) FROM execution").fetchone()
+        columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(execution)")}
+        versions = (
+            connection.execute("SELECT DISTINCT app_version FROM execution WHERE app_version NOT NULL ORDER BY 1")
+            if "app_version" in columns
+            else ()
+        )
+        executions = Executions(count - closed, closed, tuple(str(version) for (version,) in versions))
+    return _Contents(None if schema is None else int(schema[0]), executions)

@@ -1,0 +1,45 @@
+"""Do the executions of a file go on with this code? Each log is replayed; nothing runs, and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dormouse.client.file import DatabaseFile, NotReadable
+from dormouse.encryption import AesGcm
+from dormouse.engine.definitions import Workflow
+from dormouse.testing.replaying import why_blocked
+from dormouse_observer.verdict import Verdict, outcome_of
+
+
+def files_of(paths: Iterable[Path]) -> list[Path]:
+    """The files, and of each folder all `*.sqlite`.
+
+    Raises:
+        NotReadable: when a folder has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.glob("*.sqlite")) if path.is_dir() else [path]
+        if not inside:
+            raise NotReadable(f"there is no file *.sqlite in the folder {path}, so nothing was replayed")
+        found += inside
+    return found
+
+
+def replayed(file: Path, known: Mapping[str, Workflow[..., Any]], wanted: Collection[str] = ()) -> list[Verdict]:
+    """What came of each execution, or of those that are wanted.
+
+    Raises:
+        NotReadable: when it is no file of ours.
+    """
+    verdicts = []
+    with DatabaseFile(file, AesGcm.from_environment()) as database:
+        for row in database.rows():
+            if wanted and row.id not in wanted:
+                continue
+            events = database.events(row)
+            blocked = why_blocked(row, events, known)
+            verdicts.append(Verdict(str(file), row.id, row.workflow, len(events), outcome_of(blocked), blocked))
+    return verdicts

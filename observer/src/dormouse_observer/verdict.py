@@ -1,0 +1,97 @@
+"""What came of replaying an execution with the present code? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from xml.etree import ElementTree as ET
+
+import msgspec
+
+from dormouse.engine.mismatch import Blocked
+
+
+class Outcome(StrEnum):
+    """Which of them it is decides the exit code; the gravest of several wins."""
+
+    MATCH = "match"
+    DIVERGED = "diverged"
+    RAISED = "raised"
+    MISSING = "missing"
+
+
+EXIT_CODES = {Outcome.MATCH: 0, Outcome.DIVERGED: 1, Outcome.RAISED: 5, Outcome.MISSING: 6}
+"""2, 3 and 4 mean what they mean for every verb: a wrong command line, still open, unreachable."""
+
+
+class Verdict(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One execution of a file, and why it would not go on as it is logged."""
+
+    file: str
+    execution: str
+    workflow: str
+    events: int
+    outcome: Outcome
+    blocked: Blocked | None = None
+
+
+def outcome_of(blocked: Blocked | None) -> Outcome:
+    """Whether the code went another way, raised where it used to ask, or is not there."""
+    if blocked is None:
+        return Outcome.MATCH
+    if blocked.reason == "UnknownWorkflow":
+        return Outcome.MISSING
+    return Outcome.RAISED if blocked.raised else Outcome.DIVERGED
+
+
+def exit_code(verdicts: Iterable[Verdict]) -> int:
+    """0 when all match; else that of the gravest."""
+    return max((EXIT_CODES[one.outcome] for one in verdicts), default=0)
+
+
+def verdicts_text(verdicts: Sequence[Verdict]) -> str:
+    """Those that do not match, each with both sides, and a last line that counts."""
+    parts = [_differs(one) for one in verdicts if one.blocked is not None]
+    counted = {outcome: sum(one.outcome is outcome for one in verdicts) for outcome in Outcome}
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counted.items() if count)
+    events = sum(one.events for one in verdicts)
+    plural = "" if len(verdicts) == 1 else "s"
+    return "\n\n".join([*parts, f"{len(verdicts)} execution{plural} with {events:,} events: {said or 'nothing'}"])
+
+
+def _differs(one: Verdict) -> str:
+    assert one.blocked is not None  # noqa: S101 - only those are shown
+    found = one.blocked
+    lines = [f"{one.file}: {one.execution} ({one.workflow}) {one.outcome}"]
+    if found.expected and found.actual:
+        lines.append(f"- log   {found.expected}{_at(found.expected_source)}")
+        lines.append(f"+ code  {found.actual}{_at(found.actual_source)}")
+    else:
+        lines.append(f"  {found.message}")
+    lines += [f"  {line}" for line in (found.suggestion or "").splitlines()]
+    return "\n".join(lines)
+
+
+def _at(source: str | None) -> str:
+    return f" ({source})" if source else ""
+
+
+def junit(verdicts: Sequence[Verdict]) -> bytes:
+    """A test suite of one case for each execution, as CI systems read it."""
+    failed = sum(one.blocked is not None for one in verdicts)
+    suite = ET.Element("testsuite", name="dormouse replay", tests=str(len(verdicts)), failures=str(failed), errors="0")
+    for one in verdicts:
+        case = ET.SubElement(suite, "testcase", classname=f"{one.file}.{one.workflow}", name=one.execution)
+        if one.blocked is not None:
+            failure = ET.SubElement(case, "failure", type=str(one.outcome), message=_xml(one.blocked.message))
+            failure.text = _xml(_differs(one))
+    return bytes(ET.tostring(suite, encoding="utf-8", xml_declaration=True))
+
+
+def _xml(text: str) -> str:
+    """XML has no way to write most control characters, nor half a surrogate pair."""
+    return "".join(char if _is_writable(char) else "?" for char in text)
+
+
+def _is_writable(char: str) -> bool:
+    return char in "\t\n\r" or (char >= " " and not "\ud800" <= char <= "\udfff")

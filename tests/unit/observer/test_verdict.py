@@ -1,0 +1,59 @@
+"""Is it told apart why an execution would not go on, and is CI told so that it can read it?"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+
+from dormouse.engine.mismatch import Blocked
+from dormouse_observer.verdict import Outcome, Verdict, exit_code, junit, outcome_of, verdicts_text
+
+DIVERGED = Blocked("NonDeterministic", "went elsewhere", "ActivityScheduled a", "a.py:3", "TimerStarted", "a.py:4")
+RAISED = Blocked("NonDeterministic", "it raised", "ActivityScheduled a", "a.py:3", "raised KeyError: 'x'", "a.py:4")
+MISSING = Blocked("UnknownWorkflow", "the code has no workflow 'order'")
+
+
+def verdict(blocked: Blocked | None, execution: str = "one") -> Verdict:
+    return Verdict("f.sqlite", execution, "order", 7, outcome_of(blocked), blocked)
+
+
+@pytest.mark.parametrize(
+    ("blocked", "outcome", "code"),
+    [
+        (None, Outcome.MATCH, 0),
+        (DIVERGED, Outcome.DIVERGED, 1),
+        (RAISED, Outcome.RAISED, 5),
+        (MISSING, Outcome.MISSING, 6),
+    ],
+)
+def test_each_outcome_has_its_exit_code(blocked: Blocked | None, outcome: Outcome, code: int) -> None:
+    assert verdict(blocked).outcome is outcome
+    assert exit_code([verdict(blocked)]) == code
+    assert exit_code([verdict(None), verdict(blocked), verdict(None)]) == code
+
+
+def test_nothing_that_was_replayed_is_nothing_that_failed() -> None:
+    assert exit_code([]) == 0
+
+
+def test_both_sides_are_shown_and_the_rest_is_counted() -> None:
+    shown = verdicts_text([verdict(None), verdict(DIVERGED, "two")])
+    assert shown == (
+        "f.sqlite: two (order) diverged\n- log   ActivityScheduled a (a.py:3)\n+ code  TimerStarted (a.py:4)\n\n"
+        "2 executions with 14 events: 1 match, 1 diverged"
+    )
+
+
+def test_a_report_is_valid_whatever_the_messages_hold() -> None:
+    hostile = msgspec.structs.replace(DIVERGED, message="a\x00\x1b[31m <b> & \ud800 \"'", actual="\x07<script>")
+    suite = ET.fromstring(junit([verdict(None), verdict(hostile, "<two>")]))
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    first, second = suite.findall("testcase")
+    assert first.find("failure") is None
+    assert (second.get("name"), second.get("classname")) == ("<two>", "f.sqlite.order")
+    failure = second.find("failure")
+    assert failure is not None
+    assert failure.get("message") == "a??[31m <b> & ? \"'"
+    assert "+ code  ?<script>" in str(failure.text)
