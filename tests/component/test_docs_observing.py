@@ -15,7 +15,7 @@ PAGE = REPOSITORY / "docs" / "observing.md"
 SHOWN_PORT = "8106"
 
 
-def test_recorded_executions_are_replayed_with_the_code_and_with_other_code(tmp_path: Path) -> None:
+def test_recorded_executions_are_replayed_with_the_code_and_with_other_code_and_queried(tmp_path: Path) -> None:
     (tmp_path / "next").mkdir()
     write_titled(PAGE, tmp_path)
     port = str(free_ports(1)[0])
@@ -28,4 +28,11 @@ def test_recorded_executions_are_replayed_with_the_code_and_with_other_code(tmp_
     assert len(replays) == 2
     read_along(replays, tmp_path, (SHOWN_PORT, port))
     suite = ET.parse(tmp_path / "replay.xml").getroot()
-    assert int(suite.attrib["failures"]) > 0
+    assert suite.attrib["failures"] == "2"
+
+    shown_query, *queries = [one for one in examples(blocks(PAGE)) if one.command.startswith("dormouse sql")]
+    read_along([shown_query], tmp_path, (SHOWN_PORT, port))
+    stuck, retried, slowest = (run(one.command, tmp_path).splitlines() for one in queries)
+    assert [line.split()[1] for line in stuck] == ["id", "order-1"]
+    assert retried == ["FILE  id  activity  attempts"]
+    assert {line.split()[1] for line in slowest} == {"id", "order-1", "order-2"}

@@ -24,7 +24,7 @@ IN_THEIR_ORDER = (
 )
 
 
-ELSEWHERE = {"drill", "pull", "replay"}
+ELSEWHERE = {"drill", "pull", "replay", "sql"}
 """They need a store, or a file, which the tests of their pages have."""
 
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dormouse.client.file import DatabaseFile, NotReadable
+from dormouse.client.file import DatabaseFile
+from dormouse.client.opening import NotReadable
 from dormouse.encryption import AesGcm
 from dormouse.engine.definitions import Workflow
 from dormouse.testing.replaying import why_blocked

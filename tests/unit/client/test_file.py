@@ -26,7 +26,8 @@ from dormouse import (
     workflow,
 )
 from dormouse.client import Waiting
-from dormouse.client.file import DatabaseFile, NotReadable
+from dormouse.client.file import DatabaseFile
+from dormouse.client.opening import NotReadable
 from dormouse.engine.schema import MIGRATIONS
 
 

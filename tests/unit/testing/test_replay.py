@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dormouse import Signal, Workflow, activity, workflow
-from dormouse.client.file import NotReadable
+from dormouse.client.opening import NotReadable
 from dormouse.testing import Durable, NotReplayed, replay
 
 go = Signal("go", str)

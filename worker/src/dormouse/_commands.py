@@ -33,6 +33,7 @@ _OWN = {
     "run": ("dormouse.commands.run", "run"),
     "show": ("dormouse.commands.reading", "show"),
     "signal": ("dormouse.commands.messages", "signal"),
+    "sql": ("dormouse_observer.sql_command", "sql"),
     "start": ("dormouse.commands.start", "start"),
     "store": ("dormouse_operator.store.command", "store"),
     "terminate": ("dormouse.commands.ending", "terminate"),

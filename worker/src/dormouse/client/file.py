@@ -5,17 +5,15 @@ Files of older versions are read as they are: a column that they lack is empty.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
+from dormouse.client.opening import NotReadable, opened_to_read
 from dormouse.engine.database import SELECT_PENDING_APPROVALS, Row, row_of
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
@@ -28,7 +26,7 @@ from dormouse.engine.schema import MIGRATIONS
 from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Waiting
 from dormouse.engine.stored import StoredPayloads
-from dormouse.errors import DormouseError, NewerFile, UnknownExecution
+from dormouse.errors import NewerFile, UnknownExecution
 from dormouse.runtime.views import (
     ApprovalsView,
     EventView,
@@ -41,10 +39,6 @@ from dormouse.runtime.views import (
 )
 
 _ENDS_OF_COMMANDS = ("Completed", "Failed", "Cancelled", "Fired", "Decided", "Expired", "Withdrawn")
-
-
-class NotReadable(DormouseError):
-    """The file cannot be read, or is no database of ours."""
 
 
 class DatabaseFile:
@@ -62,7 +56,7 @@ class DatabaseFile:
 
     def __enter__(self) -> Self:
         try:
-            self._connection = self._connect()
+            self._connection = self._opened.enter_context(opened_to_read(self._path))
             self._check()
         except sqlite3.Error as error:
             self._opened.close()
@@ -76,28 +70,6 @@ class DatabaseFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        path, options = self._path.absolute(), "mode=ro"
-        wal = path.with_name(f"{path.name}-wal")
-        if not path.is_file():
-            raise NotReadable(f"there is no file {self._path}")
-        if not wal.exists() or wal.stat().st_size == 0:
-            options = "immutable=1"  # else SQLite would make a WAL, only to read
-        elif not path.with_name(f"{path.name}-shm").exists():
-            path = self._copy(path, wal)  # left by a crash: to read the WAL is to recover it
-        connection = sqlite3.connect(
-            f"file:{quote(str(path))}?{options}", uri=True, isolation_level=None, check_same_thread=False
-        )
-        self._opened.callback(connection.close)
-        connection.execute("PRAGMA busy_timeout = 5000")
-        return connection
-
-    def _copy(self, path: Path, wal: Path) -> Path:
-        folder = Path(self._opened.enter_context(tempfile.TemporaryDirectory(prefix="dormouse-")))
-        shutil.copy(path, folder / "db.sqlite")
-        shutil.copy(wal, folder / "db.sqlite-wal")
-        return folder / "db.sqlite"
 
     def _check(self) -> None:
         tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

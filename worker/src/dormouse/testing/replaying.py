@@ -8,7 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dormouse.client.file import DatabaseFile, NotReadable
+from dormouse.client.file import DatabaseFile
+from dormouse.client.opening import NotReadable
 from dormouse.engine.database import Row
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.execution import Execution

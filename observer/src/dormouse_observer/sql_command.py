@@ -1,0 +1,49 @@
+"""`dormouse sql`: one query over many workflows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dormouse.commands.verb import Verb
+
+
+@click.command(
+    cls=Verb,
+    examples=[
+        "dormouse sql 'SELECT status, count(*) FROM execution GROUP BY status' orders.sqlite",
+        "dormouse sql 'SELECT id FROM execution WHERE closed_at IS NULL' pulled -o json",
+    ],
+)
+@click.argument("query", metavar="QUERY")
+@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Rows in all.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="A file.")
+@click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Default: a table for people.")
+def sql(query: str, paths: tuple[Path, ...], limit: int, seconds: float, output: str | None) -> None:
+    """Run one SELECT over each FILE, and of each folder over all files *.sqlite.
+
+    Each row begins with the file that it is of. Files are only read, and the query can reach nothing else: no other
+    file, no PRAGMA, no extension.
+    """
+    from dormouse.commands.printing import document, say, table
+    from dormouse_observer.querying import query as queried
+    from dormouse_observer.replaying import files_of
+
+    found = queried(files_of(paths), query, limit=limit, seconds=seconds)
+    if output is not None:
+        say(document({"columns": found.columns, "rows": [[_json(cell) for cell in row] for row in found.rows]}, output))
+    else:
+        say(table([found.columns, *([_text(cell) for cell in row] for row in found.rows)]))
+    if found.is_cut:
+        click.echo(f"there are more rows; give a higher --limit than {limit}", err=True)
+
+
+def _json(cell: Any) -> Any:
+    return cell.decode(errors="replace") if isinstance(cell, bytes) else cell
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else " ".join(str(_json(cell)).split())
