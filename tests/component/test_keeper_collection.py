@@ -72,6 +72,26 @@ def test_what_a_crash_between_prune_and_removal_left_is_removed_by_the_next_life
     run(story, workflow)
 
 
+def test_a_life_that_changed_nothing_leaves_no_copy_behind_however_young_it_is(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        await (await life(workflow, 1)).terminate()
+        for epoch in (2, 3):
+            idle = await workflow.pod(epoch).open()
+            await idle.keeper.barrier()
+            await idle.terminate()
+        fourth = await life(workflow, 4)
+        await until_stored(workflow, {1, 4})
+        first, newest = (await workflow.current()).lineage
+        assert newest.base is not None
+        assert (first.epoch, newest.epoch, newest.base.prefix) == (1, 4, first.prefix)
+        await fourth.kill()
+        fourth.lose_volume()
+        fifth = await workflow.pod(5).open()
+        assert fifth.notes() == ["in epoch 1", "in epoch 4"]
+
+    run(story, workflow)
+
+
 def test_a_store_that_removes_nothing_does_not_disturb_a_life(workflow: Workflow) -> None:
     async def story(workflow: Workflow, proxy: StoreProxy) -> None:
         for epoch in (1, 2):

@@ -69,13 +69,26 @@ def test_a_claim_that_pinned_less_than_was_listed_is_seen_and_its_pin_counts() -
     assert found(Shelf(BEFORE, claim)) == Base(FIRST, 1, 2)
 
 
+def test_while_a_life_has_not_said_where_the_one_before_it_ends_the_fork_waits() -> None:
+    """What the claim has listed may be less than what is there now: a zombie uploads."""
+
+    class Settling(Shelf):
+        async def get(self, key: str, unless_etag: str | None = None) -> StoredObject | Unchanged | None:
+            found = await super().get(key, unless_etag)
+            self.current = CLAIMED
+            return found
+
+    claimed = record(LineageEntry(1, FIRST, NOON.isoformat()), LineageEntry(2, SECOND))
+    assert found(Settling(claimed)) == Base(FIRST, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("current", "reason"),
     [
         (None, Reason.RESTORE_SOURCE_MISSING),
         (record(state=State.RELEASED), Reason.RESTORE_SOURCE_MISSING),
         (record(LineageEntry(1, FIRST), state=State.DELETING), Reason.RESTORE_SOURCE_DELETING),
-        (record(LineageEntry(1, FIRST)), Reason.RESTORE_OUTSIDE_WINDOW),
+        (record(LineageEntry(1, SECOND, NOON.isoformat())), Reason.RESTORE_OUTSIDE_WINDOW),
     ],
     ids=["none", "tombstone", "deleting", "no data"],
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache, partial
 
 from exploring import Explored, explore
+from forking import broken_fork, fork_steps
 from keeper_steps import Steps, crashes, keeper_steps
 from rules import Play
 from standing import applied, gone
@@ -12,6 +14,7 @@ from world import LateFile, Phase, Pod, World
 
 from dormouse.replica.base import Ask, find_base
 from dormouse.replica.current import Current, LineageEntry, State
+from dormouse.replica.history import history
 from dormouse.replica.layout import epoch_of
 from dormouse.replica.refusal import Refused
 from dormouse_operator.store.release import Leaving
@@ -25,6 +28,8 @@ def successors(world: World, play: Play) -> Steps:
         yield from keeper_steps(world, pod, play)
         yield from crashes(world, pod, play)
     yield from _operator(world, play)
+    if play.bounds.forks:
+        yield from fork_steps(world, play)
     yield from _arrivals(world)
     if play.bounds.losses and not world.lost_data:
         yield from _losses(world)
@@ -110,7 +115,7 @@ def _losses(world: World) -> Steps:
         yield f"the store loses the end of {current.entry.prefix}", lost.with_files(current.entry.prefix, held[:-1])
 
 
-def broken(world: World) -> str:
+def broken(world: World, play: Play) -> str:
     """Which promise does not hold here; empty while all do."""
     if world.broken:
         return world.broken
@@ -122,6 +127,10 @@ def broken(world: World) -> str:
     rows = _next_restore(current, world)
     if isinstance(rows, str):
         return "" if world.lost_data else f"the next life could not be restored: {rows}"
+    if world.fork is not None and not world.lost_data and (why := broken_fork(world.fork, rows, play)):
+        return why
+    if gone_by := world.ends - set(_ends_of_history(current, world)):
+        return f"no position holds {', '.join(min(gone_by)) or 'what was empty'} any more, where an epoch had ended"
     if missing := world.acknowledged - set(rows):
         return f"the next life would be restored without {', '.join(sorted(missing))}, which had been acknowledged"
     if current.state is State.SEALED and current.entry.sealed_txid is not None and not world.lost_data:
@@ -140,6 +149,15 @@ def _next_restore(current: Current, world: World) -> tuple[str, ...] | str:
     return world.restored(*base)
 
 
+def _ends_of_history(current: Current, world: World) -> Iterator[tuple[str, ...]]:
+    for segment in history(current):
+        cap = segment.cap or world.newest(segment.entry.prefix)
+        for txid in range(1, cap + 1):
+            rows = world.restored(segment.entry.prefix, txid)
+            if not isinstance(rows, str):
+                yield rows
+
+
 @cache
 def _next_base(current: Current, held: tuple[tuple[int, int], ...]) -> tuple[str, int] | str | None:
     following = current.next("next", lineage=(*current.lineage, LineageEntry(current.epoch + 1, "next")))
@@ -153,4 +171,4 @@ def _next_base(current: Current, held: tuple[tuple[int, int], ...]) -> tuple[str
 
 def search(play: Play, most_states: int) -> Explored[World]:
     """Everything within the bounds."""
-    return explore(World(), partial(successors, play=play), broken, most_states)
+    return explore(World(), partial(successors, play=play), partial(broken, play=play), most_states)

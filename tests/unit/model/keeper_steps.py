@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from open_life import barrier, collect, litestream, runtime, seal
 from rules import Play
-from standing import applied, changed, gone, names, over, refused_step, started
+from standing import applied, changed, ended, gone, names, over, refused_step, started
 from world import Disk, Phase, Pod, Sending, World
 
 from dormouse.replica.base import Ask
@@ -172,7 +172,7 @@ def _landed(world: World, pod: Pod, play: Play) -> World:
         case "claim":
             return world.with_pod(done._replace(phase=Phase.PIN))
         case "pin":
-            return world.with_pod(done._replace(phase=Phase.RESTORE, known=()))
+            return ended(world, pod.sending.record, play).with_pod(done._replace(phase=Phase.RESTORE, known=()))
         case "seal":
             return world.with_pod(over(pod))
         case _:
@@ -217,7 +217,7 @@ def _restore(world: World, pod: Pod, play: Play) -> tuple[str, World]:
     told = f"{pod.name} restores {base.position if base else 'nothing'}: {', '.join(rows) or 'empty'}"
     if is_current and (missing := world.acknowledged - set(rows)):
         world = world._replace(broken=f"{pod.name} restored without {names(missing)}, which had been acknowledged")
-    return told, _replicating(world, pod, Disk(rows))
+    return told, _replicating(world, pod, Disk(rows, restored=len(rows) if base is not None else None))
 
 
 def _restore_before_claim(world: World, pod: Pod) -> Steps:

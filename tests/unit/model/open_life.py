@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules import Play
-from standing import LONG_AFTER, changed, gone, names, refused_step
-from world import LateFile, Pod, World
+from standing import changed, collected, gone, names, refused_step
+from world import Files, LateFile, Pod, World
 
 from dormouse.keeper.barrier import Progress, Step
 from dormouse.keeper.litestream import Synced
@@ -108,17 +108,23 @@ def collect(world: World, pod: Pod, play: Play) -> Steps:
     assert pod.mine is not None
     if not play.bounds.collects or pod.target:
         return
-    kept = play.rules.collect(pod.mine, LONG_AFTER, 0).lineage
+    found = collected(pod.mine, play)
+    copies = [files for files in world.files if files.prefix in found.copies]
+    for files in copies:
+        yield _deletes(world, pod, files)
+    if copies and "objects of copies first" not in play.rules.without:
+        return
     named = pod.mine
-    if len(kept) < len(pod.mine.lineage):
+    if len(found.lineage) < len(pod.mine.lineage):
         yield f"{pod.name} is going to prune the lineage", world.with_pod(changed(pod, "prune", play))
         if "prune before delete" not in play.rules.without:
             return
-        named = pruned(pod.mine, kept)
+        named = pruned(pod.mine, found.lineage)
     for files in world.files:
-        if is_leftover(f"{files.prefix}/", named):
-            txid = files.transactions[0][0]
-            yield (
-                f"{pod.name} deletes transaction {txid} of {files.prefix}",
-                world.with_files(files.prefix, files.transactions[1:]),
-            )
+        if play.bounds.collects == "old" and is_leftover(f"{files.prefix}/", named):
+            yield _deletes(world, pod, files)
+
+
+def _deletes(world: World, pod: Pod, files: Files) -> tuple[str, World]:
+    told = f"{pod.name} deletes transaction {files.transactions[0][0]} of {files.prefix}"
+    return told, world.with_files(files.prefix, files.transactions[1:])

@@ -13,7 +13,8 @@ from dormouse.replica.base import Ask, Found, find_base
 from dormouse.replica.claim import Claimant, GoOn, Malformed, Prefix, Volume, Write, decide
 from dormouse.replica.collection import Collected, collect
 from dormouse.replica.current import Base, Current, State
-from dormouse.replica.holding import Outcome, is_same_life, outcome
+from dormouse.replica.history import resolve
+from dormouse.replica.holding import Outcome, is_same_life, outcome, replicated
 from dormouse_operator.store.release import Leaving, next_record
 
 Seen = Current | Malformed | None
@@ -150,7 +151,37 @@ def _removes_before_deleting(found: Current | None, leaving: Leaving, nonce: str
     return next_record(found, leaving, nonce, is_empty=True)
 
 
+def _takes_every_life_for_a_copy(current: Current, copies_base: bool) -> Current:
+    return replicated(current, True)
+
+
+def _collects_a_copy_that_went_on(current: Current, now: Any, retention: int) -> Collected:
+    """Whatever a later life began from counts as the first transaction."""
+    lineage = [
+        replace(entry, base=replace(entry.base, txid=1)) if entry.base is not None else entry
+        for entry in current.lineage
+    ]
+    return collect(replace(current, lineage=tuple(lineage)), now, retention)
+
+
+def _forks_without_waiting(_: Current) -> bool:
+    return True
+
+
+def _forks_from_a_copy(current: Current, *asked: Any) -> Any:
+    lineage = [replace(entry, copies_base=False, replicated=True) for entry in current.lineage]
+    return resolve(replace(current, lineage=tuple(lineage)), *asked)
+
+
+def _forks_beyond_the_pin(current: Current, *asked: Any) -> Any:
+    """As if the epoch that is asked for had been the last."""
+    at = asked[0]
+    return resolve(replace(current, lineage=tuple(one for one in current.lineage if one.epoch <= at.epoch)), *asked)
+
+
 _TWO = Bounds(pods=2, rows=2)
+_COPIES = Bounds(pods=3, rows=1, collects="copies", zombies=False)
+_WRITTEN_TWICE = replace(_COPIES, rows=2)
 
 REMOVALS: dict[str, Removal] = {
     "writes of CURRENT are conditional": _without("conditional writes", _TWO, "acknowledged"),
@@ -209,7 +240,25 @@ REMOVALS: dict[str, Removal] = {
         Bounds(pods=1, rows=1, leaves="Retain"), "for a workflow that was deleted", is_same_life=_lives_on_released
     ),
     "what the newest epoch rests on is kept until it is replicated": _with(
-        Bounds(pods=3, rows=1, collects=True, zombies=False), "could not be restored", collect=_collects_its_base
+        Bounds(pods=3, rows=1, collects="old", zombies=False), "could not be restored", collect=_collects_its_base
+    ),
+    "a life is a copy only if nobody wrote before its first transaction": _with(
+        _WRITTEN_TWICE, "no position holds", replicated=_takes_every_life_for_a_copy
+    ),
+    "a copy that was written to later stays": _with(
+        _WRITTEN_TWICE, "no position holds", collect=_collects_a_copy_that_went_on
+    ),
+    "what a fork has listed counts only if no later life was claimed meanwhile": _without(
+        "a fork reads CURRENT again", Bounds(pods=2, rows=1, forks="newest"), "a fork holds"
+    ),
+    "a fork waits until the source's newest life has pinned": _with(
+        Bounds(pods=2, rows=1, forks="1/1"), "a fork holds", is_settled=_forks_without_waiting
+    ),
+    "history ends at the pin of the next life": _with(
+        Bounds(pods=2, rows=1, forks="1/2"), "a fork holds", resolve=_forks_beyond_the_pin
+    ),
+    "a fork begins from no copy, which may go at once": _with(
+        replace(_COPIES, rows=0, forks="newest"), "a fork could not be restored", resolve=_forks_from_a_copy
     ),
 }
 """Each of these must give a counterexample."""
@@ -238,14 +287,21 @@ HARMLESS: dict[str, tuple[Removal, str]] = {
         ),
     ),
     "nothing is collected before `replicated` is set": (
-        _with(Bounds(pods=2, rows=1, collects=True), "", collect=_collects_before_the_flag),
+        _with(Bounds(pods=2, rows=1, collects="old"), "", collect=_collects_before_the_flag),
         "What the newest epoch was restored from is kept in any case; the rule keeps more than one way back.",
     ),
     "the lineage is pruned before anything is deleted": (
-        _without("prune before delete", Bounds(pods=2, rows=1, collects=True), ""),
+        _without("prune before delete", Bounds(pods=2, rows=1, collects="old"), ""),
         (
             "What is deleted is never what the next restore rests on. But the lineage would name what is gone, and a "
             "restore to a point in time would look for it."
+        ),
+    ),
+    "a copy is pruned only after its objects are gone": (
+        _without("objects of copies first", _COPIES, ""),
+        (
+            "Nobody begins from a copy once its successor is in the store. But a life that ended in between would "
+            "leave objects of which nothing says any more that they may go at once."
         ),
     ),
     "the tombstone waits until the epochs are gone": (

@@ -10,6 +10,7 @@ from dormouse.keeper.barrier import next_step
 from dormouse.replica.base import find_base
 from dormouse.replica.claim import decide
 from dormouse.replica.collection import collect
+from dormouse.replica.history import is_settled, resolve
 from dormouse.replica.holding import is_own_seal, is_pinned, is_same_life, outcome, pinned, replicated, sealed
 from dormouse_operator.plan.deciding import next_epoch
 from dormouse_operator.store.release import next_record
@@ -30,6 +31,8 @@ class Rules:
     sealed: Callable[..., Any] = sealed
     next_step: Callable[..., Any] = next_step
     collect: Callable[..., Any] = collect
+    resolve: Callable[..., Any] = resolve
+    is_settled: Callable[..., Any] = is_settled
     next_epoch: Callable[..., Any] = next_epoch
     next_record: Callable[..., Any] = next_record
     without: frozenset[str] = frozenset()
@@ -45,8 +48,10 @@ class Bounds:
         wiped: whether a volume may be lost under the same pod.
         reboots: whether a machine may lose its power, and with it what it said to have on disk.
         delays: answers that are lost and requests that arrive late or never, in all.
+        collects: what goes: what is "old", at once, or "copies" only, with a retention that never ends.
         leaves: how the first workflow is deleted; another of its name follows.
         losses: whether the store may lose what it had.
+        forks: where another workflow begins from this one: "newest", or a position.
     """
 
     pods: int = 2
@@ -57,9 +62,10 @@ class Bounds:
     reboots: bool = False
     delays: int = 0
     seals: bool = False
-    collects: bool = False
+    collects: str = ""
     leaves: str = ""
     losses: bool = False
+    forks: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from functools import cache
 from rules import Play
 from world import Disk, Phase, Pod, Sending, World
 
-from dormouse.replica.collection import pruned
+from dormouse.replica.collection import Collected, pruned
 from dormouse.replica.current import Current, CurrentMalformed, SealReason, decode, encode
 from dormouse.replica.refusal import ENDS_THE_POD, Reason, Refused
 
-LONG_AFTER = datetime(3000, 1, 1, tzinfo=UTC)
+_LONG_AFTER = datetime(3000, 1, 1, tzinfo=UTC)
+_RETENTION_SECONDS = {"old": 0, "copies": 2000 * 365 * 86400}
 _FALSE_ALARMS = frozenset(Reason) - ENDS_THE_POD - {Reason.NAME_TAKEN, Reason.DELETING, Reason.RELEASED}
 
 
@@ -67,14 +68,30 @@ def changed(pod: Pod, purpose: str, play: Play) -> Pod:
     if purpose == "pin":
         return pod._replace(phase=Phase.PIN, sending=None)
     if purpose == "replicated":
-        record = rules.replicated(mine)
+        assert pod.disk is not None
+        record = rules.replicated(mine, len(pod.disk.rows) == pod.disk.restored)
     elif purpose == "prune":
-        record = pruned(mine, rules.collect(mine, LONG_AFTER, 0).lineage)
+        record = pruned(mine, collected(mine, play).lineage)
     else:
         assert pod.disk is not None
         record = rules.sealed(mine, pod.disk.txid, SealReason.STOPPED, None)
     record = record.next(f"{pod.run}.{pod.name}.{purpose}")
     return pod._replace(phase=Phase.SEND, sending=Sending(record, mine, purpose))
+
+
+def ended(world: World, pinned: Current, play: Play) -> World:
+    """From now on what was pinned is a moment of history, which has to be there for as long as retention says."""
+    base = pinned.entry.base
+    rows = world.restored(base.prefix, base.txid) if base is not None else ""
+    if play.bounds.collects != "copies" or isinstance(rows, str):
+        return world
+    return world._replace(ends=world.ends | {rows})
+
+
+def collected(mine: Current, play: Play) -> Collected:
+    """What goes, by the product's rule, at a moment long after."""
+    found: Collected = play.rules.collect(mine, _LONG_AFTER, _RETENTION_SECONDS[play.bounds.collects])
+    return found
 
 
 def names(rows: frozenset[str]) -> str:

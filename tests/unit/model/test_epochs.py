@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from epochs import search
@@ -14,7 +15,10 @@ SHORT = {
     "a crash, a lost volume and a late request": Bounds(pods=1, rows=2, crashes=1, wiped=True, delays=1),
     "a machine that restarts": Bounds(pods=1, rows=2, crashes=1, reboots=True),
     "seals": Bounds(pods=2, rows=1, seals=True),
-    "collection": Bounds(pods=2, rows=1, collects=True),
+    "collection": Bounds(pods=2, rows=1, collects="old"),
+    "copies of what came before": Bounds(pods=3, rows=1, collects="copies", zombies=False),
+    "a fork": Bounds(pods=2, rows=1, forks="newest", zombies=False),
+    "a fork beside collection": Bounds(pods=3, rows=0, forks="newest", collects="copies", zombies=False),
     "adoption": Bounds(pods=2, rows=1, leaves="Retain"),
     "deletion": Bounds(pods=2, rows=1, leaves="Delete", zombies=False),
     "a store that loses data": Bounds(pods=2, rows=1, seals=True, losses=True),
@@ -22,6 +26,12 @@ SHORT = {
 
 LONG = {
     "two lives, crashes and late requests": Bounds(pods=2, rows=1, crashes=1, wiped=True, delays=1),
+    "three lives": Bounds(pods=3, rows=1),
+    "a fork beside zombies": Bounds(pods=2, rows=1, forks="newest"),
+    "a fork of an earlier position": Bounds(pods=2, rows=1, forks="1/1"),
+    "a fork beside collection of what was written": replace(SHORT["a fork beside collection"], rows=1),
+    "a fork that dies, beside two lives": Bounds(pods=2, rows=1, forks="newest", crashes=1),
+    "a fork of two lives that write twice": Bounds(pods=2, rows=2, forks="newest"),
 }
 
 

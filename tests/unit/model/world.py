@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from dormouse.replica.claim import Malformed, Prefix
-from dormouse.replica.current import Current
+from dormouse.replica.current import Base, Current
 
 Rows = tuple[str, ...]
 """The content of a database: what was committed, in its order."""
@@ -25,6 +25,8 @@ class Disk(NamedTuple):
     rows: Rows
     snapshot: int | None = None
     other_boot: bool = False
+    restored: int | None = None
+    """How many of the rows came from an earlier epoch; None when it began with nothing."""
 
     @property
     def txid(self) -> int:
@@ -112,8 +114,21 @@ class Pod(NamedTuple):
         return self.sending.purpose if self.sending is not None else ""
 
 
+class Fork(NamedTuple):
+    """Another workflow that begins with what this one was. `wanted`: its rows have to have these at least."""
+
+    phase: str = "start"
+    source: Current | None = None
+    known: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    base: Base | None = None
+    wanted: frozenset[str] = frozenset()
+    rows: Rows | None = None
+
+
 class World(NamedTuple):
     """Everything. `acknowledged` is what somebody was promised, `broken` what a step did that none may do.
+
+    `ends` is what each life began from: where the one before it ended for all history.
 
     The first workflow, A, has `left` when its object is gone, and is `released` once CURRENT says so: a pod of it that
     never claimed and is cut off may still claim what nobody else has.
@@ -132,6 +147,8 @@ class World(NamedTuple):
     broken: str = ""
     crashes: int = 0
     delays: int = 0
+    ends: frozenset[Rows] = frozenset()
+    fork: Fork | None = None
 
     def prefix(self, prefix: str) -> tuple[tuple[int, Rows], ...]:
         return next((files.transactions for files in self.files if files.prefix == prefix), ())

@@ -76,6 +76,46 @@ def test_an_epoch_without_the_flag_that_another_rests_on_counts_like_one_with_it
     assert kept(current, 3) == [1, 2, 3]
 
 
+def copy(epoch: int, hours: float, base: int, base_txid: int = 1) -> LineageEntry:
+    """A life that restored and changed nothing, as far as is known."""
+    found = Base(prefix(base), base, base_txid)
+    return replace(entry(epoch, hours), base=found, copies_base=True)
+
+
+def test_a_life_that_changed_nothing_goes_at_once_and_its_successor_begins_where_it_did() -> None:
+    first, second = entry(1, 0), copy(2, 1, 1, base_txid=7)
+    current = record(first, second, entry(3, 2, 2))
+    collected = collect(current, START + timedelta(hours=3), DAY)
+    assert collected.lineage == (first, replace(entry(3, 2), base=second.base))
+    assert collected.copies == {prefix(2)}
+    assert pruned(current, collected.lineage).lineage == collected.lineage
+
+
+def test_of_many_lives_that_changed_nothing_only_the_first_copy_and_the_newest_stay() -> None:
+    first = copy(2, 1, 1, base_txid=7)
+    current = record(entry(1, 0), first, copy(3, 2, 2), copy(4, 3, 3), copy(5, 4, 4))
+    collected = collect(current, START + timedelta(hours=5), DAY)
+    assert collected.lineage == (entry(1, 0), replace(copy(5, 4, 4), base=first.base))
+    assert collected.copies == {prefix(2), prefix(3), prefix(4)}
+
+
+def test_the_first_copy_stays_for_as_long_as_its_content_was_current() -> None:
+    current = record(entry(1, 0), copy(2, 1, 1), entry(3, 20, 2), entry(4, 30, 3))
+    left = collect(current, START + timedelta(hours=43), DAY)
+    assert [one.epoch for one in left.lineage] == [1, 3, 4], "a day before, at hour 19, epoch 2 was current"
+    assert left.again_at == START + timedelta(hours=44)
+
+
+def test_a_copy_that_was_written_to_later_or_that_nobody_else_has_stays() -> None:
+    went_on = record(entry(1, 0), copy(2, 1, 1), replace(entry(3, 2), base=Base(prefix(2), 2, 2)))
+    assert collect(went_on, START + timedelta(hours=3), DAY).lineage == went_on.lineage
+    of_a_fork = replace(copy(1, 0, 1), base=Base("source/epochs/00000007-other", 7, 3))
+    forked = record(of_a_fork, entry(2, 1, 1))
+    assert collect(forked, START + timedelta(hours=3), DAY).lineage == forked.lineage
+    unwritten = record(entry(1, 0), copy(2, 1, 1), replace(entry(3, 2, 2), replicated=False))
+    assert collect(unwritten, START + timedelta(hours=3), DAY).lineage == unwritten.lineage
+
+
 def test_given_up_data_stays_for_as_long_as_the_retention_says() -> None:
     current = record(entry(1, 0), entry(2, 10))
     assert kept(current, 11) == [1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -170,3 +171,15 @@ def test_the_time_of_a_transaction_stands_in_the_header_of_its_file() -> None:
     assert written_at(header) == datetime(2026, 11, 22, 11, 34, 19, 66000, tzinfo=UTC)
     assert written_at(header[: HEADER_BYTES - 1]) is None
     assert written_at(b"SQLite format 3" + header) is None
+
+
+def test_what_a_life_only_copied_is_restored_from_where_it_was_written_first() -> None:
+    first = Base("w/epochs/1", 1, 3)
+    copied = replace(entry(2, 10, first), copies_base=True)
+    again = replace(entry(3, 20, Base("w/epochs/2", 2, 1)), copies_base=True)
+    files = {1: each(1, 1, 2, 3, 4), 2: each(2, 11), 3: each(3, 21, 22)}
+    idle = record(entry(1, 0), copied, again)
+    assert found(idle, Position(2, 1), files, {}) == first
+    assert found(idle, minute(15), files, {}) == first
+    assert found(idle, Position(3, 1), files, {}) == first
+    assert found(idle, None, files, {}) == Base("w/epochs/3", 3, 2)

@@ -10,6 +10,7 @@ import logging
 import time
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from dormouse.keeper.litestream import Litestream, NotSynced, Synced
 from dormouse.keeper.ownership import Ownership
@@ -173,8 +174,9 @@ class Barriers:
             await asyncio.sleep(pause)
 
     async def _mark_replicated(self) -> None:
-        """Record that this epoch can be restored, once that was seen."""
+        """Record that this epoch can be restored, once that was seen, and whether it holds anything of its own yet."""
         key = first_transaction(self._prefix)
         if not await self._store.exists(key):
             raise StoreError(f"{key} is not there yet")
-        await self._ownership.update(replicated)
+        # Asked after the upload: what nobody has committed by now is not in the first transaction.
+        await self._ownership.update(partial(replicated, copies_base=self._litestream.is_as_restored()))

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from dormouse.keeper.copied import mark_as_restored
 from dormouse.keeper.litestream import restore
 from dormouse.keeper.ownership import NotOurs, Ownership, check_conditional_writes, new_nonce, until_answered
 from dormouse.keeper.settings import Settings
@@ -81,6 +82,8 @@ async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -
         base = await _pin(settings, store, ownership)
         await _fill(settings, store, ownership, base, draft)
         await asyncio.to_thread(_put_in_place, draft, pod.database)
+        if base is not None and settings.layout.is_own(base.prefix):
+            mark_as_restored(pod.database)
         write_marker(pod.marker, Marker(pod.pod_uid, pod.epoch, boot_id()))
     except OSError as error:
         if error.errno == errno.ENOSPC:

@@ -59,6 +59,9 @@ class Collector:
     async def _collect(self, now: datetime) -> datetime | None:
         collected = collect(self._ownership.current, now, self._retention_seconds)
         going = {entry.epoch for entry in self._ownership.current.lineage} - {one.epoch for one in collected.lineage}
+        # Before the lineage forgets that they are copies: a life that ends in between leaves the next one to go on.
+        for prefix in collected.copies:
+            await self._remove_all(prefix)
         if going:
 
             def change(current: Current) -> Current:
@@ -89,6 +92,11 @@ class Collector:
         if removed:
             _log.info("removed %d objects of old epochs", removed)
         return next_at
+
+    async def _remove_all(self, prefix: str) -> None:
+        keys = [key async for key in self._store.keys(f"{prefix}/")]
+        for start in range(0, len(keys), _AT_ONCE):
+            await self._remove(keys[start : start + _AT_ONCE])
 
     async def _remove(self, keys: list[str]) -> None:
         await asyncio.gather(*(self._store.delete(key) for key in keys))

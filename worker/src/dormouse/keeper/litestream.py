@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dormouse.extras import installed_by
+from dormouse.keeper.copied import is_as_restored
 from dormouse.keeper.wire import short_path
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import Location
@@ -159,6 +160,10 @@ class Litestream:
             return Synced(int(answer["txid"]), int(answer["replicated_txid"]))
         except (OSError, EOFError, ValueError, KeyError, TimeoutError) as error:
             raise NotSynced(f"{type(error).__name__}: {error}") from error
+
+    def is_as_restored(self) -> bool:
+        """Whether nobody but Litestream has committed anything since the restore."""
+        return is_as_restored(self._database)
 
     async def _post(self, path: str, message: dict[str, Any]) -> tuple[int, bytes]:
         """A request of HTTP/1.0: the answer ends with the connection."""

@@ -6,7 +6,9 @@ refusal leaves nothing behind under the new name.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,11 +28,13 @@ from dormouse.replica.current import (
     State,
     decode,
 )
-from dormouse.replica.history import AskFiles, File, Resolved, resolve
+from dormouse.replica.history import AskFiles, File, Resolved, is_settled, resolve
 from dormouse.replica.layout import HEADER_BYTES, Layout, transactions, written_at
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.store import HistoryStore, StoredObject
 
+_log = logging.getLogger("dormouse.keeper")
+_UNSETTLED_SECONDS = 0.2
 _CLOCK_ERROR = timedelta(minutes=1)
 _STORE_CLOCK_STEP = timedelta(seconds=1)
 """Last-Modified has whole seconds, the rest cut off."""
@@ -63,6 +67,13 @@ async def find_beginning(store: HistoryStore, wanted: FromName | FromObject, lay
         )
     while True:
         source, etag = await _read_source(store, wanted)
+        if not is_settled(source):
+            _log.warning(
+                "epoch %d of %s has not said yet where it begins, which is where the one before it ends; waiting",
+                source.epoch, wanted.name,
+            )  # fmt: skip
+            await asyncio.sleep(_UNSETTLED_SECONDS)
+            continue
         base = await resolved(store, source, wanted.at)
         # What was listed counts only while no later life was claimed: it may have pinned less.
         again = await until_answered(

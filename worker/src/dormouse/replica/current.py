@@ -71,7 +71,7 @@ class Base:
 
 @dataclass(frozen=True)
 class LineageEntry:
-    """What is known of one epoch."""
+    """What is known of one epoch. `copies_base`: its first transaction is what it was restored from and no more."""
 
     epoch: int
     prefix: str
@@ -79,6 +79,7 @@ class LineageEntry:
     base: Base | None = None
     replicated: bool = False
     sealed_txid: int | None = None
+    copies_base: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def encode(current: Current) -> bytes:
                 else None,
                 "replicated": entry.replicated,
                 "sealedTxid": entry.sealed_txid,
+                "copiesBase": entry.copies_base,
             }
             for entry in current.lineage
         ],
@@ -262,6 +264,7 @@ def _entry(value: object, where: str) -> LineageEntry:
         base=base,
         replicated=fields.need("replicated", bool),
         sealed_txid=fields.want("sealedTxid", int),
+        copies_base=fields.want("copiesBase", bool) or False,
     )
 
 

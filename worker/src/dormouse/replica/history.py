@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dormouse.replica.current import Base, Current, LineageEntry, Position
+from dormouse.replica.current import Base, Current, LineageEntry, Position, State
+from dormouse.replica.holding import is_pinned
 from dormouse.replica.refusal import Reason, Refused
 
 
@@ -64,6 +65,31 @@ def history(current: Current) -> Iterator[Segment]:
         yield Segment(entry, cap)
         base = entry.base
         entry, cap = (None, None) if base is None else (by_prefix.get(base.prefix), base.txid)
+
+
+def is_settled(current: Current) -> bool:
+    """Whether no life is about to say where the one before it ended: what it has listed may be less than there is."""
+    return current.state is not State.ACTIVE or is_pinned(current)
+
+
+def behind_copies(current: Current, base: Base, *, or_unmarked: bool = False) -> Base:
+    """The same content where it was written first: a life that only copied what it began from may go at any moment.
+
+    Args:
+        current: the record of the workflow whose history it is.
+        base: what somebody is to begin from.
+        or_unmarked: pass over the first transaction of the newest epoch as well while the record does not say yet
+            whether it is a copy: nothing of it has been acknowledged.
+    """
+    by_prefix = {entry.prefix: entry for entry in current.lineage}
+    while True:
+        entry = by_prefix.get(base.prefix)
+        if entry is None or entry.base is None or entry.base.prefix not in by_prefix or base.txid != 1:
+            return base
+        may_be_one = or_unmarked and entry is current.entry and not entry.replicated
+        if not (entry.copies_base or may_be_one):
+            return base
+        base = entry.base
 
 
 def restorable(files: Iterable[File], cap: int | None) -> list[File]:
@@ -123,7 +149,8 @@ def resolve(
                     break
             chosen = file
         if chosen is not None:
-            return Resolved(Base(entry.prefix, entry.epoch, chosen.last))
+            found = Base(entry.prefix, entry.epoch, chosen.last)
+            return Resolved(behind_copies(current, found, or_unmarked=True))
         oldest = began
     if at is None or oldest is None:
         raise _outside("the source holds no data yet", "wait for its first transaction")
@@ -148,7 +175,7 @@ def _at_position(current: Current, at: Position, files: Mapping[str, Iterable[Fi
         return AskFiles(segment.entry)
     ends = [file.last for file in restorable(files[segment.entry.prefix], segment.cap)]
     if at.txid in ends:
-        return Resolved(Base(segment.entry.prefix, at.epoch, at.txid))
+        return Resolved(behind_copies(current, Base(segment.entry.prefix, at.epoch, at.txid)))
     near = [end for end in ends if end < at.txid][-1:] + [end for end in ends if end > at.txid][:1]
     nearest = " and ".join(f"{at.epoch}/{end}" for end in near) or "none in that epoch"
     raise _outside(f"the store cannot restore {at}: compaction merged it with others", f"the nearest are: {nearest}")

@@ -57,9 +57,9 @@ def pinned(current: Current, base: Base | None, claimed_at: str | None) -> Curre
     return current.with_entry(base=base, claimed_at=claimed_at)
 
 
-def replicated(current: Current) -> Current:
+def replicated(current: Current, copies_base: bool) -> Current:
     """From here on this epoch may acknowledge, and none older may replace it."""
-    return current.with_entry(replicated=True)
+    return current.with_entry(replicated=True, copies_base=copies_base)
 
 
 def sealed(current: Current, txid: int, reason: SealReason, next_wake_at: str | None) -> Current:
