@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from kubernetes.aio.client import Configuration
+from minio_server import S3Server
 from operator_api_server import ApiServer, Document
 
 from dormouse.replica.claim import Claimant, Prefix, Volume, Write, decide
@@ -27,7 +28,6 @@ from dormouse_operator.controller.lease import Terms
 from dormouse_operator.controller.options import Options
 from dormouse_operator.controller.running import Operator, run
 from dormouse_operator.controller.stores import ProbeStore, probe_store
-from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 QUICK = Terms(duration_seconds=2, deadline_seconds=1.5, renew_seconds=0.3, retry_seconds=0.1)
 
@@ -37,7 +37,7 @@ class Fleet:
     """One API server, one prefix in the store, any number of operators."""
 
     server: ApiServer
-    seaweedfs: SeaweedFS
+    s3_server: S3Server
     prefix: str
     operators: list[Operator] = field(default_factory=list)
     probe: ProbeStore = probe_store
@@ -45,7 +45,7 @@ class Fleet:
     # What a user does.
 
     async def apply_store(self, name: str = "local", **spec: Any) -> None:
-        keys = {"accessKeyId": self.seaweedfs.access_key, "secretAccessKey": self.seaweedfs.secret_key}
+        keys = {"accessKeyId": self.s3_server.access_key, "secretAccessKey": self.s3_server.secret_key}
         data = {name: base64.b64encode(value.encode()).decode() for name, value in keys.items()}
         await self.server.put("secrets", {**named("Secret", "local", "v1"), "data": data})
         await self.server.put("objectstores", {**named("ObjectStore", name), "spec": {**self._store_spec(), **spec}})
@@ -184,10 +184,10 @@ class Fleet:
     def store(self) -> S3:
         return S3(
             Location(
-                bucket=self.seaweedfs.bucket,
-                endpoint=self.seaweedfs.endpoint,
-                access_key_id=self.seaweedfs.access_key,
-                secret_access_key=self.seaweedfs.secret_key,
+                bucket=self.s3_server.bucket,
+                endpoint=self.s3_server.endpoint,
+                access_key_id=self.s3_server.access_key,
+                secret_access_key=self.s3_server.secret_key,
             )
         )
 
@@ -221,8 +221,8 @@ class Fleet:
 
     def _store_spec(self) -> Document:
         return {
-            "endpoint": self.seaweedfs.endpoint,
-            "bucket": self.seaweedfs.bucket,
+            "endpoint": self.s3_server.endpoint,
+            "bucket": self.s3_server.bucket,
             "prefix": self.prefix,
             "pathStyle": True,
             "credentials": {"secretRef": {"name": "local"}},
@@ -233,13 +233,13 @@ Story = Callable[[Fleet], Awaitable[None]]
 Tell = Callable[[Story], None]
 
 
-def telling(seaweedfs: SeaweedFS, name: str) -> Tell:
+def telling(s3_server: S3Server, name: str) -> Tell:
     """Runs a test's story with a fleet of its own, below a prefix of its own."""
 
     def tell(story: Story) -> None:
         async def main() -> None:
             digest = hashlib.sha256(name.encode()).hexdigest()[:8]  # long names with parameters begin alike
-            async with fleet(seaweedfs, f"operator/{name[:40].partition('[')[0]}-{digest}") as made:
+            async with fleet(s3_server, f"operator/{name[:40].partition('[')[0]}-{digest}") as made:
                 await story(made)
 
         asyncio.run(main())
@@ -248,9 +248,9 @@ def telling(seaweedfs: SeaweedFS, name: str) -> Tell:
 
 
 @asynccontextmanager
-async def fleet(seaweedfs: SeaweedFS, prefix: str) -> AsyncIterator[Fleet]:
+async def fleet(s3_server: S3Server, prefix: str) -> AsyncIterator[Fleet]:
     async with ApiServer().serving() as server:
-        yield Fleet(server, seaweedfs, prefix)
+        yield Fleet(server, s3_server, prefix)
 
 
 def named(kind: str, name: str, version: str = "dormouse.dev/v1alpha1") -> Document:

@@ -60,7 +60,7 @@ async def keeper_of(
     (folder / "token").write_text(token)
     ours = ("DORMOUSE_NAME", "DORMOUSE_NAMESPACE", "DORMOUSE_WORKFLOW_UID", "DORMOUSE_OPERATOR_URL")
     variables = {name: told[name] for name in ours} | {"DORMOUSE_TOKEN_FILE": str(folder / "token")}
-    keeper = Workflow(made.seaweedfs, folder, prefix=made.prefix).pod(1, **variables, **more)
+    keeper = Workflow(made.s3_server, folder, prefix=made.prefix).pod(1, **variables, **more)
     keeper.uid = pod["metadata"]["uid"]
     try:
         yield await keeper.open()

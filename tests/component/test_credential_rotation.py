@@ -45,23 +45,25 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def first_key(made: Fleet) -> Keys:
-    return made.seaweedfs.access_key, made.seaweedfs.secret_key
+    return made.s3_server.access_key, made.s3_server.secret_key
 
 
 def opened(made: Fleet, keys: Keys) -> S3:
-    store = made.seaweedfs
+    store = made.s3_server
     return S3(Location(store.bucket, store.endpoint, access_key_id=keys[0], secret_access_key=keys[1]))
 
 
 async def let_in(made: Fleet, *keys: Keys) -> None:
     """The store knows these keys and no others."""
-    config = made.seaweedfs.directory / "s3.json"
+    server = made.s3_server
+    assert isinstance(server, SeaweedFS)
+    config = server.directory / "s3.json"
     known = json.loads(config.read_text())
     revoked = {(each["accessKey"], each["secretKey"]) for each in known["identities"][0]["credentials"]} - set(keys)
     known["identities"][0]["credentials"] = [{"accessKey": name, "secretKey": secret} for name, secret in keys]
     config.write_text(json.dumps(known))
-    assert made.seaweedfs.pid is not None
-    os.kill(made.seaweedfs.pid, signal.SIGHUP)
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGHUP)
     async with asyncio.timeout(60):
         for each in keys:
             while not await is_let_in(made, each):

@@ -118,7 +118,7 @@ def test_a_store_that_takes_no_writes_is_told_once_however_often_it_is_tried(
     monkeypatch.setattr("dormouse_operator.plan.deletion.READ_AGAIN_SECONDS", 0.1)
 
     async def story(made: Fleet) -> None:
-        async with StoreProxy(urlsplit(made.seaweedfs.endpoint).port or 80).serving() as proxy, made.operator():
+        async with StoreProxy(urlsplit(made.s3_server.endpoint).port or 80).serving() as proxy, made.operator():
             await made.apply_store(endpoint=proxy.endpoint)
             await made.apply()
             await made.runs("report-e1")

@@ -115,7 +115,7 @@ def test_every_workflow_of_a_store_that_hangs_says_so_however_many_wait(
 
 def test_a_store_that_fails_in_other_words_each_time_is_not_asked_without_a_pause(tell: Tell) -> None:
     async def story(made: Fleet) -> None:
-        async with StoreProxy(urlsplit(made.seaweedfs.endpoint).port or 80).serving() as proxy:
+        async with StoreProxy(urlsplit(made.s3_server.endpoint).port or 80).serving() as proxy:
             fails = reads_of("CURRENT")
 
             def fail(request: h11.Request) -> bool:

@@ -11,16 +11,20 @@ import aiohttp
 import certifi
 import pytest
 from aiohttp import web
+from minio_server import MinIO
 from operator_fleet import Fleet, Tell, telling
 
 from dormouse.replica.current import SealReason
 from dormouse_operator.dev.ports import free_ports
-from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 
 @pytest.fixture
-def tell(seaweedfs: SeaweedFS, request: pytest.FixtureRequest) -> Tell:
-    return telling(seaweedfs, request.node.name)
+def tell(minio: MinIO, request: pytest.FixtureRequest) -> Tell:
+    return telling(minio, request.node.name)
+
+
+SESSIONS = {"secretRef": {"name": "local"}, "sts": {"roleArn": "arn:minio:iam:::role/none"}}
+"""Pods have credentials of their own."""
 
 
 class OnceInAWhile:
@@ -70,7 +74,7 @@ async def live_a_whole_life(made: Fleet) -> None:
     }
     with made.server.fault(OnceInAWhile(made)):
         async with made.operator(**taking_reports):
-            await made.apply_store()
+            await made.apply_store(credentials=SESSIONS)
             await trust_some_authority(made)
             await made.apply()
             await made.runs("report-e1")

@@ -165,7 +165,7 @@ def test_a_status_that_makes_no_sense_is_refused_and_the_life_goes_on(tell: Tell
 
 def test_a_store_that_went_away_is_told_with_why(tell: Tell, tmp_path: Path) -> None:
     async def story(made: Fleet) -> None:
-        async with made.operator(**listening(free_port())), StoreProxy(made.seaweedfs.port).serving() as proxy:
+        async with made.operator(**listening(free_port())), StoreProxy(made.s3_server.port).serving() as proxy:
             pod = await planned(made)
             async with keeper_of(made, pod, tmp_path, DORMOUSE_STORE_ENDPOINT=proxy.endpoint) as keeper:
                 await keeper.keeper.barrier()

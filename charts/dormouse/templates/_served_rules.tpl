@@ -46,7 +46,10 @@
   resources: [secrets]
   verbs:
     - get # the keys that a store names, one Secret by its name: none is listed or watched
-    - patch # a finalizer holds a Secret while a workflow needs it
+    - patch # a finalizer holds a Secret while a workflow needs it; a pod's own credentials are renewed
+    {{- if .Values.sessionCredentials.enabled }}
+    - create # the Secret with a pod's own credentials, for a store with spec.credentials.sts
+    {{- end }}
 - apiGroups: [""]
   resources: [events]
   verbs:

@@ -35,6 +35,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"image": {"repository": "dormouse-operator", "digest": "sha256:1"}}, "image.digest"),
     ({"workerImage": {"repository": "dormouse-worker", "pullPolicy": "Always"}}, "workerImage"),
     ({"reports": True}, "reports"),
+    ({"sessionCredentials": {"enabled": "yes"}}, "sessionCredentials.enabled"),
     ({"podLabels": {"a": 1}}, "podLabels.a"),
     ({"podLabels": {"app.kubernetes.io/component": "mine"}}, "podLabels"),
     ({"networkPolicy": {"enabled": True, "apiServerPorts": [443], "storePorts": []}}, "networkPolicy"),
@@ -160,4 +161,12 @@ def test_no_verb_is_granted_twice() -> None:
 
 
 def test_no_secret_is_listed_or_watched() -> None:
-    assert {each.verb for each in grants() if each.resource == "secrets"} == {"get", "patch"}
+    assert {each.verb for each in grants() if each.resource == "secrets"} == {"get", "patch", "create"}
+
+
+def test_secrets_are_created_only_where_that_was_asked_for() -> None:
+    assert values()["sessionCredentials"] == {"enabled": False}
+    lines = (TEMPLATES / "_served_rules.tpl").read_text().splitlines()
+    (create,) = [number for number, line in enumerate(lines) if "the Secret with a pod's own credentials" in line]
+    assert lines[create - 1].strip() == "{{- if .Values.sessionCredentials.enabled }}"
+    assert lines[create + 1].strip() == "{{- end }}"

@@ -35,6 +35,10 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("ObjectStore", {}),
     ("ObjectStore", {"spec.endpoint": REMOVED, "spec.prefix": REMOVED, "spec.region": "eu-central-1"}),
     ("ObjectStore", {"spec.caBundle": {"configMapRef": {"name": "trust"}}}),
+    ("ObjectStore", {"spec.credentials.sts": {"roleArn": "arn:minio:iam:::role/none"}}),
+    ("ObjectStore", {"spec.credentials.sts": {
+        "roleArn": "arn:aws:iam::123456789012:role/a/b", "endpoint": "https://sts.example.com", "durationSeconds": 900,
+    }}),
 ]  # fmt: skip
 
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
@@ -164,6 +168,13 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("ObjectStore", {"spec.caBundle": {"configMapRef": {"name": "a", "key": "?"}}},
      "spec.caBundle.configMapRef.key", "key"),
     ("ObjectStore", {"spec.caBundle": "PEM"}, "spec.caBundle", "a mapping"),
+    ("ObjectStore", {"spec.credentials.sts": {}}, "spec.credentials.sts.roleArn", "add it"),
+    ("ObjectStore", {"spec.credentials.sts": {"roleArn": "arn:aws:iam::1234:user/somebody"}},
+     "spec.credentials.sts.roleArn", "the ARN of a role"),
+    ("ObjectStore", {"spec.credentials.sts": {"roleArn": "arn:minio:iam:::role/none", "endpoint": "sts"}},
+     "spec.credentials.sts.endpoint", "without user"),
+    ("ObjectStore", {"spec.credentials.sts": {"roleArn": "arn:minio:iam:::role/none", "durationSeconds": 60}},
+     "spec.credentials.sts.durationSeconds", "900"),
 ]  # fmt: skip
 
 BAD_UPDATES: list[tuple[str, dict[str, Any], str]] = [

@@ -31,6 +31,7 @@ from dormouse_operator.api.objectstore import (
     ObjectStoreSpec,
     ObjectStoreStatus,
     SecretReference,
+    Sts,
 )
 from dormouse_operator.api.parsing import API_VERSION, parse, read, to_document
 from dormouse_operator.api.updates import validate_update
@@ -68,6 +69,7 @@ __all__ = [
     "ConfigMapKeyReference",
     "Credentials",
     "SecretReference",
+    "Sts",
     "ObjectMeta",
     "Condition",
     "Verdict",

@@ -28,8 +28,18 @@ class SecretReference(
     secret_access_key_key: DataKey = "secretAccessKey"  # noqa: S105 - the name of a key, not a secret
 
 
-class Credentials(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Sts(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """Where each pod's own credentials are minted, for a role that the Secret's keys may assume."""
+
+    role_arn: Annotated[str, Meta(min_length=20, max_length=2048)]
+    endpoint: Annotated[str, Meta(min_length=1, max_length=512)] = ""
+    """Empty: the store's own endpoint, or, where that is AWS, the region's STS."""
+    duration_seconds: Annotated[int, Meta(ge=900, le=43200)] = 3600
+
+
+class Credentials(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     secret_ref: SecretReference
+    sts: Sts | None = None
 
 
 class ObjectStoreSpec(

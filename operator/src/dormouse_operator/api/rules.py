@@ -17,6 +17,8 @@ _MOMENT = (
     r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 )
 NAME_MESSAGE = "must be a Kubernetes name: small letters, digits, '-' and '.', such as `my-store`"
+_ENDPOINT = r"https?://[^/?#@\s]+"
+ENDPOINT_MESSAGE = "must be http(s)://host[:port] without user, path or query"
 KEY_MESSAGE = "must be a key of the object's data: letters, digits, '-', '_' and '.'"
 
 
@@ -181,11 +183,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         *_TEMPLATE_RULES,
     ),
     "ObjectStore": (
-        Rule(
-            "spec.endpoint",
-            "must be http(s)://host[:port] without user, path or query",
-            _matches(r"https?://[^/?#@\s]+"),
-        ),
+        Rule("spec.endpoint", ENDPOINT_MESSAGE, _matches(_ENDPOINT)),
         Rule("spec.region", "must be a region name, such as `eu-central-1`", _matches(r"[A-Za-z0-9-]+")),
         Rule(
             "spec.bucket",
@@ -205,6 +203,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("spec.credentials.secretRef.name", NAME_MESSAGE, _matches(DNS_SUBDOMAIN)),
         Rule("spec.credentials.secretRef.accessKeyIdKey", KEY_MESSAGE, _matches(r"[-._a-zA-Z0-9]+")),
         Rule("spec.credentials.secretRef.secretAccessKeyKey", KEY_MESSAGE, _matches(r"[-._a-zA-Z0-9]+")),
+        Rule(
+            "spec.credentials.sts.roleArn",
+            "must be the ARN of a role, such as `arn:aws:iam::123456789012:role/workflows`",
+            _matches(r"arn:[^:\s]+:iam::[^:\s]*:role/\S+"),
+        ),
+        Rule("spec.credentials.sts.endpoint", ENDPOINT_MESSAGE, _matches(_ENDPOINT)),
     ),
 }
 

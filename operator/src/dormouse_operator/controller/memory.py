@@ -8,7 +8,7 @@ from typing import Any
 from dormouse_operator.api import ObjectStore
 from dormouse_operator.controller.credentials import Credentials
 from dormouse_operator.controller.resources import Key
-from dormouse_operator.plan import Current, CurrentUnread
+from dormouse_operator.plan import Current, CurrentUnread, Session
 
 Pods = tuple[Any, ...]
 
@@ -26,6 +26,12 @@ class Memory:
     """What kept the data from being released."""
     ask_again_at: float = 0.0
     """By the loop's clock: before that, nothing is asked of a store that has just failed."""
+    session: Session | None = None
+    """The credentials that were minted for its pods, as far as that was looked up."""
+    session_error: str = ""
+    """What kept them from being minted."""
+    mint_again_at: float = 0.0
+    """As `ask_again_at`."""
     _pods: frozenset[tuple[str, str]] = frozenset()
     _current: Current = field(default_factory=CurrentUnread)
     _refused: tuple[str, str] = ("", "")
@@ -52,6 +58,7 @@ class Memory:
         """The API server took the newest pod, which may claim at once, and be gone before it is seen."""
         self._refused = ("", "")
         self._current = CurrentUnread()
+        self.session = None  # whether its credentials are there still is worth a look
 
 
 class Memories:

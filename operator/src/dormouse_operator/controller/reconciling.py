@@ -18,6 +18,7 @@ from dormouse_operator.controller.credentials import CredentialReader, Credentia
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.holding import StoreHolder
 from dormouse_operator.controller.memory import Memories, Memory
+from dormouse_operator.controller.minting import SessionMinter
 from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Key, key_of
@@ -35,6 +36,7 @@ from dormouse_operator.plan import (
     DeletePod,
     EmitEvent,
     LeaveStore,
+    MintSession,
     Observed,
     Plan,
     ReadCurrent,
@@ -78,6 +80,7 @@ class Reconciler:
         self._inbox = inbox
         self._holder = holder
         self._asker = StoreAsker(lanes)
+        self._minter = SessionMinter(api, lanes, events)
         self._settings = settings
         self._now = now
         self._actor = Actor(api, world)
@@ -121,6 +124,9 @@ class Reconciler:
             pods=pods,
             store=store,
             secret_keys=None if credentials is None else credentials.keys,
+            secret_version="" if credentials is None else credentials.version,
+            session=memory.session,
+            session_error=memory.session_error,
             current=memory.current(pods),
             lost_nodes=self._nodes.lost(workflow.spec.node_lost_seconds),
             refused_pod=memory.refused(workflow.status.pod_name),
@@ -175,6 +181,8 @@ class Reconciler:
         for action in planned.actions:  # a store may take its time
             if isinstance(action, ReadCurrent | ReleaseData):
                 is_news = await self._asker.ask(seen, action, planned.requeue_after_seconds or 0.0) or is_news
+            elif isinstance(action, MintSession):
+                is_news = await self._minter.mint(seen, action) or is_news
         return is_news
 
     async def _save(self, document: Document, planned: Plan) -> bool:

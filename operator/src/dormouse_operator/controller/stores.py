@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dormouse.replica.store import StoreError, StoreUnknown
 from dormouse_operator.api import InvalidManifest, ObjectStore, Verdict
@@ -18,6 +18,7 @@ from dormouse_operator.controller.world import World
 from dormouse_operator.plan import EmitEvent
 from dormouse_operator.store.location import open_store
 from dormouse_operator.store.probe import Probe, probe, unavailable
+from dormouse_operator.store.session_probe import probe_sessions
 
 PROVEN_SECONDS = 3600.0
 """A probe costs some eighty requests; a store that was proven is asked again this seldom."""
@@ -36,7 +37,11 @@ async def probe_store(store: ObjectStore, credentials: Credentials) -> Probe:
         opened = open_store(store, credentials.secret or {}, credentials.ca_bundle)
     except StoreError as failed:
         return unavailable("InvalidSettings", str(failed))
-    return await probe(opened, store.spec.prefix)
+    found = await probe(opened, store.spec.prefix)
+    if store.spec.credentials.sts is None or found.available.status != "True":
+        return found
+    sessions = await probe_sessions(store, store.spec.credentials.sts, credentials.secret or {}, credentials.ca_bundle)
+    return replace(found, available=sessions)
 
 
 def _missing(store: ObjectStore, credentials: Credentials) -> Probe | None:

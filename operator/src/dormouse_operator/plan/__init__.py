@@ -8,6 +8,7 @@ from dormouse_operator.plan.actions import (
     DeletePod,
     EmitEvent,
     LeaveStore,
+    MintSession,
     Plan,
     ReadCurrent,
     ReleaseData,
@@ -22,8 +23,11 @@ from dormouse_operator.plan.naming import (
     KEEPER_CONTAINER,
     MANAGED_BY_LABEL,
     NAME_LABEL,
+    RENEW_AT_ANNOTATION,
     REPORTS_AUDIENCE,
     RUNTIME_CONTAINER,
+    SESSION_ANNOTATION,
+    SESSION_FILE,
     TEMPLATE_HASH_ANNOTATION,
     pod_name,
     source_name,
@@ -35,9 +39,11 @@ from dormouse_operator.plan.observed import (
     CurrentSeen,
     CurrentUnread,
     Observed,
+    Session,
 )
 from dormouse_operator.plan.planning import plan
 from dormouse_operator.plan.pod import STOCK, Settings, build_pod, build_source
+from dormouse_operator.plan.session import session_policy, times
 from dormouse_operator.plan.template_hash import template_hash
 
 __all__ = [
@@ -49,10 +55,12 @@ __all__ = [
     "CurrentAbsent",
     "CurrentSeen",
     "CurrentMalformed",
+    "Session",
     "Action",
     "CreatePod",
     "DeletePod",
     "ApplyConfigMap",
+    "MintSession",
     "ReadCurrent",
     "AddFinalizer",
     "LeaveStore",
@@ -64,6 +72,8 @@ __all__ = [
     "build_pod",
     "build_source",
     "template_hash",
+    "session_policy",
+    "times",
     "pod_name",
     "source_name",
     "KEEPER_CONTAINER",
@@ -72,6 +82,9 @@ __all__ = [
     "MANAGED_BY_LABEL",
     "EPOCH_LABEL",
     "REPORTS_AUDIENCE",
+    "SESSION_ANNOTATION",
+    "SESSION_FILE",
+    "RENEW_AT_ANNOTATION",
     "FINALIZER",
     "IN_USE_FINALIZER",
     "ABANDON_ANNOTATION",

@@ -31,6 +31,15 @@ class ApplyConfigMap(Struct, frozen=True):
     manifest: dict[str, Any]
 
 
+class MintSession(Struct, frozen=True):
+    """Put credentials that may do what `policy` says into the Secret; those that are there and good are kept."""
+
+    manifest: dict[str, Any]
+    policy: str
+    made_for: str
+    """Another one whenever other credentials are needed."""
+
+
 class ReadCurrent(Struct, frozen=True):
     """Read CURRENT from the store and plan again at once; when it fails, after `requeue_after_seconds`."""
 
@@ -67,6 +76,7 @@ Action = (
     CreatePod
     | DeletePod
     | ApplyConfigMap
+    | MintSession
     | ReadCurrent
     | AddFinalizer
     | LeaveStore

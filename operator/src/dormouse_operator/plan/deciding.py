@@ -23,6 +23,7 @@ from dormouse_operator.plan.origins import is_origin_known
 from dormouse_operator.plan.pod import build_pod, build_source
 from dormouse_operator.plan.progress import is_completing, progress
 from dormouse_operator.plan.rolling import why_to_roll
+from dormouse_operator.plan.session import first_minting, with_renewal
 
 _AT_ONCE_SECONDS = 1
 """The grace of a pod that may write nothing any more; 0 would not wait for the kubelet's word."""
@@ -31,6 +32,10 @@ _LONGEST_BACKOFF_SECONDS = 300
 
 def decide(case: Case) -> Step:
     """One step; the shell comes back with what it changed."""
+    return with_renewal(case, _decide(case))
+
+
+def _decide(case: Case) -> Step:
     # What is in a namespace that ends is deleted next, and so may be our rights: there is no time to lose.
     if case.dwf.metadata.deletion_timestamp or case.observed.namespace_ends:
         return decide_deletion(case)
@@ -116,6 +121,8 @@ def _without_pod(case: Case) -> Step:
         )
     if case.settings.on_cluster and (early := _unproven(case) or _not_held(case)) is not None:
         return Step(phase="Pending", reason=early.reason, message=early.message, failure=failure)
+    if (minting := first_minting(case)) is not None:
+        return replace(minting, failure=failure)
     return _create(case, failure)
 
 

@@ -30,6 +30,11 @@ CA_DIRECTORY = "/etc/dormouse/store-ca"
 CA_FILE = "ca.crt"
 TOKEN_DIRECTORY = "/var/run/dormouse"  # noqa: S105 - its place, not the token
 TOKEN_FILE = "token"  # noqa: S105 - as above
+SESSION_DIRECTORY = "/var/run/dormouse-store"
+SESSION_FILE = "credentials.json"
+SESSION_ANNOTATION = "dormouse.dev/session"
+"""Of the Secret with a pod's own credentials: for what they were minted."""
+RENEW_AT_ANNOTATION = "dormouse.dev/renew-at"
 REPORTS_AUDIENCE = "dormouse.dev"
 """What a token for reports is good for: nothing else takes it, the API server neither."""
 
@@ -42,3 +47,8 @@ def pod_name(name: str, epoch: int) -> str:
 def source_name(name: str, uid: str) -> str:
     """The ConfigMap that holds an inline source: not that of an older object of the name, which goes when it goes."""
     return f"{name}-source-{uid[:8]}"
+
+
+def session_name(name: str, uid: str) -> str:
+    """The Secret with the credentials of the workflow's own pod."""
+    return f"{name}-store-{uid[:8]}"

@@ -1,6 +1,7 @@
 """What does the shell know when it asks for a plan?"""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -30,6 +31,8 @@ class CurrentSeen(Struct, frozen=True):
     adopted_from: AdoptedFrom | None = None
     claimed_at: str = ""
     """When this epoch was, by the store's clock."""
+    replicated: bool = False
+    """Whether a life of it could be restored from what it uploaded itself."""
     restored_from: str = ""
     """The position that this epoch was restored from; empty for a first life."""
 
@@ -40,6 +43,14 @@ class CurrentMalformed(Struct, frozen=True):
     error: str = ""
 
 
+class Session(Struct, frozen=True):
+    """Of the credentials that were minted for the pods of this workflow."""
+
+    made_for: str
+    """As in the action that minted them."""
+    renew_at: datetime
+
+
 Current = CurrentUnread | CurrentAbsent | CurrentSeen | CurrentMalformed
 
 
@@ -48,6 +59,8 @@ class Observed(Struct, frozen=True, kw_only=True):
 
     `current` is forgotten (CurrentUnread) whenever one of them changes: what was read while a pod lived
     says nothing about how it ended. `secret_keys` are the keys of the store's Secret, None without a Secret.
+    `secret_version` is another one whenever its values are. `session` is what was minted with them for the pods,
+    `session_error` what stood in the way of that when it was tried last.
     `lost_nodes` are confirmed as lost by the shell's own clock.
     `refused_pod` is what the API server said when it did not take the pod of the newest epoch; `namespace_ends`
     that it never will, because the namespace is being deleted.
@@ -58,6 +71,9 @@ class Observed(Struct, frozen=True, kw_only=True):
     pods: tuple[Mapping[str, Any], ...] = ()
     store: ObjectStore | None = None
     secret_keys: frozenset[str] | None = None
+    secret_version: str = ""
+    session: Session | None = None
+    session_error: str = ""
     current: Current = CurrentUnread()
     lost_nodes: frozenset[str] = frozenset()
     refused_pod: str = ""

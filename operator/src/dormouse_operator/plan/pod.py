@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import UNSET, Struct, json
 
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore
+from dormouse_operator.plan.manifests import labels, owner
 from dormouse_operator.plan.naming import (
     ADOPT_RELEASED,
     ALLOW_EMPTY_RESTORE,
@@ -14,12 +15,12 @@ from dormouse_operator.plan.naming import (
     EPOCH_LABEL,
     KEEPER_CONTAINER,
     KEEPER_PORT,
-    MANAGED_BY_LABEL,
-    NAME_LABEL,
     REPORTS_AUDIENCE,
     RUNTIME_CONTAINER,
     RUNTIME_PORT,
     SAFE_TO_EVICT_ANNOTATION,
+    SESSION_DIRECTORY,
+    SESSION_FILE,
     SOURCE_DIRECTORY,
     TAKE_OVER_FROM,
     TEMPLATE_HASH_ANNOTATION,
@@ -27,6 +28,7 @@ from dormouse_operator.plan.naming import (
     TOKEN_FILE,
     WORKER_IMAGE_ANNOTATION,
     pod_name,
+    session_name,
     source_name,
 )
 from dormouse_operator.plan.template import merge_template
@@ -119,8 +121,8 @@ def build_source(dwf: DurableWorkflow) -> dict[str, Any] | None:
         "metadata": {
             "name": source_name(dwf.metadata.name, dwf.metadata.uid),
             "namespace": dwf.metadata.namespace,
-            "labels": _labels(dwf),
-            "ownerReferences": [_owner(dwf)],
+            "labels": labels(dwf),
+            "ownerReferences": [owner(dwf)],
         },
         "data": {f"{dwf.spec.entrypoint}.py": source.inline},
     }
@@ -143,9 +145,9 @@ def _lasting_part(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) 
         "kind": "Pod",
         "metadata": {
             "namespace": dwf.metadata.namespace,
-            "labels": _labels(dwf),
+            "labels": labels(dwf),
             "annotations": {SAFE_TO_EVICT_ANNOTATION: "true"},
-            "ownerReferences": [_owner(dwf)],
+            "ownerReferences": [owner(dwf)],
         },
         "spec": {
             "restartPolicy": "OnFailure",
@@ -161,7 +163,7 @@ def _lasting_part(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) 
             },
             "initContainers": [_keeper(dwf, store, settings)],
             "containers": [_runtime(dwf, settings)],
-            "volumes": _volumes(dwf, store),
+            "volumes": _volumes(dwf, store, settings),
         },
     }
     return merge_template(pod, dwf.spec.template) if dwf.spec.template is not None else pod
@@ -171,10 +173,12 @@ def _keeper(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dic
     mounts = _shared_mounts()
     if store.spec.ca_bundle is not None:
         mounts.append({"name": "store-ca", "mountPath": CA_DIRECTORY, "readOnly": True})
+    if _has_session(store, settings):
+        mounts.append({"name": "store-session", "mountPath": SESSION_DIRECTORY, "readOnly": True})
     return {
         **_container(KEEPER_CONTAINER, settings.worker_image, "dormouse.keeper"),
         "restartPolicy": "Always",
-        "env": _shared_environment(dwf) + _keeper_environment(dwf, store),
+        "env": _shared_environment(dwf) + _keeper_environment(dwf, store) + _keys(store, settings),
         "ports": [{"name": "keeper", "containerPort": KEEPER_PORT, "protocol": "TCP"}],
         "readinessProbe": _readiness("keeper"),
         "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}},
@@ -184,22 +188,32 @@ def _keeper(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dic
 
 def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[str, Any]]:
     bundle = {} if store.spec.ca_bundle is None else {"DORMOUSE_STORE_CA_BUNDLE": f"{CA_DIRECTORY}/{CA_FILE}"}
+    return _environment(
+        {
+            "DORMOUSE_PORT": str(KEEPER_PORT),
+            "DORMOUSE_STORE_ENDPOINT": store.spec.endpoint,
+            "DORMOUSE_STORE_REGION": store.spec.region,
+            "DORMOUSE_STORE_BUCKET": store.spec.bucket,
+            "DORMOUSE_STORE_PREFIX": store.spec.prefix,
+            "DORMOUSE_STORE_PATH_STYLE": _flag(store.spec.path_style),
+            **bundle,
+            "DORMOUSE_RETENTION_SECONDS": str(dwf.spec.storage.retention_seconds),
+            "DORMOUSE_GRACE_SECONDS": str(GRACE_SECONDS),
+            **_restore(dwf),
+        }
+    )
+
+
+def _has_session(store: ObjectStore, settings: Settings) -> bool:
+    """Without an operator nobody mints any: pods have the Secret's keys then."""
+    return settings.on_cluster and store.spec.credentials.sts is not None
+
+
+def _keys(store: ObjectStore, settings: Settings) -> list[dict[str, Any]]:
+    if _has_session(store, settings):
+        return _environment({"DORMOUSE_STORE_SESSION_FILE": f"{SESSION_DIRECTORY}/{SESSION_FILE}"})
     secret = store.spec.credentials.secret_ref
     return [
-        *_environment(
-            {
-                "DORMOUSE_PORT": str(KEEPER_PORT),
-                "DORMOUSE_STORE_ENDPOINT": store.spec.endpoint,
-                "DORMOUSE_STORE_REGION": store.spec.region,
-                "DORMOUSE_STORE_BUCKET": store.spec.bucket,
-                "DORMOUSE_STORE_PREFIX": store.spec.prefix,
-                "DORMOUSE_STORE_PATH_STYLE": _flag(store.spec.path_style),
-                **bundle,
-                "DORMOUSE_RETENTION_SECONDS": str(dwf.spec.storage.retention_seconds),
-                "DORMOUSE_GRACE_SECONDS": str(GRACE_SECONDS),
-                **_restore(dwf),
-            }
-        ),
         *_from_secret("DORMOUSE_STORE_ACCESS_KEY_ID", secret.name, secret.access_key_id_key),
         *_from_secret("DORMOUSE_STORE_SECRET_ACCESS_KEY", secret.name, secret.secret_access_key_key),
     ]
@@ -305,7 +319,7 @@ def _shared_mounts() -> list[dict[str, Any]]:
     ]
 
 
-def _volumes(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[str, Any]]:
+def _volumes(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> list[dict[str, Any]]:
     data: dict[str, Any] = {}
     if (wanted := dwf.spec.storage.volume) is not None:
         if wanted.size_limit is not None:
@@ -321,26 +335,14 @@ def _volumes(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[str, Any]]:
         bundle = store.spec.ca_bundle.config_map_ref
         items = [{"key": bundle.key, "path": CA_FILE}]
         volumes.append({"name": "store-ca", "configMap": {"name": bundle.name, "items": items}})
+    if _has_session(store, settings):
+        name = session_name(dwf.metadata.name, dwf.metadata.uid)
+        volumes.append({"name": "store-session", "secret": {"secretName": name, "defaultMode": 0o440}})
     return volumes
 
 
 def _readiness(port: str) -> dict[str, Any]:
     return {"httpGet": {"path": "/readyz", "port": port}, "periodSeconds": 1, "timeoutSeconds": 2}
-
-
-def _labels(dwf: DurableWorkflow) -> dict[str, str]:
-    return {NAME_LABEL: dwf.metadata.name, MANAGED_BY_LABEL: "dormouse"}
-
-
-def _owner(dwf: DurableWorkflow) -> dict[str, Any]:
-    return {
-        "apiVersion": dwf.api_version,
-        "kind": dwf.kind,
-        "name": dwf.metadata.name,
-        "uid": dwf.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
 
 
 def _environment(values: dict[str, str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import hashlib
 from msgspec import json
 from msgspec.structs import replace
 
-from dormouse_operator.api import DurableWorkflow, ObjectStore
+from dormouse_operator.api import DurableWorkflow, ObjectStore, ObjectStoreSpec, Sts
 from dormouse_operator.api.durableworkflow import Template, Volume
 
 
@@ -27,4 +27,10 @@ def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
         adoption_policy="Never",
         restore=None,
     )
-    return hashlib.sha256(json.encode([asked, store.spec], order="sorted")).hexdigest()[:16]
+    return hashlib.sha256(json.encode([asked, _seen(store.spec)], order="sorted")).hexdigest()[:16]
+
+
+def _seen(spec: ObjectStoreSpec) -> ObjectStoreSpec:
+    """What of a store is in the pod: where credentials are minted is not, only that they are."""
+    sts = None if spec.credentials.sts is None else Sts(role_arn="")
+    return replace(spec, credentials=replace(spec.credentials, sts=sts))

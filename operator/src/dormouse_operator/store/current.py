@@ -29,6 +29,7 @@ async def read_current(store: Store, layout: Layout) -> Current:
         next_wake_at=current.next_wake_at,
         workflow_uid=current.workflow_uid,
         has_data=bool(current.lineage),
+        replicated=any(entry.replicated for entry in current.lineage),
         claimed_at=newest.claimed_at or "" if newest else "",
         restored_from=str(newest.base.position) if newest and newest.base else "",
         adopted_from=AdoptedFrom(uid=former[-1].workflow_uid, epoch=former[-1].epoch) if former else None,

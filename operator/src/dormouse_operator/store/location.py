@@ -25,8 +25,8 @@ def open_store(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path 
         endpoint=spec.endpoint,
         region=spec.region,
         path_style=spec.path_style,
-        access_key_id=_text(secret, reference.name, reference.access_key_id_key),
-        secret_access_key=_text(secret, reference.name, reference.secret_access_key_key),
+        access_key_id=key_of_secret(secret, reference.name, reference.access_key_id_key),
+        secret_access_key=key_of_secret(secret, reference.name, reference.secret_access_key_key),
         ca_bundle="" if ca_bundle is None else str(ca_bundle),
     )
     try:
@@ -39,7 +39,8 @@ def open_store(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path 
         raise StoreError(f"{what}: {told}") from error
 
 
-def _text(secret: Mapping[str, bytes], name: str, key: str) -> str:
+def key_of_secret(secret: Mapping[str, bytes], name: str, key: str) -> str:
+    """One of the values of a Secret. Raises StoreError."""
     text = secret.get(key, b"").decode(errors="replace")
     if wrong := objection(text):
         raise StoreError(f"Secret `{name}`, key `{key}`: {wrong}")

@@ -15,8 +15,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from dormouse.keeper.copied import is_as_restored
 from dormouse.keeper.wire import short_path
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import Location
+from dormouse.replica.session import litestream_settings
 
 _PR_SET_PDEATHSIG = 1
 
@@ -83,18 +84,34 @@ def configuration(
     }
 
 
-def environment(location: Location) -> dict[str, str]:
+def environment(location: Location, aws_settings: int | None = None) -> dict[str, str]:
     """Litestream's environment: the credentials, which in a file of the volume the user's code could read.
 
-    AWS_CA_BUNDLE breaks its start, so a bundle goes by the Go runtime's own variable.
+    AWS_CA_BUNDLE breaks its start, so a bundle goes by the Go runtime's own variable. Keys in the environment would be
+    taken for as long as it lives, so those that are renewed come by `aws_settings`.
     """
     variables = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
     if location.ca_bundle:
         variables["SSL_CERT_FILE"] = location.ca_bundle
-    if location.access_key_id:
+    if location.session_file:
+        variables = {name: value for name, value in variables.items() if not name.startswith(("AWS_", "LITESTREAM_"))}
+        variables |= {"AWS_CONFIG_FILE": f"/dev/fd/{aws_settings}", "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    elif location.access_key_id:
         variables["AWS_ACCESS_KEY_ID"] = location.access_key_id
         variables["AWS_SECRET_ACCESS_KEY"] = location.secret_access_key
     return variables
+
+
+@contextmanager
+def _aws_settings(location: Location) -> Iterator[int]:
+    """A file descriptor of what says how to get keys; in a file the user's code could write another command."""
+    descriptor = os.memfd_create("aws-settings")
+    try:
+        if location.session_file:
+            os.write(descriptor, litestream_settings(location.session_file).encode())
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _die_with_parent() -> Callable[[], None]:
@@ -127,10 +144,12 @@ class Litestream:
         lock = await _exclusive(self._run / "litestream.lock")
         try:
             # The child inherits the lock and holds it for as long as it lives, whoever started it.
-            self._process = await asyncio.create_subprocess_exec(
-                program(), "replicate", "-no-expand-env", "-config", config.name,
-                cwd=self._run, env=environment(self._location), pass_fds=(lock,), preexec_fn=_die_with_parent(),
-            )  # fmt: skip
+            with _aws_settings(self._location) as settings:
+                self._process = await asyncio.create_subprocess_exec(
+                    program(), "replicate", "-no-expand-env", "-config", config.name,
+                    cwd=self._run, env=environment(self._location, settings), pass_fds=(lock, settings),
+                    preexec_fn=_die_with_parent(),
+                )  # fmt: skip
             os.pwrite(lock, f"{self._process.pid:<10}".encode(), 0)
         finally:
             os.close(lock)
@@ -210,12 +229,13 @@ async def restore(
     descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(document, file)
-    process = await asyncio.create_subprocess_exec(
-        program(), "restore", "-no-expand-env", "-config", config.name, "-o", str(target),
-        "-integrity-check", "full", "-txid", f"{txid:016x}", str(target),
-        cwd=run, env=environment(location), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        preexec_fn=_die_with_parent(),
-    )  # fmt: skip
+    with _aws_settings(location) as settings:
+        process = await asyncio.create_subprocess_exec(
+            program(), "restore", "-no-expand-env", "-config", config.name, "-o", str(target),
+            "-integrity-check", "full", "-txid", f"{txid:016x}", str(target),
+            cwd=run, env=environment(location, settings), pass_fds=(settings,),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, preexec_fn=_die_with_parent(),
+        )  # fmt: skip
     try:
         output, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)
     except TimeoutError:

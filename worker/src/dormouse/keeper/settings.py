@@ -87,6 +87,7 @@ def parse(environment: Mapping[str, str]) -> Settings:
             path_style=variables.flag("DORMOUSE_STORE_PATH_STYLE", True),
             access_key_id=_key(variables, "DORMOUSE_STORE_ACCESS_KEY_ID"),
             secret_access_key=_key(variables, "DORMOUSE_STORE_SECRET_ACCESS_KEY"),
+            session_file=variables.text("DORMOUSE_STORE_SESSION_FILE", ""),
             ca_bundle=variables.text("DORMOUSE_STORE_CA_BUNDLE", ""),
         ),
         layout=Layout.of(variables.text("DORMOUSE_STORE_PREFIX", ""), pod.namespace, pod.name),

@@ -21,6 +21,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
+from dormouse.replica.session import SessionFile
 from dormouse.replica.store import (
     UNCHANGED,
     BucketMissing,
@@ -34,7 +35,8 @@ from dormouse.replica.store import (
     Unchanged,
 )
 
-_CODE = re.compile(r"<Code>(\w+)</Code>")
+_CODE = re.compile(r"(?:<Code>|\(code: )(\w+)")
+"""As S3 writes it, and as obstore does of one of the keys that it deletes together."""
 _NEW_EACH_TIME = re.compile(r" in [0-9.]+(ns|µs|ms|s)\b|<(RequestId|HostId)>.*?</\2>", re.DOTALL)
 """The same failure is told in the same words, since a status is written, and an Event made, for new ones."""
 _DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
@@ -58,6 +60,8 @@ class Location:
     access_key_id: str = ""
     secret_access_key: str = field(default="", repr=False)
     session_token: str = field(default="", repr=False)
+    session_file: str = ""
+    """Where the keys are read from, again and again, instead: see `dormouse.replica.session`."""
     ca_bundle: str = ""
 
 
@@ -75,12 +79,19 @@ class S3:
         options: dict[str, Any] = {}
         if location.endpoint:
             options["endpoint"] = location.endpoint
-        if location.access_key_id:
+        if location.session_file:
+            options["credential_provider"] = SessionFile(location.session_file)
+        elif location.access_key_id:
             options["access_key_id"] = location.access_key_id
             options["secret_access_key"] = location.secret_access_key
         if location.session_token:
             options["session_token"] = location.session_token
         self._bucket = location.bucket
+        self._remedy = (
+            "the operator renews them; the condition Available of the ObjectStore says what is in its way"
+            if location.session_file
+            else "correct the Secret that the ObjectStore names"
+        )
         self._store = S3Store(
             location.bucket,
             region=location.region,
@@ -180,7 +191,7 @@ class S3:
         if code in _DENIED or isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
             return StoreDenied(
                 f"the store refused the credentials ({code or 'denied'}) for the bucket {self._bucket!r}; "
-                "correct the Secret that the ObjectStore names"
+                f"{self._remedy}"
             )
         if code == "NotImplemented" or "status code: 501" in text or isinstance(error, NotSupportedError):
             return StoreUnsupported(f"the store does not know this request: {_short(error)}")
