@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import ContextVar
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from engine_lab import until
 
 from dormouse import Engine, ExecutionFailed, RetryPolicy, activity, activity_info, workflow
+from dormouse.engine.definitions import Workflow
+
+R = TypeVar("R")
 
 
 def test_an_attempt_knows_its_key_and_its_number(tmp_path: Path) -> None:
@@ -218,3 +223,120 @@ def test_a_call_that_a_def_cannot_await_is_told_as_such(tmp_path: Path) -> None:
 
     with pytest.raises(ExecutionFailed, match=r"the result of calls_it does not fit: it holds a coroutine, .*await"):
         asyncio.run(run())
+
+
+_left_behind: ContextVar[str] = ContextVar("left_behind", default="nothing")
+
+
+def test_what_an_attempt_sets_in_its_context_is_seen_by_no_other(tmp_path: Path) -> None:
+    @activity
+    async def look_and_leave(name: str) -> str:
+        found = _left_behind.get()
+        _left_behind.set(name)
+        return found
+
+    @workflow
+    async def together() -> list[str]:
+        return list(await asyncio.gather(*(look_and_leave(name) for name in "abc")))
+
+    assert asyncio.run(_result(tmp_path, together)) == ["nothing"] * 3
+
+
+def test_an_attempt_that_waits_keeps_its_context_and_its_task_and_the_others_go_on(tmp_path: Path) -> None:
+    order: list[str] = []
+    met = asyncio.Event()
+
+    @activity
+    async def waits() -> str:
+        task = asyncio.current_task()
+        _left_behind.set("mine")
+        order.append("begins")
+        async with asyncio.timeout(60):
+            await met.wait()
+        order.append("ends")
+        assert asyncio.current_task() is task
+        return _left_behind.get()
+
+    @activity
+    async def meets() -> str:
+        order.append("meets")
+        met.set()
+        return _left_behind.get()
+
+    @workflow
+    async def together() -> list[str]:
+        return list(await asyncio.gather(waits(), meets()))
+
+    assert asyncio.run(_result(tmp_path, together)) == ["mine", "nothing"]
+    assert order == ["begins", "meets", "ends"]
+
+
+def test_an_attempt_that_cancels_its_own_task_takes_no_other_with_it(tmp_path: Path) -> None:
+    @activity
+    async def cancels_itself() -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return "done"
+
+    @activity
+    async def waits() -> str:
+        await asyncio.sleep(0)
+        return "waited"
+
+    @workflow
+    async def together() -> list[str]:
+        return list(await asyncio.gather(cancels_itself(), waits(), cancels_itself()))
+
+    assert asyncio.run(_result(tmp_path, together)) == ["done", "waited", "done"]
+
+
+def test_an_attempt_whose_task_somebody_else_cancels_is_tried_again(tmp_path: Path) -> None:
+    tasks: list[asyncio.Task[object] | None] = []
+
+    @activity
+    async def leaves_its_task() -> None:
+        tasks.append(asyncio.current_task())
+
+    @activity(retry=RetryPolicy(initial_seconds=0))
+    async def waits() -> int:
+        tasks.append(asyncio.current_task())
+        if activity_info().attempt == 1:
+            for task in tasks:
+                if task is not None:
+                    task.cancel()
+            await asyncio.Event().wait()
+        return activity_info().attempt
+
+    @workflow
+    async def together() -> int:
+        return (await asyncio.gather(leaves_its_task(), waits()))[1]
+
+    assert asyncio.run(_result(tmp_path, together)) == 2
+
+
+def test_what_an_attempt_does_on_its_way_out_is_done_in_its_context(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    @activity
+    async def waits() -> None:
+        _left_behind.set("mine")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append(_left_behind.get())
+
+    @workflow
+    async def impatient() -> None:
+        task = asyncio.ensure_future(waits())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(_result(tmp_path, impatient))
+    assert seen == ["mine"]
+
+
+async def _result(tmp_path: Path, of: Workflow[[], R]) -> R:
+    async with Engine(tmp_path / "db.sqlite", [of]) as engine:
+        return await (await engine.start(of)).result()

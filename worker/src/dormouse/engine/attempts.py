@@ -6,11 +6,12 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from time import perf_counter_ns
+from types import coroutine
 from typing import Any
 
 import msgspec
@@ -89,7 +90,13 @@ class Attempts:
         self._clock = clock
         self._at_once = at_once
         self._loop = asyncio.get_running_loop()
-        self._running: dict[ActivityCall, asyncio.Task[None]] = {}
+        self._running: dict[ActivityCall, asyncio.Task[None] | None] = {}
+        self._waiting: set[str] = set()
+        """The activities that have waited for something. Their attempts get a task each."""
+        self._begun: deque[ActivityCall] = deque()
+        """Attempts of others, which share a task until one of them waits after all."""
+        self._shared: asyncio.Task[None] | None = None
+        self._unwanted: set[ActivityCall] = set()
         self._queued: deque[ActivityCall] = deque()
         self._unkept: dict[ActivityCall, asyncio.TimerHandle] = {}
         self._threads = threads
@@ -122,7 +129,14 @@ class Attempts:
             return
         if not self._running:
             self._watch.go_on()
-        self._running[call] = self._loop.create_task(self._run(call), name=call.activity.name)
+        name = call.activity.name
+        if name in self._waiting:
+            self._running[call] = self._loop.create_task(self._run(call), name=name)
+            return
+        self._running[call] = None
+        self._begun.append(call)
+        if self._shared is None:
+            self._share_task()
 
     def run_at_once(self, call: ActivityCall) -> Outcome:
         """Run a transaction's attempt, which waits for nothing, here and now."""
@@ -142,9 +156,15 @@ class Attempts:
 
     def cancel(self, call: ActivityCall) -> None:
         """The workflow does not wait for it any more."""
-        task = self._running.get(call)
+        if call not in self._running:
+            return
+        task = self._running[call]
         if task is not None:
+            self._unwanted.add(call)
             task.cancel()
+        else:
+            self._begun.remove(call)
+            self._ended(call)
 
     async def stop(self) -> None:
         """Cancel what runs.
@@ -152,13 +172,39 @@ class Attempts:
         Threads cannot be cancelled, and a coroutine may swallow it: after a while nobody listens to them any more.
         """
         self._queued.clear()
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
+        for call in list(self._running):
+            self.cancel(call)
+        tasks = [task for task in (self._shared, *self._running.values()) if task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=_CANCELLED_WITHIN_SECONDS)
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _share_task(self) -> None:
+        self._shared = self._loop.create_task(self._run_begun()) if self._begun else None
+
+    async def _run_begun(self) -> None:
+        """Run what has begun, one after the other and each in a context of its own: to make a task costs more than many
+        an attempt. One that waits for something keeps this task, and the others get another one.
+        """
+        task = self._shared
+        assert task is not None  # noqa: S101 - it is this one
+        for _ in range(len(self._begun)):
+            if not self._begun or task.cancelling():
+                break  # what was left is not wanted any more, or an attempt has cancelled the task that it runs in
+            call = self._begun.popleft()
+            self._running[call] = task
+            task.set_name(call.activity.name)
+            context, attempt = copy_context(), self._run(call)
+            try:
+                awaited = context.run(attempt.send, None)
+            except StopIteration:
+                continue
+            self._waiting.add(call.activity.name)
+            self._share_task()
+            await _rest_of(attempt, context, awaited)
+            return
+        self._share_task()
 
     async def _run(self, call: ActivityCall) -> None:
         outcome: Outcome | None = None
@@ -166,8 +212,7 @@ class Attempts:
         try:
             outcome = await self._outcome(call)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if call in self._unwanted:
                 return
             outcome = self._raised(call, error)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody may wait for ever because of it
@@ -175,14 +220,18 @@ class Attempts:
             outcome = Raised(failure_of(error), None)
         finally:
             self._count(call, outcome, perf_counter_ns() - began)
-            del self._running[call]
-            if call in self._unkept:
-                self._unkept.pop(call).cancel()
-            if self._queued:
-                self._begin_queued()
-            if not self._running and not self._queued:
-                self._rested()
+            self._ended(call)
         self._report(call, outcome)
+
+    def _ended(self, call: ActivityCall) -> None:
+        del self._running[call]
+        self._unwanted.discard(call)
+        if call in self._unkept:
+            self._unkept.pop(call).cancel()
+        if self._queued:
+            self._begin_queued()
+        if not self._running and not self._queued:
+            self._rested()
 
     def _count(self, call: ActivityCall, outcome: Outcome | None, took: int) -> None:
         tally = self._tally.attempts_of(call.activity.name)
@@ -302,6 +351,23 @@ def _out_of_time(options: ActivityOptions, last: Failure) -> Failure:
     limit = f"schedule_to_close_seconds={options.schedule_to_close_seconds:g}"
     message = f"{limit} leaves no time for another attempt; the last one failed: {last.type}: {last.message}"
     return Failure("TimeoutError", message, last.traceback, last.source)
+
+
+@coroutine
+def _rest_of(attempt: Coroutine[Any, Any, None], context: Context, awaited: Any) -> Generator[Any, Any, None]:
+    """All steps but the first of an attempt, in its context."""
+    while True:
+        try:
+            step = partial(attempt.send, (yield awaited))
+        except GeneratorExit:
+            context.run(attempt.close)
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is the attempt's, as a task would give it
+            step = partial(attempt.throw, error)
+        try:
+            awaited = context.run(step)
+        except StopIteration:
+            return
 
 
 def _without_stopping(function: Callable[[], Any]) -> Any:
