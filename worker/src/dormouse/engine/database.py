@@ -81,6 +81,10 @@ _INSERT_EXECUTION = (
 )
 T = TypeVar("T")
 _NO_CHECKPOINT_ON_CLOSE = 1006  # SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
+# Each stays what it is, as without this. But Python's sqlite3 looks for an adapter of every value that is not exactly
+# an int, a float or a str, and for want of one raises, formats and drops an AttributeError: half of what a row costs.
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(type(None), dict[None, None]().get)
 
 
 class Row(msgspec.Struct, frozen=True):

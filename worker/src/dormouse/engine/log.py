@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from dormouse.engine.folding import LARGE
 from dormouse.engine.journal import CLOSINGS, COMMANDS, Event, Journal, Kind
 
 _PATCHED = Kind.PATCHED  # looked at in every step, and an enum is slow to find its members
+_event: Callable[[tuple[object, ...]], Event] = partial(tuple.__new__, Event)
+"""Makes an event of all its fields, as `Event` itself would, but without running Python's own code for it."""
 
 
 class Log:
@@ -109,20 +112,13 @@ class Log:
         """Add an event. What the code decides counts at once, what it has to hear of once it does."""
         journal = self._journal
         position = journal.reserve()
-        event = Event(
-            position,
-            self._key,
-            kind,
-            self.moment if at is None else max(at, self.moment),
-            self.last_position,
-            command,
-            name,
-            attempt,
-            due,
-            payload,
-            source,
-            key,
-        )
+        moment = self.moment
+        if at is not None and at > moment:
+            moment = at
+        last = self.last_position
+        # A plain text, because SQLite asks Python how to write each value that is of no plain type.
+        kept = (position, self._key, kind._value_, moment, last, command, name, attempt, due, payload, source, key)
+        event = _event(kept)
         journal.batch.events.append(event)
         if payload is not None and len(payload) > LARGE:
             journal.batch.large[position] = self.run
@@ -139,7 +135,7 @@ class Log:
         self.first_command = self.commands
         self._patches.clear()
         command = self.commands or None
-        event = Event(position, self._key, kind, at, None, command, name, payload=payload)
+        event = Event(position, self._key, kind._value_, at, None, command, name, payload=payload)
         self._journal.batch.events.append(event)
         if payload is not None and len(payload) > LARGE:
             self._journal.batch.large[position] = position
