@@ -17,6 +17,7 @@ from dormouse.engine.mismatch import blocked_by_code, blocked_by_unanswered_upda
 from dormouse.engine.payload import decode_failure, text_of
 from dormouse.errors import ActivityError, CannotDecode, ExecutionFailed
 
+_COMPLETED = Kind.ACTIVITY_COMPLETED  # looked at in every step, and an enum is slow to find its members
 _UNFIT = (msgspec.ValidationError, TypeError, ValueError)
 
 
@@ -116,7 +117,7 @@ def _tell_end(execution: Execution, event: Event) -> None:
 
 
 def _settle_activity(call: ActivityCall, event: Event) -> None:
-    if event.kind != Kind.ACTIVITY_COMPLETED:
+    if event.kind != _COMPLETED:
         call.attempt = event.attempt or call.attempt
         failure = decode_failure(event.payload or b"null")
         call.set_exception(ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command))

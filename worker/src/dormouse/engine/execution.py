@@ -36,6 +36,7 @@ from dormouse.engine.suggestion import suggest
 from dormouse.errors import DormouseError, NotInWorkflow
 
 _NOBODY = Origin()
+_COMPLETED = Kind.ACTIVITY_COMPLETED  # recorded in every step, and an enum is slow to find its members
 _HANDLED = (DormouseError, asyncio.CancelledError, TimeoutError)
 """What workflows handle every day."""
 _ANEW_IN_ANSWER = (
@@ -108,7 +109,7 @@ class Execution:
         """An activity has a result."""
         call.value = value
         self._tidy(call)
-        self._will_hear(self.log.record(Kind.ACTIVITY_COMPLETED, call.command, payload=payload, at=at))
+        self._will_hear(self.log.record(_COMPLETED, call.command, payload=payload, at=at))
 
     def failed(self, call: ActivityCall, failure: Failure, at: int) -> None:
         """An activity failed for good."""

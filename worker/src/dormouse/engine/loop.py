@@ -175,7 +175,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     ) -> Callback:
         if _among_workflows != get_ident() and not self._disposed:
             raise NotInWorkflow(_FROM_OUTSIDE)
-        handle = _callback(callback, args, context)
+        handle = Callback((contextvars.copy_context() if context is None else context).run, callback, *args)
         self._ready.append(handle)
         return handle
 

@@ -10,9 +10,9 @@ _ASYNCIO = str(PurePath(asyncio.__file__).parent)
 _OWN_LOOP = str(PurePath("dormouse", "engine", "loop.py"))
 _DEEPEST = 8
 _MOST_REMEMBERED = 4096
-_remembered: dict[tuple[int, int], tuple[CodeType, str]] = {}
+_remembered: dict[tuple[str, int, int], tuple[CodeType, str]] = {}
 """The line of each instruction that has called, since Python finds a line only by counting from the function's first.
-The code is kept, so that no other takes its place in memory and with it its number."""
+By file, first line and instruction: an `id` of the code would be told to every audit hook, and its hash takes long."""
 
 
 def source_of(frame: FrameType | None) -> str | None:
@@ -20,10 +20,11 @@ def source_of(frame: FrameType | None) -> str | None:
     for _ in range(_DEEPEST):
         if frame is None:
             return None
-        known = _remembered.get((id(frame.f_code), frame.f_lasti))
-        if known is not None:
+        code = frame.f_code
+        filename = code.co_filename
+        known = _remembered.get((filename, code.co_firstlineno, frame.f_lasti))
+        if known is not None and known[0] is code:
             return known[1]
-        filename = frame.f_code.co_filename
         if not filename.startswith(_ASYNCIO):
             return None if filename.endswith(_OWN_LOOP) else _line(frame)  # a task's first step: nobody called
         frame = frame.f_back
@@ -31,8 +32,9 @@ def source_of(frame: FrameType | None) -> str | None:
 
 
 def _line(frame: FrameType) -> str:
-    line = f"{PurePath(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    code = frame.f_code
+    line = f"{PurePath(code.co_filename).name}:{frame.f_lineno}"
     if len(_remembered) >= _MOST_REMEMBERED:
         _remembered.clear()
-    _remembered[id(frame.f_code), frame.f_lasti] = (frame.f_code, line)
+    _remembered[code.co_filename, code.co_firstlineno, frame.f_lasti] = (code, line)
     return line
