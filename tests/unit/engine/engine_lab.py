@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
 from dormouse.engine.clock import ManualClock
+from dormouse.engine.disk import Done, Work
 from dormouse.engine.durability import LocalOnly
 from dormouse.engine.engine import Engine
 
@@ -79,31 +78,25 @@ class EveryCommit(LocalOnly):
 
 
 class _AtOnce:
-    """An executor that keeps nobody waiting."""
+    """A thread that keeps nobody waiting."""
 
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def submit(self, function: Callable[..., object], *args: Any) -> Future[Any]:
-        done = Future[Any]()
+    def do(self, work: Work, done: Done) -> None:
+        error = None
         try:
-            done.set_result(function(*args))
-        except Exception as error:  # noqa: BLE001 - whoever asked hears of it
-            done.set_exception(error)
-        return done
+            work()
+        except Exception as raised:  # noqa: BLE001 - whoever asked hears of it
+            error = raised
+        asyncio.get_running_loop().call_soon(done, error)
 
-    def shutdown(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 @contextmanager
 def committing_at_once() -> Iterator[None]:
     """An engine that is entered here has no thread for its commits: however slow the disk, they are done at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dormouse.engine.writing.concurrent", SimpleNamespace(futures=_Futures))
+        patch.setattr("dormouse.engine.writing.DiskThread", _AtOnce)
         yield
-
-
-class _Futures:
-    ThreadPoolExecutor = _AtOnce
 
 
 async def settle() -> None:

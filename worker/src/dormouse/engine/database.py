@@ -272,6 +272,9 @@ class Database:
             self._insert(events)
         else:
             self._writer.execute("COMMIT")
+
+    def check_place(self) -> None:
+        """Raises sqlite3.OperationalError when nobody would find what was written."""
         self._place.check()
 
     # The readers' side.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,11 +10,10 @@ from time import perf_counter_ns
 from typing import Any
 
 from dormouse.engine.database import Database
+from dormouse.engine.disk import DiskThread
 from dormouse.engine.durability import Durability
 from dormouse.engine.journal import Batch, Event
 from dormouse.engine.tally import Tally
-
-_Done = asyncio.Future[None] | concurrent.futures.Future[None]
 
 
 class Writer:
@@ -56,7 +54,7 @@ class Writer:
         self._free = free
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="dormouse-commit")
+        self._disk = DiskThread()
         self._is_allowed = False
         self._allowing: asyncio.Future[None] | None = None
         self._uncounted: deque[Batch] = deque()
@@ -111,14 +109,15 @@ class Writer:
             one.cancel()
         if waits:
             await asyncio.wait(waits)
-        self._thread.shutdown()
+        self._disk.stop()
 
     def _commit(self, batch: Batch) -> None:
         left = self._database.write(batch)
         self._tally.events += len(batch.events)
-        self._thread.submit(self._commit_in_thread, left).add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._then, self._written, batch, done)
-        )
+        self._disk.do(partial(self._commit_in_thread, left), partial(self._committed, batch))
+
+    def _committed(self, batch: Batch, error: Exception | None) -> None:
+        self._then(self._written, batch) if error is None else self._fail(error)
 
     def _commit_in_thread(self, events: Sequence[Event]) -> None:
         began = perf_counter_ns()
@@ -129,6 +128,8 @@ class Writer:
 
     def _written(self, batch: Batch) -> None:
         """It is on the disk, unless nothing of it was to be written."""
+        if batch.writes:
+            self._database.check_place()
         self.busy = False
         if self._all_counts or not (batch.writes or batch.resumed or batch.recovered or self._uncounted):
             self._counts(batch)
@@ -160,7 +161,7 @@ class Writer:
         for _ in range(covered):
             self._counts(self._uncounted.popleft())
 
-    def _then(self, step: Callable[[Any], None], what: Any, done: _Done | None = None) -> None:
+    def _then(self, step: Callable[[Any], None], what: Any, done: asyncio.Future[None] | None = None) -> None:
         """Take the next step, now that the one before it is done. Whatever goes wrong, nothing more can be written."""
         if done is not None and done.cancelled():
             return
@@ -169,5 +170,8 @@ class Writer:
                 done.result()
             step(what)
         except Exception as error:  # noqa: BLE001 - as it says
-            self.busy = False
-            self._failed(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.busy = False
+        self._failed(error)

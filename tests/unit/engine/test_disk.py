@@ -1,0 +1,74 @@
+"""Who waits for the disk, while the loop goes on?"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+
+from dormouse.engine.disk import DiskThread
+
+
+def test_each_work_is_done_in_its_order_by_one_thread_and_the_loop_is_told() -> None:
+    order: list[object] = []
+
+    async def run() -> None:
+        disk, all_done = DiskThread(), asyncio.Event()
+        for _ in range(3):
+            disk.do(lambda: order.append(threading.current_thread().name), order.append)
+        disk.do(lambda: None, lambda _: all_done.set())
+        await all_done.wait()
+        disk.stop()
+
+    asyncio.run(run())
+    assert [one for one in order if one is not None] == ["dormouse-commit"] * 3
+    assert order.count(None) == 3
+
+
+def test_what_goes_wrong_is_told_and_the_next_is_done_all_the_same() -> None:
+    told: list[Exception | None] = []
+    broken = OSError("no space left")
+
+    def fails() -> None:
+        raise broken
+
+    async def run() -> None:
+        disk, all_done = DiskThread(), asyncio.Event()
+        disk.do(fails, told.append)
+        disk.do(lambda: None, lambda _: all_done.set())
+        await all_done.wait()
+        disk.stop()
+
+    asyncio.run(run())
+    assert told == [broken]
+
+
+def test_it_stops_once_all_is_done() -> None:
+    done: list[int] = []
+
+    async def run() -> None:
+        disk = DiskThread()
+        for number in range(100):
+            disk.do(partial(done.append, number), lambda _: None)
+        disk.stop()
+        assert done == list(range(100))
+
+    asyncio.run(run())
+
+
+def test_a_loop_that_is_closed_is_told_nothing() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        go_on.wait(60)
+
+    async def run() -> DiskThread:
+        disk = DiskThread()
+        disk.do(slow, lambda _: None)
+        begun.wait(60)
+        return disk
+
+    disk = asyncio.run(run())
+    go_on.set()
+    disk.stop()

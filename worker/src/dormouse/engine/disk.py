@@ -1,0 +1,50 @@
+"""Who waits for the disk, while the loop goes on? A thread that does one thing after the other.
+
+An executor would do as well, but each of its futures has locks, and around each lock the thread and the loop wait for
+each other's Python. This one takes it twice for a commit: when it begins, and when the disk is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+Work = Callable[[], None]
+Done = Callable[[Exception | None], None]
+"""Told, on the loop, what went wrong."""
+
+
+class DiskThread:
+    """Works for the loop that runs now; it begins with the first work."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._todo: SimpleQueue[tuple[Work, Done] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def do(self, work: Work, done: Done) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="dormouse-commit", daemon=True)
+            self._thread.start()
+        self._todo.put((work, done))
+
+    def stop(self) -> None:
+        """Once all is done."""
+        if self._thread is not None:
+            self._todo.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (given := self._todo.get()) is not None:
+            work, done = given
+            error = None
+            try:
+                work()
+            except Exception as raised:  # noqa: BLE001 - who gave it knows what it means
+                error = raised
+            try:
+                self._loop.call_soon_threadsafe(done, error)
+            except RuntimeError:  # it is closed
+                return
