@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -44,6 +44,20 @@ class TookTooLong(Exception):
         self.final = final
 
 
+class Runner(Protocol):
+    """Who runs an attempt."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def key_of(self, call: ActivityCall) -> str:
+        """The idempotency key of a call."""
+        ...
+
+    def heard(self, call: ActivityCall, details: bytes) -> None:
+        """The attempt of a call has said something."""
+        ...
+
+
 class RunningAttempt:
     """One attempt while it runs. What its code asks and says may come from any thread.
 
@@ -51,19 +65,11 @@ class RunningAttempt:
         over: whether nobody listens to it any more.
     """
 
-    __slots__ = ("_began", "_call", "_earlier", "_keep", "_key", "_last_beat", "_limit", "_loop", "_timeout", "over")
+    __slots__ = ("_began", "_call", "_earlier", "_last_beat", "_limit", "_runner", "_timeout", "over")
 
-    def __init__(
-        self,
-        call: ActivityCall,
-        key: Callable[[ActivityCall], str],
-        loop: asyncio.AbstractEventLoop,
-        keep: Callable[[ActivityCall, bytes], None],
-    ) -> None:
+    def __init__(self, call: ActivityCall, runner: Runner) -> None:
         self._call = call
-        self._key = key
-        self._loop = loop
-        self._keep = keep
+        self._runner = runner
         self._earlier = call.heartbeat
         self._limit: Limit | None = None
         self._timeout: asyncio.Timeout | None = None
@@ -73,7 +79,7 @@ class RunningAttempt:
     def info(self) -> ActivityInfo:
         call = self._call
         details = None if self._earlier is None else msgspec.json.decode(self._earlier)
-        return ActivityInfo(call.execution.id, call.activity.name, call.attempt, self._key(call), details)
+        return ActivityInfo(call.execution.id, call.activity.name, call.attempt, self._runner.key_of(call), details)
 
     @property
     def whose(self) -> Whose:
@@ -85,10 +91,10 @@ class RunningAttempt:
         if self.over:
             raise asyncio.CancelledError("nobody waits for this attempt any more")
         payload = None if details is None else encode(details)
-        if asyncio._get_running_loop() is self._loop:
+        if asyncio._get_running_loop() is self._runner.loop:
             self._hear(payload)
         else:
-            self._loop.call_soon_threadsafe(self._hear, payload)
+            self._runner.loop.call_soon_threadsafe(self._hear, payload)
 
     async def in_time(self, work: Coroutine[Any, Any, Any], limit: Limit | None) -> Any:
         """Run it within its limit, and as long as its heart beats.
@@ -97,7 +103,7 @@ class RunningAttempt:
             TookTooLong: naming the option.
         """
         self._limit = limit
-        self._began = self._last_beat = self._loop.time()
+        self._began = self._last_beat = self._runner.loop.time()
         self._timeout = asyncio.timeout_at(self._ends_at())
         return await self._in_time(work, self._timeout)
 
@@ -111,7 +117,7 @@ class RunningAttempt:
             raise
 
     def _too_long(self) -> TookTooLong:
-        if self._limit is not None and self._loop.time() >= self._began + self._limit.seconds:
+        if self._limit is not None and self._runner.loop.time() >= self._began + self._limit.seconds:
             return TookTooLong(self._limit.message, final=self._limit.final)
         return TookTooLong(f"no heartbeat within heartbeat_seconds={self._call.activity.options.heartbeat_seconds:g}")
 
@@ -123,8 +129,8 @@ class RunningAttempt:
     def _hear(self, payload: bytes | None) -> None:
         if self.over:
             return
-        self._last_beat = self._loop.time()
+        self._last_beat = self._runner.loop.time()
         if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(self._ends_at())
         if payload is not None:
-            self._keep(self._call, payload)
+            self._runner.heard(self._call, payload)

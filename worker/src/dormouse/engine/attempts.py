@@ -89,7 +89,7 @@ class Attempts:
         self._identity = identity
         self._clock = clock
         self._at_once = at_once
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._running: dict[ActivityCall, asyncio.Task[None] | None] = {}
         self._waiting: set[str] = set()
         """The activities that have waited for something. Their attempts get a task each."""
@@ -131,7 +131,7 @@ class Attempts:
             self._watch.go_on()
         name = call.activity.name
         if name in self._waiting:
-            self._running[call] = self._loop.create_task(self._run(call), name=name)
+            self._running[call] = self.loop.create_task(self._run(call), name=name)
             return
         self._running[call] = None
         self._begun.append(call)
@@ -181,7 +181,7 @@ class Attempts:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _share_task(self) -> None:
-        self._shared = self._loop.create_task(self._run_begun()) if self._begun else None
+        self._shared = self.loop.create_task(self._run_begun()) if self._begun else None
 
     async def _run_begun(self) -> None:
         """Run what has begun, one after the other and each in a context of its own: to make a task costs more than many
@@ -265,7 +265,7 @@ class Attempts:
         limit = None if unlimited else limit_of(activity.options, call.scheduled_at, self._clock.now())
         if limit is not None and limit.seconds <= 0:
             return self._raised(call, TimeoutError(limit.message), final=True)
-        attempt = RunningAttempt(call, self._key_of, self._loop, self._heard)
+        attempt = RunningAttempt(call, self)
         attempt_context.set(attempt)
         try:
             work = self._call(call, args, kwargs)
@@ -277,7 +277,7 @@ class Attempts:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            if not self._loop.is_running():
+            if not self.loop.is_running():
                 raise  # this very coroutine is being closed
             return self._raised(call, error)  # whatever the user's code raises is recorded, `sys.exit()` as well
         finally:
@@ -306,19 +306,19 @@ class Attempts:
     async def _in_thread(self, function: Callable[[], Any]) -> Any:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="dormouse-activity")
-        return await self._loop.run_in_executor(self._pool, copy_context().run, _without_stopping, function)
+        return await self.loop.run_in_executor(self._pool, copy_context().run, _without_stopping, function)
 
-    def _key_of(self, call: ActivityCall) -> str:
+    def key_of(self, call: ActivityCall) -> str:
         return f"{self._identity}/{call.execution.id}/{call.command}"
 
-    def _heard(self, call: ActivityCall, details: bytes) -> None:
+    def heard(self, call: ActivityCall, details: bytes) -> None:
         """Keep the first details at once, those that follow now and then: the last of them count."""
         first = call.heartbeat is None
         call.heartbeat = details
         if first:
             self._keep_heartbeat(call)
         elif call not in self._unkept:
-            self._unkept[call] = self._loop.call_later(_HEARTBEAT_KEPT_EVERY_SECONDS, self._keep_later, call)
+            self._unkept[call] = self.loop.call_later(_HEARTBEAT_KEPT_EVERY_SECONDS, self._keep_later, call)
 
     def _keep_later(self, call: ActivityCall) -> None:
         del self._unkept[call]
@@ -326,7 +326,7 @@ class Attempts:
 
     def _raised(self, call: ActivityCall, error: BaseException, *, final: bool = False) -> Raised:
         activity = call.activity
-        chance = chance_of(self._key_of(call), call.attempt)
+        chance = chance_of(self.key_of(call), call.attempt)
         wait = None if final else seconds_until_retry(activity.options.retry, call.attempt, error, chance)
         failure = failure_of(error)
         if wait is not None and self._is_too_late(call, wait):

@@ -248,11 +248,13 @@ class Commands:
     # How.
 
     def _next_command(self) -> int:
-        if self._execution.loop.is_closed():
+        if self._execution.loop.disposed:
             raise GeneratorExit  # a `finally` of code that is let go of: it asks for nothing any more
         if self._reading:
             self.refuse_while_reading()
-        return self._log.next_command()
+        log = self._log
+        log.commands = command = log.commands + 1
+        return command
 
     def refuse_while_reading(self) -> None:
         if self._reading:

@@ -68,7 +68,7 @@ def _tell_update(execution: Execution, event: Event) -> None:
     log = execution.log
     log.moment = max(log.moment, event.at)
     if event.command is None:
-        command = log.next_command()
+        log.commands = command = log.commands + 1
     else:
         command = event.command  # earlier versions numbered it when it was accepted
         log.commands = max(log.commands, command)

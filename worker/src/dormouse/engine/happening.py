@@ -9,9 +9,9 @@ from dormouse.engine.clock import SECOND
 
 def attempt_ended(call: ActivityCall, outcome: Outcome, at: int) -> None:
     """An attempt of a call has ended like this."""
-    execution = call.execution
     if not goes_on(call):
         return
+    execution = call.execution
     if isinstance(outcome, Succeeded):
         execution.completed(call, outcome.payload, outcome.value, at)
     elif outcome.retry_seconds is None:

@@ -92,10 +92,6 @@ class Log:
 
     # Adding.
 
-    def next_command(self) -> int:
-        self.commands += 1
-        return self.commands
-
     def record(
         self,
         kind: Kind,

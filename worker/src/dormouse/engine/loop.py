@@ -95,7 +95,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._ready: deque[Callback] = deque()
         self._tasks: list[asyncio.Task[Any]] = []
         self._sweep_at = _TASKS_BEFORE_SWEEP
-        self._disposed = False
+        self.disposed = False
         self._count = key << _BITS_OF_NUMBERS
 
     def drain(self) -> None:
@@ -144,7 +144,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 task.done() and task._log_traceback and not isinstance(task.exception(), KeyboardInterrupt)
             ):  # as its own __del__ asks
                 self._tell_of_failure(task)
-        self._disposed = True
+        self.disposed = True
         outer = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         try:
@@ -173,7 +173,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> Callback:
-        if _among_workflows != get_ident() and not self._disposed:
+        if _among_workflows != get_ident() and not self.disposed:
             raise NotInWorkflow(_FROM_OUTSIDE)
         handle = Callback((contextvars.copy_context() if context is None else context).run, callback, *args)
         self._ready.append(handle)
@@ -231,10 +231,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         return False
 
     def is_running(self) -> bool:
-        return not self._disposed
+        return not self.disposed
 
     def is_closed(self) -> bool:
-        return self._disposed
+        return self.disposed
 
     def _tell_of_failure(self, task: asyncio.Task[Any]) -> None:
         error = task.exception()
@@ -243,7 +243,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             self.call_exception_handler({"message": message, "exception": error})
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if not self._disposed and not self.host.replaying:
+        if not self.disposed and not self.host.replaying:
             _log.warning("%s", context.get("message"), exc_info=context.get("exception"))
 
     def _refuse(self, *_: Any, **__: Any) -> Any:

@@ -289,7 +289,7 @@ class Turns:
         with self.watch.over_code():
             hear(unheard)
         self._telling_seconds = (perf_counter() - began) / told
-        dormancy.consider(dict.fromkeys(execution for execution, _ in unheard))
+        dormancy.consider({execution: None for execution, _ in unheard})
         begun, batch.begun = batch.begun, others
         for call in begun:
             if call.execution.pending.get(call.command) is call:
