@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 import rivals
 from contenders import DORMOUSE, Contender, DidNotStart, Step, process, recorded_by_dormouse
-from engine_steps import floor_seconds, ratio, records, take
+from engine_steps import commits_of, floor_seconds, ratio, records, take
 from frame import Unavailable
+
+from dormouse import Engine, activity, workflow
+from dormouse.engine.durability import LocalOnly
 
 RECORD = struct.Struct("<iiq")
 # Makes steps without end, of which `recorded` below knows those with even numbers.
@@ -55,6 +60,46 @@ def test_our_own_log_and_the_side_file_speak_of_the_same_steps(tmp_path: Path) -
     known = recorded_by_dormouse(tmp_path / "db.sqlite")
     assert {Step(workflow, 0) for workflow in range(3)} <= known
     assert floor_seconds(tmp_path / "db.sqlite", tmp_path / "floor.sqlite") > 0
+
+
+def test_the_floor_commits_the_same_rows_together_as_the_engine(tmp_path: Path) -> None:
+    file = tmp_path / "db.sqlite"
+
+    async def run() -> set[int]:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as reader:
+            durability = Ends(reader)
+            async with Engine(file, [chain], durability=durability) as engine:
+                await asyncio.gather(*[(await engine.start(chain)).result() for _ in range(5)])
+        return durability.ends
+
+    file.touch()
+    ends = asyncio.run(run())
+    with closing(sqlite3.connect(file)) as connection:
+        commits = commits_of(connection)
+        assert [row for rows in commits for row in rows] == list(connection.execute("SELECT * FROM event"))
+    assert len(commits) > 5
+    assert {rows[-1][0] for rows in commits} <= ends
+
+
+class Ends(LocalOnly):
+    """Notes where the log ends after each commit."""
+
+    def __init__(self, reader: sqlite3.Connection) -> None:
+        self._reader = reader
+        self.ends: set[int] = set()
+
+    def after_commit(self) -> None:
+        self.ends.add(self._reader.execute("SELECT coalesce(max(position), 0) FROM event").fetchone()[0])
+
+
+@activity
+async def step() -> None: ...
+
+
+@workflow
+async def chain() -> None:
+    for _ in range(10):
+        await step()
 
 
 def test_a_step_that_a_replay_comes_by_again_counts_once(tmp_path: Path) -> None:
