@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
+from minio_server import MinIO
 from operator_fleet import Fleet, Tell, telling
 
 from dormouse_operator.api import ObjectStore, Verdict
 from dormouse_operator.controller.credentials import Credentials
-from dormouse_operator.controller.stores import probe_store
+from dormouse_operator.controller.stores import bucket_settings, probe_store
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 from dormouse_operator.store.probe import Probe, unavailable
 
@@ -30,6 +33,29 @@ def test_a_real_store_is_proven_and_says_so(tell: Tell) -> None:
         assert [key async for key in made.store.keys(made.prefix)] == []
 
     tell(story)
+
+
+def test_what_a_bucket_does_by_itself_is_a_condition_and_an_event(minio: MinIO, request: pytest.FixtureRequest) -> None:
+    bucket = f"warned-{uuid4().hex[:8]}"
+    minio.settings().create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)  # keeps every version, for ever
+
+    async def story(made: Fleet) -> None:
+        def said() -> tuple[str | None, str | None]:
+            found = made.condition("BucketSettings", "local", "objectstores")
+            return found.get("status"), found.get("reason")
+
+        made.settings_of = bucket_settings
+        async with made.operator():
+            await made.apply_store(bucket=bucket)
+            await made.server.until(lambda: said() == ("False", "Versioning"))
+            assert made.condition("Available", "local", "objectstores")["status"] == "True"
+            await made.server.until(lambda: "BucketWarning" in made.reasons())
+            await made.apply_store("harmless")
+            await made.server.until(
+                lambda: made.condition("BucketSettings", "harmless", "objectstores").get("reason") == "Harmless"
+            )
+
+    telling(minio, request.node.name)(story)
 
 
 def test_no_pod_is_made_on_a_store_that_failed_the_probe(tell: Tell) -> None:

@@ -29,9 +29,10 @@ POSITIONS = {
 REPORTED = {"StoreUnreachable", "LagOverBound"}
 # Why a pod is made, which no condition says.
 WAKE_REASONS = {"Start", "Restart"}
-# What is no constant in the code: Kubernetes' own words, the result of a workflow, names of exceptions.
+# What is no constant in the code: Kubernetes' own words, the result of a workflow, names of exceptions and of checks.
 FROM_ELSEWHERE = {"Unschedulable", "ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError"}
 FROM_ELSEWHERE |= {"Succeeded", "Failed", "StoreUnknown", "ConfigMapNotFound", "Unavailable", "Refused"}
+FROM_ELSEWHERE |= {"Lifecycle", "Versioning", "ObjectLock"}
 
 
 def explained() -> set[str]:

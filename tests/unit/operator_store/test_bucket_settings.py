@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dormouse_operator.store.bucket_settings import expiry, lock_default, versions
+from dormouse_operator.store.bucket_settings import expiry, judged, lock_default, versions
+from dormouse_operator.store.check import Check, Outcome
 
 EXPIRES = {"Expiration": {"Days": 30}}
 ENDS_OLD_VERSIONS = {"NoncurrentVersionExpiration": {"NoncurrentDays": 7}}
@@ -70,3 +71,24 @@ def test_a_default_retention_is_told_with_its_length() -> None:
     assert (found.outcome, "locked (COMPLIANCE) for 9 days" in found.message) == ("warned", True)
     nothing: Any = {}
     assert lock_default(nothing).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status", "reason"),
+    [
+        (("passed", "passed", "passed"), "True", "Harmless"),
+        (("passed", "warned", "unknown"), "False", "Versioning"),
+        (("warned", "warned", "passed"), "False", "Lifecycle"),
+        (("passed", "unknown", "passed"), "Unknown", "NotTold"),
+    ],
+)
+def test_one_warning_makes_the_condition_false_and_its_name_is_the_reason(
+    outcomes: tuple[Outcome, Outcome, Outcome], status: str, reason: str
+) -> None:
+    names = ("Lifecycle", "Versioning", "ObjectLock")
+    checks = [Check(name, outcome, f"about {name}") for name, outcome in zip(names, outcomes, strict=True)]
+    found = judged(checks)
+    assert (found.status, found.reason) == (status, reason)
+    told = [name for name in names if f"about {name}" in found.message]
+    wanted = "warned" if status == "False" else "unknown"
+    assert told == [name for name, outcome in zip(names, outcomes, strict=True) if outcome == wanted]

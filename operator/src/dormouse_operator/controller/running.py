@@ -28,7 +28,7 @@ from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.reports_sender import Senders
 from dormouse_operator.controller.store_lanes import Slots, StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses
-from dormouse_operator.controller.stores import ProbeStore, StoreKeeper, probe_store
+from dormouse_operator.controller.stores import BucketSettings, ProbeStore, StoreKeeper, bucket_settings, probe_store
 from dormouse_operator.controller.watching import watch
 from dormouse_operator.controller.work_queue import WorkQueue
 from dormouse_operator.controller.world import Task, World
@@ -44,8 +44,16 @@ class NotInstalled(Exception):
 class Operator:
     """One replica. The standby has the same caches, and only does not work on the queue."""
 
-    def __init__(self, api: ApiServer, options: Options, folder: Path, probe: ProbeStore = probe_store) -> None:
-        """`folder` is for small files of this life; `probe` asks the real stores unless a test says otherwise."""
+    def __init__(
+        self,
+        api: ApiServer,
+        options: Options,
+        folder: Path,
+        probe: ProbeStore = probe_store,
+        settings_of: BucketSettings = bucket_settings,
+    ) -> None:
+        """`folder` is for small files of this life; `probe` and `settings_of` ask the real stores unless a test says
+        otherwise."""
         self._api = api
         self._options = options
         self.queue: WorkQueue[Task] = WorkQueue()
@@ -64,7 +72,7 @@ class Operator:
         self._workflows = Reconciler(
             api, self.world, credentials, events, self.nodes, self._inbox, holder, lanes, settings
         )
-        self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, lanes, probe)
+        self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, lanes, probe, settings_of)
 
     async def fill(self) -> None:
         """List everything once: what cannot be listed cannot be watched either, and is said before anything starts.
@@ -151,13 +159,14 @@ async def run(
     *,
     stop: asyncio.Event | None = None,
     probe: ProbeStore = probe_store,
+    settings_of: BucketSettings = bucket_settings,
     started: Callable[[Operator], None] = lambda _: None,
 ) -> None:
     """Until SIGTERM, SIGINT or `stop`. Raises NotInstalled."""
     stop = stop or asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="dormouse-operator-") as folder:
         async with ApiServer(configuration) as api, contextlib.AsyncExitStack() as ends:
-            operator = Operator(api, options, Path(folder), probe)
+            operator = Operator(api, options, Path(folder), probe, settings_of)
             ends.push_async_callback(operator.close)
             await operator.fill()
             await operator.listen()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -16,9 +17,12 @@ from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses, read_store
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import EmitEvent
-from dormouse_operator.store.location import open_store
+from dormouse_operator.store.bucket_settings import settings_verdict
+from dormouse_operator.store.location import location_of, open_store
 from dormouse_operator.store.probe import Probe, probe, unavailable
 from dormouse_operator.store.session_probe import probe_sessions
+
+log = logging.getLogger(__name__)
 
 PROVEN_SECONDS = 3600.0
 """A probe costs some eighty requests; a store that was proven is asked again this seldom."""
@@ -26,6 +30,7 @@ _ASK_AGAIN_SECONDS = 15.0
 _PROBING_SECONDS = 30.0
 
 ProbeStore = Callable[[ObjectStore, Credentials], Awaitable[Probe]]
+BucketSettings = Callable[[ObjectStore, Credentials], Awaitable[Verdict]]
 
 
 async def probe_store(store: ObjectStore, credentials: Credentials) -> Probe:
@@ -33,15 +38,21 @@ async def probe_store(store: ObjectStore, credentials: Credentials) -> Probe:
     missing = _missing(store, credentials)
     if missing is not None:
         return missing
+    secret, sts = credentials.secret or {}, store.spec.credentials.sts
     try:
-        opened = open_store(store, credentials.secret or {}, credentials.ca_bundle)
+        opened = open_store(store, secret, credentials.ca_bundle)
     except StoreError as failed:
         return unavailable("InvalidSettings", str(failed))
     found = await probe(opened, store.spec.prefix)
-    if store.spec.credentials.sts is None or found.available.status != "True":
+    if sts is None or found.available.status != "True":
         return found
-    sessions = await probe_sessions(store, store.spec.credentials.sts, credentials.secret or {}, credentials.ca_bundle)
-    return replace(found, available=sessions)
+    return replace(found, available=await probe_sessions(store, sts, secret, credentials.ca_bundle))
+
+
+async def bucket_settings(store: ObjectStore, credentials: Credentials) -> Verdict:
+    """What the bucket does by itself, of a store that answers. Raises StoreError when a key cannot be one."""
+    location = location_of(store, credentials.secret or {}, credentials.ca_bundle)
+    return await settings_verdict(location, store.spec.prefix)
 
 
 def _missing(store: ObjectStore, credentials: Credentials) -> Probe | None:
@@ -82,22 +93,27 @@ class StoreKeeper:
         holder: StoreHolder,
         lanes: StoreLanes,
         probe_store: ProbeStore = probe_store,
+        bucket_settings: BucketSettings = bucket_settings,
     ) -> None:
-        """`probe_store` asks the real store unless a test says otherwise."""
+        """`probe_store` and `bucket_settings` ask the real store unless a test says otherwise."""
         self._world = world
         self._credentials = credentials
         self._events = events
         self._probe = probe_store
+        self._bucket_settings = bucket_settings
         self._statuses = statuses
         self._holder = holder
         self._lanes = lanes
         self._probed: dict[Key, _Probed] = {}
+        self._looked: dict[Key, _Probed] = {}
+        """As `_probed`, at the settings of its bucket."""
 
     async def step(self, key: Key) -> float | None:
         """Do what is due; after how many seconds to come back. Raises ApiError."""
         document = self._world.stores.get(key)
         if document is None:
             self._probed.pop(key, None)
+            self._looked.pop(key, None)
             self._lanes.forget(key)
             await self._holder.lost(key)
             return None
@@ -113,6 +129,8 @@ class StoreKeeper:
             return None
         if not newest["metadata"].get("deletionTimestamp"):  # nobody new will trust it
             await self._prove(newest, read_store(newest), credentials)
+            newest = self._world.stores.get(key) or newest
+            await self._look_at_bucket(newest, read_store(newest), credentials)
         return _ASK_AGAIN_SECONDS  # what it names may have changed
 
     async def _prove(self, document: Document, store: ObjectStore, credentials: Credentials) -> None:
@@ -127,11 +145,33 @@ class StoreKeeper:
         is_news = await self._statuses.judge(document, store, judgement(store, found)) is not None
         # Only what was written counts as known: after a Conflict the store is asked again.
         self._probed[key] = _Probed(what, now + (PROVEN_SECONDS if is_proven else _ASK_AGAIN_SECONDS))
-        if not is_news:
+        if is_news:
+            for verdict, name in ((found.available, "Unavailable"), (found.conditional, "Refused")):
+                if verdict.status == "False":
+                    await self._events.tell(document, EmitEvent("Warning", name, verdict.message))
+
+    async def _look_at_bucket(self, document: Document, store: ObjectStore, credentials: Credentials) -> None:
+        """Of a store that answers; nobody waits for it, and a warning keeps no workflow from starting."""
+        key, available = key_of(document), store.status.condition("Available")
+        what = (store.metadata.uid, store.metadata.generation, credentials.version)
+        now = asyncio.get_running_loop().time()
+        looked = self._looked.get(key)
+        if (
+            available is None
+            or available.status != "True"
+            or (looked is not None and looked.what == what and now < looked.until)
+        ):
             return
-        for verdict, name in ((found.available, "Unavailable"), (found.conditional, "Refused")):
-            if verdict.status == "False":
-                await self._events.tell(document, EmitEvent("Warning", name, verdict.message))
+        try:
+            async with self._lanes.turn(store, _PROBING_SECONDS):
+                found = await self._bucket_settings(store, credentials)
+        except StoreError as failed:
+            log.info("store %s: its bucket's settings are not known: %s", "/".join(key), failed)
+            return
+        is_news = await self._statuses.judge(document, store, {"BucketSettings": found}) is not None
+        self._looked[key] = _Probed(what, now + PROVEN_SECONDS)
+        if is_news and found.status == "False":
+            await self._events.tell(document, EmitEvent("Warning", "BucketWarning", found.message))
 
     async def _ask(self, store: ObjectStore, credentials: Credentials) -> Probe:
         try:

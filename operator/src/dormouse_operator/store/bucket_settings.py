@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dormouse.replica.s3 import Location
+from dormouse_operator.api import Verdict
 from dormouse_operator.store.bucket_client import bucket_client
 from dormouse_operator.store.check import Check
 
@@ -25,12 +26,33 @@ _NOT_SET = {
     "NoSuchObjectLockConfiguration",
     "404",
 }
+_ANSWERED_WITHIN_SECONDS = 15.0
 _DENIED = {"AccessDenied", "403"}
 
 
 async def settings_checks(location: Location, prefix: str) -> list[Check]:
     """Ask for each setting; one that is not told is unknown."""
     return await asyncio.to_thread(_settings_checks, location, prefix)
+
+
+async def settings_verdict(location: Location, prefix: str) -> Verdict:
+    """What a condition says of them, with the name of the first check that warns as its reason."""
+    try:
+        async with asyncio.timeout(_ANSWERED_WITHIN_SECONDS):
+            return judged(await settings_checks(location, prefix))
+    except TimeoutError:
+        return Verdict("Unknown", "NotTold", "the store does not tell its bucket's settings in time")
+
+
+def judged(checks: Sequence[Check]) -> Verdict:
+    """One warning is enough; what is not told alarms nobody."""
+    warnings = [check for check in checks if check.outcome == "warned"]
+    if warnings:
+        return Verdict("False", warnings[0].name, "; ".join(check.message for check in warnings))
+    unknown = [check for check in checks if check.outcome == "unknown"]
+    if unknown:
+        return Verdict("Unknown", "NotTold", "; ".join(f"{check.name}: {check.message}" for check in unknown))
+    return Verdict("True", "Harmless", "the bucket takes nothing away by itself, and keeps nothing that was removed")
 
 
 def _settings_checks(location: Location, prefix: str) -> list[Check]:

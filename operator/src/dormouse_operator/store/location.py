@@ -18,17 +18,7 @@ def open_store(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path 
     Raises:
         StoreError: with what of the two cannot be used; nothing was asked of the store yet.
     """
-    spec = store.spec
-    reference = spec.credentials.secret_ref
-    location = Location(
-        bucket=spec.bucket,
-        endpoint=spec.endpoint,
-        region=spec.region,
-        path_style=spec.path_style,
-        access_key_id=key_of_secret(secret, reference.name, reference.access_key_id_key),
-        secret_access_key=key_of_secret(secret, reference.name, reference.secret_access_key_key),
-        ca_bundle="" if ca_bundle is None else str(ca_bundle),
-    )
+    location = location_of(store, secret, ca_bundle)
     try:
         return S3(location)
     except (ValueError, OSError, BaseError) as error:
@@ -37,6 +27,21 @@ def open_store(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path 
         if not location.ca_bundle:
             what = "the store cannot be opened"
         raise StoreError(f"{what}: {told}") from error
+
+
+def location_of(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path | None) -> Location:
+    """The place and the keys. Raises StoreError when a key cannot be one."""
+    spec = store.spec
+    reference = spec.credentials.secret_ref
+    return Location(
+        bucket=spec.bucket,
+        endpoint=spec.endpoint,
+        region=spec.region,
+        path_style=spec.path_style,
+        access_key_id=key_of_secret(secret, reference.name, reference.access_key_id_key),
+        secret_access_key=key_of_secret(secret, reference.name, reference.secret_access_key_key),
+        ca_bundle="" if ca_bundle is None else str(ca_bundle),
+    )
 
 
 def key_of_secret(secret: Mapping[str, bytes], name: str, key: str) -> str:

@@ -6,12 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dormouse.replica.store import StoreDenied, StoreError, StoreUnknown
 from dormouse_operator.api import ObjectStore, Sts
 from dormouse_operator.store.location import key_of_secret
+
+if TYPE_CHECKING:
+    from types_boto3_sts import STSClient
 
 _ANSWERED_WITHIN_SECONDS = 10.0
 _KEYS_REFUSED = {"InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidAccessKeyId"}
@@ -48,26 +52,18 @@ def assume_role(
     Raises:
         StoreError: with the field of the ObjectStore that has to be put right.
     """
-    import boto3  # half a second, which only those pay who ask
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     reference = store.spec.credentials.secret_ref
     endpoint = sts.endpoint or store.spec.endpoint
     minted_at = datetime.now(UTC)
     try:
-        client: Any = boto3.session.Session().client(
-            "sts",
-            endpoint_url=endpoint or None,
-            region_name=store.spec.region,
-            aws_access_key_id=key_of_secret(secret, reference.name, reference.access_key_id_key),
-            aws_secret_access_key=key_of_secret(secret, reference.name, reference.secret_access_key_key),
-            verify=None if ca_bundle is None else str(ca_bundle),
-            config=Config(
-                connect_timeout=_ANSWERED_WITHIN_SECONDS,
-                read_timeout=_ANSWERED_WITHIN_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": 1},
-            ),
+        client = _client(
+            endpoint,
+            store.spec.region,
+            key_of_secret(secret, reference.name, reference.access_key_id_key),
+            key_of_secret(secret, reference.name, reference.secret_access_key_key),
+            "" if ca_bundle is None else str(ca_bundle),
         )
         answer = client.assume_role(
             RoleArn=sts.role_arn, RoleSessionName=session, DurationSeconds=sts.duration_seconds, Policy=policy
@@ -81,6 +77,27 @@ def assume_role(
     except (BotoCoreError, ValueError, KeyError, OSError) as failed:
         told = f"{_STS}.endpoint: {endpoint or 'AWS'} does not answer AssumeRole: {type(failed).__name__}: {failed}"
         raise StoreUnknown(told) from failed
+
+
+@lru_cache(maxsize=16)
+def _client(endpoint: str, region: str, access_key_id: str, secret_access_key: str, ca_bundle: str) -> STSClient:
+    """To make one takes longer than to ask it, and threads may share it."""
+    import boto3  # half a second, which only those pay who ask
+    from botocore.config import Config
+
+    return boto3.session.Session().client(
+        "sts",
+        endpoint_url=endpoint or None,
+        region_name=region,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        verify=ca_bundle or None,
+        config=Config(
+            connect_timeout=_ANSWERED_WITHIN_SECONDS,
+            read_timeout=_ANSWERED_WITHIN_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 1},
+        ),
+    )
 
 
 _STS = "spec.credentials.sts"
