@@ -82,6 +82,13 @@ def test_while_a_life_has_not_said_where_the_one_before_it_ends_the_fork_waits()
     assert found(Settling(claimed)) == Base(FIRST, 1, 2)
 
 
+def test_a_source_whose_life_does_not_begin_is_told_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dormouse.keeper.origin._SETTLED_WITHIN_SECONDS", 0)
+    with pytest.raises(Refused, match="let it run") as refused:
+        found(Shelf(record(LineageEntry(1, FIRST, NOON.isoformat()), LineageEntry(2, SECOND))))
+    assert refused.value.refusal.reason is Reason.RESTORE_SOURCE_BEGINS
+
+
 @pytest.mark.parametrize(
     ("current", "reason"),
     [

@@ -34,6 +34,7 @@ NEEDS_HELP = frozenset(
         "IdentityMismatch",
         "RestoreSourceMissing",
         "RestoreSourceDeleting",
+        "RestoreSourceBegins",
         "RestoreOutsideWindow",
         "ImportCorrupt",
         "StoreDenied",

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,8 @@ from dormouse.replica.store import HistoryStore, StoredObject
 
 _log = logging.getLogger("dormouse.keeper")
 _UNSETTLED_SECONDS = 0.2
+_SETTLED_WITHIN_SECONDS = 60.0
+"""Then a person is told: a source that is suspended, for one, may not begin by itself."""
 _CLOCK_ERROR = timedelta(minutes=1)
 _STORE_CLOCK_STEP = timedelta(seconds=1)
 """Last-Modified has whole seconds, the rest cut off."""
@@ -65,9 +68,16 @@ async def find_beginning(store: HistoryStore, wanted: FromName | FromObject, lay
             f"restore.at {wanted.at.isoformat()} lies in the future; choose an earlier time, or leave `at` out for the "
             "newest position",
         )
+    began = time.monotonic()
     while True:
         source, etag = await _read_source(store, wanted)
         if not is_settled(source):
+            if time.monotonic() - began >= _SETTLED_WITHIN_SECONDS:
+                raise Refused(
+                    Reason.RESTORE_SOURCE_BEGINS,
+                    f"epoch {source.epoch} of {wanted.name!r} has claimed and not begun, so where the one before it "
+                    "ends is not known yet; let it run",
+                )
             _log.warning(
                 "epoch %d of %s has not said yet where it begins, which is where the one before it ends; waiting",
                 source.epoch, wanted.name,

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     DISK_FULL = "DiskFull"
     RESTORE_SOURCE_MISSING = "RestoreSourceMissing"
     RESTORE_SOURCE_DELETING = "RestoreSourceDeleting"
+    RESTORE_SOURCE_BEGINS = "RestoreSourceBegins"
     RESTORE_OUTSIDE_WINDOW = "RestoreOutsideWindow"
     IMPORT_CORRUPT = "ImportCorrupt"
     INVALID_SETTINGS = "InvalidSettings"
