@@ -70,7 +70,7 @@ async def _report(settings: Settings, life: Life, store: HistoryStore) -> None:
     try:
         window = Window(store, life.current)
         async with asyncio.TaskGroup() as group:
-            group.create_task(window.run(life.news))
+            group.create_task(window.run(life.news, life.pruned))
             group.create_task(Reporter(settings.operator, settings.pod, life, window).run())
     except Exception:  # noqa: BLE001 - a mistake in the reports must not end the life
         _log.exception("no more reports to the operator")

@@ -27,12 +27,16 @@ _SHORTEST_PAUSE_SECONDS = 1.0
 class Collector:
     """Collects for one life, which is replicated."""
 
-    def __init__(self, store: HistoryStore, layout: Layout, ownership: Ownership, retention_seconds: int) -> None:
+    def __init__(
+        self, store: HistoryStore, layout: Layout, ownership: Ownership, retention_seconds: int, pruned: asyncio.Event
+    ) -> None:
+        """`pruned` hears that epochs left the lineage: what can be restored begins later now."""
         self._store = store
         self._layout = layout
         self._ownership = ownership
         self._retention = timedelta(seconds=retention_seconds)
         self._retention_seconds = retention_seconds
+        self._pruned = pruned
 
     async def run(self) -> None:
         """Collect now, and whenever more has grown old; returns when nothing more will in this life.
@@ -68,6 +72,7 @@ class Collector:
                 return pruned(current, collected.lineage)
 
             await self._ownership.update(change)
+            self._pruned.set()
             _log.info("epochs %s left the lineage", ", ".join(map(str, sorted(going))))
         young = await self._remove_leftovers(now)
         return min((moment for moment in (collected.again_at, young) if moment is not None), default=None)

@@ -70,6 +70,8 @@ class Life:
         self._runtime_status: RuntimeStatus | None = None
         self.news = asyncio.Event()
         """Set whenever there may be something else to report."""
+        self.pruned = asyncio.Event()
+        """Set when old epochs left the lineage, before their objects go."""
 
     async def live(self) -> None:
         """Claim, restore, replicate and watch.
@@ -123,7 +125,7 @@ class Life:
     async def _collect(self, barriers: Barriers) -> None:
         await barriers.wait()  # the first barrier of this life: from here on it can be restored itself
         settings = self._settings
-        await Collector(self._store, settings.layout, self._ownership, settings.retention_seconds).run()
+        await Collector(self._store, settings.layout, self._ownership, settings.retention_seconds, self.pruned).run()
 
     async def _keep_litestream(self, litestream: Litestream) -> None:
         pause = _FIRST_PAUSE_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from dormouse.keeper.origin import files_below, written_when
@@ -14,7 +15,7 @@ from dormouse.replica.store import HistoryStore, StoreError
 
 _log = logging.getLogger("dormouse.keeper")
 _AGAIN_SECONDS = 6 * 3600.0
-"""What is kept ends only where a snapshot is removed, and these are a day apart."""
+"""Within an epoch, what is kept ends only where a snapshot is removed, and these are a day apart."""
 _UNANSWERED_SECONDS = 60.0
 _NOTHING_YET_SECONDS = 2.0
 
@@ -40,9 +41,10 @@ class Window:
         self._current = current
         self.begins: datetime | None = None
 
-    async def run(self, news: asyncio.Event) -> None:
-        """Look it up until cancelled; `news` hears of it."""
+    async def run(self, news: asyncio.Event, pruned: asyncio.Event) -> None:
+        """Look it up until cancelled, and at once when epochs were `pruned`; `news` hears of it."""
         while True:
+            pruned.clear()
             try:
                 self.begins = await oldest_moment(self._store, self._current())
                 pause = _NOTHING_YET_SECONDS if self.begins is None else _AGAIN_SECONDS
@@ -50,4 +52,5 @@ class Window:
                 _log.info("the recovery window is not known: %s", error)
                 pause = _UNANSWERED_SECONDS
             news.set()
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(pruned.wait(), pause)
