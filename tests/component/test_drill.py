@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import sqlite3
-from contextlib import closing
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
+import aiohttp
 import obstore
 import pytest
-from keeper_pod import KeeperPod, Workflow, run
+from keeper_pod import KeeperPod, Workflow, free_port, run
 
 from dormouse.keeper.drill import digests_of
 from dormouse.replica.layout import transactions
@@ -65,6 +70,69 @@ def test_a_drill_tells_that_the_copy_is_damaged_or_another_one(workflow: Workflo
                 problems = (await pod.keeper.drill())["problems"]
         (problem,) = problems
         assert problem.startswith("the store's copy cannot be restored: ")
+
+    run(story, workflow)
+
+
+MODULE = """
+import asyncio
+
+from dormouse import workflow
+
+@workflow
+async def rest() -> None:
+    await asyncio.sleep(3600)
+"""
+
+
+@asynccontextmanager
+async def drilling_every_second(pod: KeeperPod) -> AsyncIterator[Callable[[], Awaitable[float | None]]]:
+    """A runtime beside the keeper, whose workflow rests; what is given says how its last drill went."""
+    (pod.folder / "user.py").write_text(MODULE)
+    port = free_port()
+    variables = {
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "DORMOUSE_PORT": str(port),
+        "DORMOUSE_ENTRYPOINT": "user",
+        "DORMOUSE_SOURCE": str(pod.folder),
+        "DORMOUSE_START_WORKFLOW": "rest",
+        "DORMOUSE_DRILL_SECONDS": "1",
+    }
+    with (pod.folder / "runtime-log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "dormouse.runtime", env={**pod.environment(), **variables}, stdout=log, stderr=log
+        )
+
+    async def went_well() -> float | None:
+        assert process.returncode is None, (pod.folder / "runtime-log").read_text()
+        with suppress(OSError):
+            async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                found = re.search(r"^dormouse_drill_success (\S+)$", await answer.text(), re.MULTILINE)
+                return None if found is None else float(found[1])
+        return None
+
+    try:
+        yield went_well
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def test_a_scheduled_drill_is_done_again_and_again_and_its_metric_says_when_it_fails(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        async with drilling_every_second(pod) as went_well, asyncio.timeout(90):
+            while await went_well() is None:
+                await asyncio.sleep(0.1)
+            assert await went_well() == 1
+            prefix = (await workflow.current()).entry.prefix
+            while await went_well() != 0:  # Litestream may write a whole file once more, of what is on the disk
+                async for listed in workflow.store.objects(prefix):
+                    if transactions(listed.key) is not None:
+                        await obstore.put_async(workflow.raw_store, listed.key, b"no LTX file any more")
+                await asyncio.sleep(0.2)
+        assert "the store's copy cannot be restored" in (pod.folder / "runtime-log").read_text()
 
     run(story, workflow)
 

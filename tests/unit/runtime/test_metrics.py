@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from dormouse import Engine, Workflow, activity, workflow
+from dormouse.runtime.drill import Drilled
 from dormouse.runtime.metrics import exposition
 from markdown_blocks import REPOSITORY
 
@@ -70,6 +71,16 @@ def test_the_numbers_are_those_of_the_engine(tmp_path: Path) -> None:
     assert values["dormouse_attempt_seconds_count", "brew"] == values["dormouse_attempt_seconds_bucket", "brew", "+Inf"]
     assert values["dormouse_epoch",] == 7
     assert values["process_resident_memory_bytes",] > 0
+
+
+def test_a_drill_is_seen_once_there_was_one(tmp_path: Path) -> None:
+    async def run() -> list[str]:
+        async with Engine(tmp_path / "db.sqlite", [tea]) as engine:
+            seen = [exposition(engine, 7, "", drilled)[0].decode() for drilled in (None, Drilled(ok=False, at=86400.5))]
+        return ["\n".join(re.findall("^dormouse_drill_.*", text, re.MULTILINE)) for text in seen]
+
+    before, after = asyncio.run(run())
+    assert (before, after) == ("", "dormouse_drill_success 0.0\ndormouse_drill_timestamp_seconds 86400.5")
 
 
 def test_openmetrics_is_spoken_to_who_asks_for_it(tmp_path: Path) -> None:

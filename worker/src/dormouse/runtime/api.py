@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from dormouse.engine.engine import Engine
 from dormouse.errors import DormouseError
@@ -11,7 +11,9 @@ from dormouse.runtime.refusals import Refused, answer_of
 from dormouse.runtime.route import Call, Route
 from dormouse.runtime.routes import ROUTES
 from dormouse.runtime.server import Request, Response
-from dormouse.runtime.views import DrillView
+
+if TYPE_CHECKING:
+    from dormouse.runtime.drill import Drill
 
 _PUBLIC = frozenset(route.path for route in ROUTES if route.public)
 
@@ -28,7 +30,7 @@ class Api:
         self._epoch = epoch
         self.tokens: TokenFile | None = None
         self.engine: Engine | None = None
-        self.drill: Callable[[], Awaitable[DrillView]] | None = None
+        self.drill: Drill | None = None
         self.not_ready = "the database is being restored"
 
     async def answer(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,14 @@ from dormouse.engine.definitions import Workflow
 from dormouse.engine.sealing import Codec
 from dormouse.keeper.client import KeeperClient
 from dormouse.runtime.views import DrillView
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """What came of a drill, and when, in seconds since 1970."""
+
+    ok: bool
+    at: float
 
 
 class Drill:
@@ -22,6 +31,7 @@ class Drill:
         self._workflows = workflows
         self._codec = codec
         self._under_way = asyncio.Lock()
+        self.last: Drilled | None = None
 
     async def __call__(self) -> DrillView:
         """Restore to a file beside the live one, and run the code over all open executions in it.
@@ -40,6 +50,7 @@ class Drill:
                     count, problems = await asyncio.to_thread(_replayed, path, self._workflows, self._codec)
             finally:
                 path.unlink(missing_ok=True)
+        self.last = Drilled(not problems, time.time())
         return DrillView(not problems, answer["position"], count, round(restored_seconds, 3), problems)
 
 

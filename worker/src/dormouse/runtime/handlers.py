@@ -63,7 +63,9 @@ async def show_metrics(call: Call) -> Response:
     engine = call.engine
     # Only the first scrape pays for it, and the loop goes on meanwhile.
     metrics = await asyncio.to_thread(import_module, "dormouse.runtime.metrics")
-    body, content_type = metrics.exposition(engine, call.epoch, call.request.headers.get("accept", ""))
+    drilled = None if call.drill is None else call.drill.last
+    accept = call.request.headers.get("accept", "")
+    body, content_type = metrics.exposition(engine, call.epoch, accept, drilled)
     return Response(200, body, content_type=content_type)
 
 

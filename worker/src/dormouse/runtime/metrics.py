@@ -23,6 +23,7 @@ from dormouse.engine.engine import Engine
 from dormouse.engine.figures import Figures
 from dormouse.engine.standing import Doing
 from dormouse.engine.tally import AttemptTally, Durations, Tally
+from dormouse.runtime.drill import Drilled
 
 Labels = TypeVar("Labels", bound=tuple[str, ...])
 UNKNOWN = "(unknown)"
@@ -31,19 +32,20 @@ _EXPONENTS = range(14, 41, 2)  # 16 microseconds to 18 minutes
 _OUTCOMES = ("succeeded", "retried", "failed", "cancelled")
 
 
-def exposition(engine: Engine, epoch: int, accept: str) -> tuple[bytes, str]:
-    """The numbers in the format that is asked for, and the name of that format."""
+def exposition(engine: Engine, epoch: int, accept: str, drilled: Drilled | None = None) -> tuple[bytes, str]:
+    """The numbers in the format that is asked for, and the name of that format; `drilled` is the last of this life."""
     registry = CollectorRegistry()
-    registry.register(_EngineCollector(engine, epoch))
+    registry.register(_EngineCollector(engine, epoch, drilled))
     ProcessCollector(registry=registry)
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 
 
 class _EngineCollector(Collector):
-    def __init__(self, engine: Engine, epoch: int) -> None:
+    def __init__(self, engine: Engine, epoch: int, drilled: Drilled | None) -> None:
         self._engine = engine
         self._epoch = epoch
+        self._drilled = drilled
 
     def collect(self) -> Iterator[Metric]:
         engine = self._engine
@@ -52,6 +54,7 @@ class _EngineCollector(Collector):
         figures = engine.figures()
         yield from _of_moment(figures, engine.workflows)
         yield from _of_life(figures.tally, engine.workflows)
+        yield from _of_drill(self._drilled)
 
 
 def _of_moment(figures: Figures, known: Iterable[str]) -> Iterator[Metric]:
@@ -92,6 +95,14 @@ def _of_life(tally: Tally, known: Iterable[str]) -> Iterator[Metric]:
     yield _histogram("dormouse_commit_seconds", "How long commits took.", tally.commits)
     yield _histogram("dormouse_barrier_seconds", "How long it took until commits were in the store.", tally.barriers)
     yield from _of_attempts(tally.attempts.copy())
+
+
+def _of_drill(drilled: Drilled | None) -> Iterator[Metric]:
+    """Without a value until there was one: a 0 would be an alarm."""
+    ok = None if drilled is None else float(drilled.ok)
+    yield GaugeMetricFamily("dormouse_drill_success", "Whether the last drill of this life went well.", ok)
+    at = None if drilled is None else drilled.at
+    yield GaugeMetricFamily("dormouse_drill_timestamp_seconds", "When it ended, in seconds since 1970.", at)
 
 
 def _of_attempts(attempts: dict[str, AttemptTally]) -> Iterator[Metric]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -15,7 +15,9 @@ from dormouse.engine.engine import Engine
 from dormouse.runtime.parameters import Parameter
 from dormouse.runtime.refusals import Refused
 from dormouse.runtime.server import Request, Response
-from dormouse.runtime.views import DrillView
+
+if TYPE_CHECKING:
+    from dormouse.runtime.drill import Drill
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Call:
     names: Mapping[str, str]
     epoch: int
     running: Engine | str
-    drill: Callable[[], Awaitable[DrillView]] | None = None
+    drill: Drill | None = None
 
     @property
     def engine(self) -> Engine:
