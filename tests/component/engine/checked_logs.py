@@ -12,9 +12,9 @@ import msgspec
 from reference_model import Model, decisions_in_log, end_in_log
 
 from dormouse.client.file import DatabaseFile
-from dormouse.engine.database import Row
 from dormouse.engine.journal import Event
 from dormouse.engine.log import what_counts
+from dormouse.engine.querying import Row
 
 
 def logs_are_the_models(path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from engine_lab import until
 
 from dormouse import Engine, Signal, activity, continue_as_new, workflow
-from dormouse.engine.database import Database, Run
+from dormouse.engine.database import Database
 from dormouse.engine.journal import Kind
+from dormouse.engine.querying import Run
 
 more = Signal("more", int)
 _EVENTS_OF_THE_SECOND_RUN = 1 + 2 * 9

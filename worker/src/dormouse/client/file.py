@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Self
 
 from dormouse.client.opening import NotReadable, opened_to_read
-from dormouse.engine.database import SELECT_PENDING_APPROVALS, Row, row_of
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.listing import check_workflow, wanted
 from dormouse.engine.log import what_counts
 from dormouse.engine.payload import decode_failure
+from dormouse.engine.querying import SELECT_PENDING_APPROVALS, Row, row_of
 from dormouse.engine.reading import pending_approval
 from dormouse.engine.requests import page_begins
 from dormouse.engine.schema import MIGRATIONS

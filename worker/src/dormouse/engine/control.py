@@ -11,7 +11,7 @@ import msgspec
 
 from dormouse.engine.approvals import Approvals
 from dormouse.engine.calls import ApprovalCall, ChildCall
-from dormouse.engine.database import Database, Row
+from dormouse.engine.database import Database
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.dormancy import Dormancy
 from dormouse.engine.ending import End, Status
@@ -20,6 +20,7 @@ from dormouse.engine.journal import Event, Journal, Kind
 from dormouse.engine.mailbox import Outcome, give
 from dormouse.engine.messages import Query, Signal, Update
 from dormouse.engine.payload import decode_failure, text_of
+from dormouse.engine.querying import Row
 from dormouse.engine.registry import Registry
 from dormouse.engine.replay import recover, replay
 from dormouse.engine.requests import check_text

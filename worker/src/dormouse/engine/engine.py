@@ -14,7 +14,7 @@ import msgspec
 from dormouse.engine.attempts import Run
 from dormouse.engine.clock import Clock, SystemClock
 from dormouse.engine.control import Control
-from dormouse.engine.database import Database, Row
+from dormouse.engine.database import Database
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.dormancy import Dormancy
 from dormouse.engine.durability import Durability, LocalOnly
@@ -30,6 +30,7 @@ from dormouse.engine.lock import FileLock
 from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.pausing import Pausing
 from dormouse.engine.payload import decode_failure, encode
+from dormouse.engine.querying import Row
 from dormouse.engine.reading import Reading
 from dormouse.engine.records import know_records
 from dormouse.engine.recovery import Recovery

@@ -7,10 +7,11 @@ from collections.abc import Collection
 
 import msgspec
 
-from dormouse.engine.database import Database, Row
+from dormouse.engine.database import Database
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event
 from dormouse.engine.listing import ALL, Wanted, check_workflow
+from dormouse.engine.querying import Row
 from dormouse.engine.registry import Registry
 from dormouse.engine.standing import Waiting, waiting_of
 from dormouse.engine.turns import Turns

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from time import perf_counter
 
 from dormouse.engine.calls import Pending
-from dormouse.engine.database import Database, Row
+from dormouse.engine.database import Database
 from dormouse.engine.definitions import Workflow, absent
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.mismatch import blocked_by_absence
+from dormouse.engine.querying import Row
 from dormouse.engine.registry import Dormant, Registry, Running
 from dormouse.engine.replay import recover
 from dormouse.engine.telling import tell

@@ -8,11 +8,11 @@ from typing import Annotated
 import msgspec
 
 from dormouse.engine.clock import to_text
-from dormouse.engine.database import Row
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.mismatch import Blocked
 from dormouse.engine.payload import Failure, decode_failure
+from dormouse.engine.querying import Row
 from dormouse.engine.reading import PendingApproval
 from dormouse.engine.standing import Standing, Waiting
 

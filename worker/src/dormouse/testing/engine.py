@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 from dormouse.engine.clock import SECOND, ManualClock
-from dormouse.engine.database import Row
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.engine import Engine
 from dormouse.engine.journal import Event
+from dormouse.engine.querying import Row
 from dormouse.errors import DormouseError
 from dormouse.testing.faults import CrashAfter, Faults
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from dormouse.client.file import DatabaseFile
 from dormouse.client.opening import NotReadable
-from dormouse.engine.database import Row
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.execution import Execution
 from dormouse.engine.guard import guard
 from dormouse.engine.journal import Event, Journal
 from dormouse.engine.loop import WorkflowLoop
 from dormouse.engine.mismatch import Blocked, blocked_by_absence
+from dormouse.engine.querying import Row
 from dormouse.engine.replay import replay as replay_log
 from dormouse.engine.requests import by_name
 from dormouse.engine.sealing import Codec
