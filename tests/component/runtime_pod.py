@@ -33,6 +33,8 @@ class FakeKeeper:
         self.wants_status = False
         self.told: list[dict[str, Any]] = []
         self.refuses_status = False
+        self.owns = True
+        self.is_frozen = False
         self.seals: list[str] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,11 +76,18 @@ class FakeKeeper:
         if request["op"] == "gate":
             await self.gate.wait()
             answer |= {"epoch": EPOCH, "identity": "identity-1", "restoredFrom": None}
-            answer |= {"allInStore": self.all_in_store, "wantsStatus": self.wants_status}
+            answer |= {"allInStore": self.all_in_store, "wantsStatus": self.wants_status, "provesOwnership": True}
         elif request["op"] == "barrier":
             await self.store.wait()
             self.barriers += 1
             answer["position"] = f"{EPOCH}/{self.barriers}"
+        elif request["op"] == "ownership":
+            if self.is_frozen:
+                return
+            if self.owns:
+                answer |= {"epoch": EPOCH, "secondsAgo": 0.0}
+            else:
+                answer |= {"ok": False, "error": "OwnershipUnproven", "message": "the store does not answer"}
         elif request["op"] == "status":
             self.told.append(request["status"])
             if self.refuses_status:
@@ -92,7 +101,13 @@ class FakeKeeper:
 
 
 class RuntimePod:
-    """A folder with marker and database, and the process that runs in it."""
+    """A folder with marker and database, and the process that runs in it.
+
+    Attributes:
+        runs: what Python is told to run.
+    """
+
+    runs: tuple[str, ...] = ("-m", "dormouse.runtime")
 
     def __init__(self, folder: Path, module: str, **environment: str) -> None:
         self.folder = folder
@@ -130,8 +145,7 @@ class RuntimePod:
         with self.output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "dormouse.runtime",
+                *self.runs,
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self._settings(), **self._environment, **environment},

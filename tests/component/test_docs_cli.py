@@ -36,6 +36,7 @@ VERBS = (
     "retry",
     "resume",
     "drill",
+    "exec",
     "lint",
 )
 

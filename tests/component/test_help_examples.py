@@ -24,8 +24,8 @@ IN_THEIR_ORDER = (
 )
 
 
-ELSEWHERE = {"drill", "pull", "replay", "sql"}
-"""They need a store, or a file, which the tests of their pages have."""
+ELSEWHERE = {"drill", "exec", "pull", "replay", "sql"}
+"""They need a store, a file or a pod, which the tests of their pages have."""
 
 
 def verbs() -> dict[str, Verb]:

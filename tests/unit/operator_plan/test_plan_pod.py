@@ -10,6 +10,7 @@ from dormouse_operator.api import DurableWorkflow, InvalidManifest, LastDrill
 from dormouse_operator.api.durableworkflow import (
     Drill,
     DurableWorkflowSpec,
+    Exec,
     Failover,
     Restore,
     Source,
@@ -247,6 +248,21 @@ def test_the_volume_has_the_size_and_medium_that_were_asked_for() -> None:
     assert {"name": "data", "emptyDir": {"sizeLimit": "2Gi", "medium": "Memory"}} in pod["spec"]["volumes"]
 
 
+def test_a_command_runs_in_the_place_of_the_runtime_under_its_guard() -> None:
+    pod = built({"spec.exec": {"command": ["./server", "--listen", ":9000"]}, "spec.start": REMOVED})
+    assert runtime_of(pod)["command"] == ["python", "-m", "dormouse.guest", "./server", "--listen", ":9000"]
+    assert keeper_of(pod)["command"] == keeper_of(built())["command"]
+
+
+def test_what_is_cut_off_is_quiet_when_its_node_counts_as_lost() -> None:
+    assert values(runtime_of(built()))["DORMOUSE_FENCE_SECONDS"] == "20"
+    later = built({"spec.failover": {"nodeLostSeconds": 90}})
+    assert values(runtime_of(later))["DORMOUSE_FENCE_SECONDS"] == "90"
+    assert template_hash(workflow({"spec.failover": {"nodeLostSeconds": 20}}), store()) == template_hash(
+        workflow(), store()
+    )
+
+
 def test_a_ca_bundle_is_mounted_for_the_keeper_alone() -> None:
     pod = built(store_changes={"spec.caBundle": {"configMapRef": {"name": "trust", "key": "root.pem"}}})
     assert values(keeper_of(pod))["DORMOUSE_STORE_CA_BUNDLE"] == "/etc/dormouse/store-ca/ca.crt"
@@ -273,7 +289,6 @@ def test_the_template_hash_follows_the_store() -> None:
 # What no pod sees, or only the next one.
 NO_REASON: dict[str, Any] = {
     "operating_mode": "Suspended",
-    "failover": Failover(node_lost_seconds=60),
     "deletion_policy": "Delete",
     "adoption_policy": "Released",
     "restore": Restore(from_name="orders"),
@@ -284,7 +299,9 @@ A_REASON: dict[str, Any] = {
     "entrypoint": "other",
     "source": Source(inline="print('bye')\n"),
     "start": Start(workflow="other"),
+    "exec": Exec(command=("./server",)),
     "drill": Drill(interval_seconds=3600),
+    "failover": Failover(node_lost_seconds=60),
     "template": Template(spec={"nodeSelector": {"disk": "fast"}}),
 }
 A_REASON_IN_STORAGE: dict[str, Any] = {

@@ -19,6 +19,7 @@ _OWN = {
     "cancel": ("dormouse.commands.ending", "cancel"),
     "dev": ("dormouse_operator.dev.command", "dev"),
     "drill": ("dormouse.commands.drill", "drill"),
+    "exec": ("dormouse.commands.exec", "execute"),
     "history": ("dormouse.commands.reading", "history"),
     "lint": ("dormouse.commands.lint", "lint"),
     "list": ("dormouse.commands.reading", "list_executions"),

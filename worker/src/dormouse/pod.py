@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,6 +15,7 @@ _DURABILITIES: dict[str, Durability] = {"Sync": "Sync", "Async": "Async"}
 
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_MESSAGE_BYTES = 4096  # the kubelet cuts what is longer
+FENCE_SECONDS = 20
 
 
 class InvalidSettings(ValueError):
@@ -70,6 +71,8 @@ class PodSettings:
     durability: Durability
     max_lag_seconds: int
     termination_log: Path
+    fence_seconds: int = FENCE_SECONDS
+    """So long after the last proof that the epoch is ours nothing acts any more."""
 
     @classmethod
     def parse(cls, variables: Variables) -> PodSettings:
@@ -80,6 +83,9 @@ class PodSettings:
         epoch = variables.number("DORMOUSE_EPOCH")
         if epoch < 1:
             raise InvalidSettings(f"DORMOUSE_EPOCH must be at least 1, not {epoch}")
+        fence = variables.number("DORMOUSE_FENCE_SECONDS", FENCE_SECONDS)
+        if fence < 1:
+            raise InvalidSettings(f"DORMOUSE_FENCE_SECONDS must be at least 1, not {fence}")
         return cls(
             name=variables.text("DORMOUSE_NAME"),
             namespace=variables.text("DORMOUSE_NAMESPACE"),
@@ -90,6 +96,7 @@ class PodSettings:
             durability=durability,
             max_lag_seconds=variables.number("DORMOUSE_MAX_LAG_SECONDS", 30),
             termination_log=Path(variables.text("DORMOUSE_TERMINATION_LOG", TERMINATION_LOG)),
+            fence_seconds=fence,
         )
 
     @property
@@ -147,6 +154,16 @@ def fsync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the main container's life ended, as its termination message says it."""
+
+    reason: str
+    message: str
+    exit_code: int
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 def say_farewell(path: Path, reason: str, message: str, **facts: object) -> None:

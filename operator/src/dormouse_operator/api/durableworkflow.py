@@ -68,6 +68,12 @@ class Restore(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     executions: Literal["Paused", "Running"] = "Paused"
 
 
+class Exec(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A command that runs instead of workflows."""
+
+    command: Annotated[tuple[Annotated[str, Meta(max_length=4096)], ...], Meta(min_length=1, max_length=256)]
+
+
 class Drill(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How often a restore is tried out beside the live file."""
 
@@ -102,6 +108,7 @@ class DurableWorkflowSpec(
     start: Start | None = None
     storage: Storage
     restore: Restore | None = None
+    exec: Exec | None = None
     drill: Drill | None = None
     operating_mode: OperatingMode = "Running"
     failover: Failover | None = None

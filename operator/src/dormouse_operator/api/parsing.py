@@ -137,6 +137,8 @@ def _explain(told: str, wanted: type[msgspec.Struct]) -> InvalidManifest:
         return InvalidManifest(path, f"must be {_BOUNDS[match[1]]} {match[2]}")
     if match := re.fullmatch(r"Expected `str` of length (>=|<=) (\d+)", said):
         return InvalidManifest(path, f"must have {_BOUNDS[match[1]]} {match[2]} characters")
+    if match := re.fullmatch(r"Expected `array` of length (>=|<=) (\d+)", said):
+        return InvalidManifest(path, f"must have {_BOUNDS[match[1]]} {match[2]} items")
     if match := re.fullmatch(r"Invalid enum value '(.*)'", said):
         parent, _, last = path.rpartition(".")
         values = _choices_at(wanted, parent, last)

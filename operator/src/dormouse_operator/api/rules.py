@@ -122,6 +122,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "source.inline holds one module, so entrypoint must be a plain name without a dot",
             lambda spec: spec.source is None or not spec.source.inline or "." not in spec.entrypoint,
         ),
+        Rule(
+            "spec",
+            "exec runs a command instead of workflows, so it goes neither with `start` nor with `drill`",
+            lambda spec: spec.exec is None or (spec.start is None and spec.drill is None),
+        ),
         Rule("spec.image", "must be an image reference without blanks", _matches(r"\S+")),
         Rule("spec.entrypoint", "must be the name of a Python module, such as `pipeline`", _matches(MODULE)),
         Rule(

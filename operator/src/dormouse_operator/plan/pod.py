@@ -257,9 +257,12 @@ def _runtime(dwf: DurableWorkflow, settings: Settings) -> dict[str, Any]:
         "DORMOUSE_SOURCE": SOURCE_DIRECTORY,
         "DORMOUSE_START_WORKFLOW": start.workflow if start is not None else "",
         "DORMOUSE_START_INPUT": _input(dwf),
+        # Whoever is cut off is quiet before the operator, which waits as long, starts a successor.
+        "DORMOUSE_FENCE_SECONDS": str(dwf.spec.node_lost_seconds),
     }
+    runs = ("dormouse.runtime",) if dwf.spec.exec is None else ("dormouse.guest", *dwf.spec.exec.command)
     return {
-        **_container(RUNTIME_CONTAINER, dwf.spec.image or settings.worker_image, "dormouse.runtime"),
+        **_container(RUNTIME_CONTAINER, dwf.spec.image or settings.worker_image, *runs),
         "env": _shared_environment(dwf) + _environment(environment),
         "ports": [{"name": "http", "containerPort": RUNTIME_PORT, "protocol": "TCP"}],
         "readinessProbe": _readiness("http"),
@@ -283,11 +286,11 @@ def _input(dwf: DurableWorkflow) -> str:
     return text
 
 
-def _container(name: str, image: str, module: str) -> dict[str, Any]:
+def _container(name: str, image: str, module: str, *arguments: str) -> dict[str, Any]:
     return {
         "name": name,
         "image": image,
-        "command": ["python", "-m", module],
+        "command": ["python", "-m", module, *arguments],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

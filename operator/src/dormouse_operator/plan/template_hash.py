@@ -10,7 +10,7 @@ from msgspec import json
 from msgspec.structs import replace
 
 from dormouse_operator.api import DurableWorkflow, ObjectStore, ObjectStoreSpec, Sts
-from dormouse_operator.api.durableworkflow import Template, Volume
+from dormouse_operator.api.durableworkflow import Failover, Template, Volume
 
 
 def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
@@ -22,7 +22,7 @@ def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
         template=None if spec.template == Template() else spec.template,
         storage=replace(storage, volume=volume, allow_empty_restore=None, take_over_from=""),
         operating_mode="Running",
-        failover=None,
+        failover=None if spec.node_lost_seconds == Failover().node_lost_seconds else spec.failover,
         deletion_policy="Retain",
         adoption_policy="Never",
         restore=None,

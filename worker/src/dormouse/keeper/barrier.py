@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
 from dormouse.keeper.litestream import Litestream, NotSynced, Synced
 from dormouse.keeper.ownership import Ownership
+from dormouse.keeper.proof import boot_seconds
 from dormouse.replica.current import Position
 from dormouse.replica.holding import replicated
 from dormouse.replica.layout import first_transaction
@@ -96,7 +96,7 @@ class Barriers:
     def overdue_seconds(self) -> float:
         """For how long the round under way has not succeeded; 0 when none is."""
         since = self._waiting_since
-        return 0.0 if since is None else time.clock_gettime(time.CLOCK_BOOTTIME) - since
+        return 0.0 if since is None else boot_seconds() - since
 
     async def wait(self) -> Position:
         """Return once all that was committed before this call is in the store and the epoch is still ours."""
@@ -118,7 +118,7 @@ class Barriers:
             self._asked.clear()
             future, self._next = self._next, None
             assert future is not None  # noqa: S101 - set before the event
-            self._waiting_since = time.clock_gettime(time.CLOCK_BOOTTIME)
+            self._waiting_since = boot_seconds()
             try:
                 position = await self._round()
             except BaseException:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dormouse.keeper.proof import boot_seconds
 from dormouse.keeper.wire import VERSION, line, short_path
 
 _ATTEMPTS = 1500
@@ -34,6 +36,14 @@ class NotDrilled(KeeperError):
     """The drill could not be done, which says nothing about the copy."""
 
 
+class NotSafeYet(KeeperError):
+    """The barrier took longer than the caller wanted to wait."""
+
+
+class OwnershipUnproven(KeeperError):
+    """The store could not be asked whether this life still owns its epoch."""
+
+
 class AlreadySealed(KeeperError):
     """This life ended well before; nothing may be written any more."""
 
@@ -41,6 +51,11 @@ class AlreadySealed(KeeperError):
         super().__init__(f"sealed as {reason} at {position}")
         self.reason = reason
         self.position = position
+
+
+_ERRORS: dict[str, type[KeeperError]] = {
+    kind.__name__: kind for kind in (Fenced, SealFailed, NotDrilled, NotSafeYet, OwnershipUnproven)
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,7 @@ class Life:
         restored_from: the position `epoch/txid`, or None in a first life.
         all_in_store: what the database holds is in the store already, so work may go on from it without a barrier.
         wants_status: the keeper passes on what the runtime says of its executions.
+        proves_ownership: the keeper can be asked for a proof.
     """
 
     epoch: int
@@ -60,6 +76,7 @@ class Life:
     restored_from: str | None
     all_in_store: bool = False
     wants_status: bool = False
+    proves_ownership: bool = False
 
 
 class KeeperClient:
@@ -70,8 +87,9 @@ class KeeperClient:
         self._writer = writer
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._count = 0
-        self._ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[KeeperError] = asyncio.get_running_loop().create_future()
         self._listening = asyncio.create_task(self._listen())
+        self._proven_at = -math.inf
 
     @classmethod
     async def connect(cls, path: Path) -> KeeperClient:
@@ -89,7 +107,7 @@ class KeeperClient:
         raise KeeperGone(f"no keeper answers at {path}")
 
     @property
-    def ended(self) -> asyncio.Future[Exception]:
+    def ended(self) -> asyncio.Future[KeeperError]:
         """Resolves with Fenced or KeeperGone once the keeper says stop, or vanishes."""
         return self._ended
 
@@ -106,11 +124,30 @@ class KeeperClient:
             answer["restoredFrom"],
             answer.get("allInStore", False),
             answer.get("wantsStatus", False),
+            answer.get("provesOwnership", False),
         )
 
     async def barrier(self) -> None:
         """Return once every commit made before this call is in the store and the epoch is still ours."""
+        asked = boot_seconds()
         await self._ask("barrier")
+        self._proven_at = max(self._proven_at, asked)
+
+    async def ownership(self, within_seconds: float) -> None:
+        """Have it proven that the epoch is ours, or was at most so long ago.
+
+        Raises:
+            OwnershipUnproven: when the store gives no answer.
+        """
+        asked = boot_seconds()
+        answer = await self._ask("ownership", within=within_seconds)
+        # Counted from the question: the answer may have been under way for long.
+        self._proven_at = max(self._proven_at, asked - answer["secondsAgo"])
+
+    @property
+    def proven_seconds_ago(self) -> float:
+        """How old the newest proof of ownership is that anyone asked for on this connection."""
+        return boot_seconds() - self._proven_at
 
     async def tell_status(self, status: dict[str, Any]) -> None:
         """Say what the executions do; the keeper decides when that is worth a report."""
@@ -164,7 +201,7 @@ class KeeperClient:
         if message["error"] == "Sealed":
             future.set_exception(AlreadySealed(message["reason"], message["position"]))
             return
-        kind = {"Fenced": Fenced, "SealFailed": SealFailed, "NotDrilled": NotDrilled}.get(message["error"], KeeperGone)
+        kind = _ERRORS.get(message["error"], KeeperGone)
         future.set_exception(kind(f"{message['error']}: {message['message']}"))
 
     def _finish(self, end: KeeperError) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dormouse.keeper.barrier import Barriers
 from dormouse.keeper.beginning import Begun, begin, disk_full, remove_leftovers, volume_of
-from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, SealFailed
+from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, NotSafeYet, OwnershipUnproven, SealFailed
 from dormouse.keeper.collecting import Collector
 from dormouse.keeper.litestream import Litestream, restore
 from dormouse.keeper.ownership import NotOurs, Ownership, until_answered
+from dormouse.keeper.proof import boot_seconds
 from dormouse.keeper.settings import Settings
 from dormouse.replica.claim import Volume
 from dormouse.replica.current import Current, Position, SealReason
@@ -33,6 +33,7 @@ FENCE_SECONDS = 5.0
 
 DRILL_SECONDS = 1800.0
 _STALE_SECONDS = 10.0
+_PROVEN_WITHIN_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -66,7 +67,7 @@ class Life:
         self._collecting: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[Position] | None = None
         self._seal_reason: SealReason | None = None
-        self._confirmed_at = time.monotonic()
+        self._proving = asyncio.Lock()
         self._runtime_status: RuntimeStatus | None = None
         self.news = asyncio.Event()
         """Set whenever there may be something else to report."""
@@ -149,8 +150,6 @@ class Life:
                 if self._is_sealed or (self._sealing is not None and self._ownership.sealed_by_us()):
                     return  # sealed, perhaps without having heard so: the next life may begin
                 raise
-            else:
-                self._confirmed_at = time.monotonic()
 
     # What the service offers.
 
@@ -177,18 +176,41 @@ class Life:
             "restoredFrom": str(base.position) if base else None,
             "allInStore": untouched,
             "wantsStatus": self._settings.operator is not None,
+            "provesOwnership": True,
         }
 
-    async def barrier(self) -> dict[str, Any]:
+    async def barrier(self, timeout_seconds: float | None) -> dict[str, Any]:
         """A barrier for everything committed so far."""
         self._raise_if_fenced()
         if self._barriers is None:
             raise ValueError("the gate is not open yet")
         try:
-            return {"position": str(await self._barriers.wait())}
+            async with asyncio.timeout(timeout_seconds):
+                return {"position": str(await self._barriers.wait())}
+        except TimeoutError:
+            raise NotSafeYet(f"not in the store after {timeout_seconds:g} s: {self._barriers.trouble}") from None
         except asyncio.CancelledError:
             self._raise_if_fenced()
             raise
+
+    async def prove(self, within_seconds: float) -> dict[str, Any]:
+        """How long ago CURRENT showed this life as the owner. Read again if that is longer than the caller wants."""
+        oldest = boot_seconds() - within_seconds
+        self._raise_if_fenced()
+        if self._barriers is None or self._sealing is not None:
+            raise OwnershipUnproven("this life has not begun, or is ending")
+        own = self._ownership
+        try:
+            # Bounded: what writes CURRENT, and repeats that until it is answered, lets nobody read it meanwhile.
+            async with asyncio.timeout(_PROVEN_WITHIN_SECONDS), self._proving:
+                if own.proven_at < oldest:
+                    await own.confirm()
+        except NotOurs as error:
+            raise Fenced(str(error)) from error
+        except (StoreError, TimeoutError) as error:
+            why = str(error) or "no answer"
+            raise OwnershipUnproven(f"last read {boot_seconds() - own.proven_at:.1f} s ago; now: {why}") from error
+        return {"epoch": own.current.epoch, "secondsAgo": boot_seconds() - own.proven_at}
 
     async def take_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """Remember what the runtime says of its executions, for the next report."""
@@ -328,7 +350,7 @@ class Life:
         """Why the store does not keep up; empty while it does."""
         if barriers.overdue_seconds() > _STALE_SECONDS:
             return f"commits wait for the store: {barriers.trouble}"
-        if time.monotonic() - self._confirmed_at > _STALE_SECONDS + FENCE_SECONDS:
+        if boot_seconds() - self._ownership.proven_at > _STALE_SECONDS + FENCE_SECONDS:
             return "CURRENT cannot be read"
         return ""
 

@@ -8,27 +8,25 @@ uploaded or nothing of it counts any more.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dormouse.extras import installed_by
+from dormouse.keeper.children import die_with_parent
 from dormouse.keeper.copied import is_as_restored
 from dormouse.keeper.wire import short_path
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import Location
 from dormouse.replica.session import litestream_settings
-
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -114,17 +112,6 @@ def _aws_settings(location: Location) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _die_with_parent() -> Callable[[], None]:
-    """What the child does first. The library is loaded here: between fork and exec of a process with threads, only a
-    call of the kernel is safe."""
-    prctl = ctypes.CDLL(None).prctl
-
-    def die() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    return die
-
-
 class Litestream:
     """The replicating child of one life. `run` is a folder for its socket, configuration and lock."""
 
@@ -148,7 +135,7 @@ class Litestream:
                 self._process = await asyncio.create_subprocess_exec(
                     program(), "replicate", "-no-expand-env", "-config", config.name,
                     cwd=self._run, env=environment(self._location, settings), pass_fds=(lock, settings),
-                    preexec_fn=_die_with_parent(),
+                    preexec_fn=die_with_parent(),
                 )  # fmt: skip
             os.pwrite(lock, f"{self._process.pid:<10}".encode(), 0)
         finally:
@@ -234,7 +221,7 @@ async def restore(
             program(), "restore", "-no-expand-env", "-config", config.name, "-o", str(target),
             "-integrity-check", "full", "-txid", f"{txid:016x}", str(target),
             cwd=run, env=environment(location, settings), pass_fds=(settings,),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, preexec_fn=_die_with_parent(),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, preexec_fn=die_with_parent(),
         )  # fmt: skip
     try:
         output, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)

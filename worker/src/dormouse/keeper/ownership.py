@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from dormouse.keeper.proof import boot_seconds
 from dormouse.replica.claim import Malformed
 from dormouse.replica.current import Current, CurrentMalformed, decode, encode
 from dormouse.replica.holding import Outcome, is_own_seal, is_same_life, outcome
@@ -54,6 +56,8 @@ class Ownership:
         self._seen: Current | Malformed | None = None
         self._writing = asyncio.Lock()
         self._lost: NotOurs | None = None
+        self.proven_at = -math.inf
+        """When the last read began that showed this life as the owner (`boot_seconds`)."""
         self.modified: str | None = None
         """When the store last saw CURRENT written, by its own clock (RFC 3339); known after a read."""
 
@@ -140,10 +144,12 @@ class Ownership:
         """
         async with self._writing:
             mine = self._still_ours()
+            began = boot_seconds()
             found = await self._store.get(self._key, unless_etag=None if fetch else self._etag)
             if not isinstance(found, Unchanged):
                 self._take(found)
                 self._keep_or_lose(mine, self._seen)
+            self.proven_at = began
 
     def _still_ours(self) -> Current:
         # Once lost, always lost: what was read since has an ETag that would let us overwrite another life's record.

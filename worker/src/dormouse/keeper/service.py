@@ -10,17 +10,21 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, SealFailed
+from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, NotSafeYet, OwnershipUnproven, SealFailed
 from dormouse.keeper.wire import VERSION, line, short_path
+from dormouse.probes import NOT_FOUND, OK, UNAVAILABLE, Page, serve_probes
 
 _log = logging.getLogger("dormouse.keeper")
+_UNANSWERED_AT_ONCE = 4096
+"""Of one connection; until some are answered no more are read from it."""
 
 
 class Served(Protocol):
     """What the service is a face of."""
 
     async def gate(self) -> dict[str, Any]: ...
-    async def barrier(self) -> dict[str, Any]: ...
+    async def barrier(self, timeout_seconds: float | None) -> dict[str, Any]: ...
+    async def prove(self, within_seconds: float) -> dict[str, Any]: ...
     async def take_status(self, status: dict[str, Any]) -> dict[str, Any]: ...
     async def drill(self) -> dict[str, Any]: ...
     async def seal(self, reason: str, next_wake_at: str | None) -> dict[str, Any]: ...
@@ -50,7 +54,7 @@ class Service:
 
     async def listen_http(self, host: str, port: int) -> None:
         """Answer the kubelet's probes."""
-        self._servers.append(await asyncio.start_server(self._probe, host, port))
+        self._servers.append(await serve_probes(host, port, self._page))
 
     async def say_fenced(self, message: str) -> None:
         """Tell every runtime to stop."""
@@ -73,11 +77,14 @@ class Service:
         conversation = asyncio.current_task()
         assert conversation is not None  # noqa: S101 - a server's callback is a task
         self._tasks.add(conversation)
+        room = asyncio.Semaphore(_UNANSWERED_AT_ONCE)
         try:
             while data := await reader.readline():
+                await room.acquire()
                 task = asyncio.create_task(self._answer(data, writer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(lambda _: room.release())
         except (OSError, ValueError) as error:
             _log.warning("socket: %s", error)
         except asyncio.CancelledError:
@@ -96,12 +103,8 @@ class Service:
             if request.get("v") != VERSION:
                 raise ValueError(f"version {request.get('v')!r} is not spoken here, {VERSION} is")
             answer = {"ok": True, **await self._operation(request)()}
-        except Fenced as error:
-            answer = {"ok": False, "error": "Fenced", "message": str(error)}
-        except SealFailed as error:
-            answer = {"ok": False, "error": "SealFailed", "message": str(error)}
-        except NotDrilled as error:
-            answer = {"ok": False, "error": "NotDrilled", "message": str(error)}
+        except (Fenced, SealFailed, NotDrilled, NotSafeYet, OwnershipUnproven) as error:
+            answer = {"ok": False, "error": type(error).__name__, "message": str(error)}
         except AlreadySealed as error:
             answer = {"ok": False, "error": "Sealed", "message": str(error)}
             answer |= {"reason": error.reason, "position": error.position}
@@ -118,7 +121,11 @@ class Service:
             case "gate":
                 return self._served.gate
             case "barrier":
-                return self._served.barrier
+                timeout = _seconds(request, "timeout", None)
+                return lambda: self._served.barrier(timeout)
+            case "ownership":
+                within = _seconds(request, "within", 0.0) or 0.0
+                return lambda: self._served.prove(within)
             case "status":
                 return lambda: self._served.take_status(request["status"])
             case "drill":
@@ -126,32 +133,25 @@ class Service:
             case "seal":
                 return lambda: self._served.seal(request["reason"], request.get("nextWakeAt"))
             case other:
-                raise ValueError(f"unknown operation {other!r}; there are gate, barrier, status, drill and seal")
+                raise ValueError(
+                    f"unknown operation {other!r}; there are gate, barrier, ownership, status, drill and seal"
+                )
 
-    async def _probe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=5)
-            path = head.split(b" ", 2)[1].decode("ascii", "replace")
-            status, body = self._page(path)
-            content = json.dumps(body).encode()
-            writer.write(
-                b"HTTP/1.0 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-                % (status, len(content), content)
-            )
-            await writer.drain()
-        except (OSError, EOFError, IndexError, TimeoutError, asyncio.LimitOverrunError) as error:
-            _log.debug("probe: %s", error)
-        finally:
-            writer.close()
-
-    def _page(self, path: str) -> tuple[bytes, dict[str, Any]]:
+    def _page(self, path: str) -> Page:
         match path:
             case "/healthz":
-                return b"200 OK", {"healthy": True}
+                return OK, {"healthy": True}
             case "/readyz":
                 ready, why = self._served.ready()
-                return (b"200 OK" if ready else b"503 Service Unavailable"), {"ready": ready, "reason": why}
+                return (OK if ready else UNAVAILABLE), {"ready": ready, "reason": why}
             case "/status":
-                return b"200 OK", self._served.status()
+                return OK, self._served.status()
             case _:
-                return b"404 Not Found", {"error": "there are /healthz, /readyz and /status"}
+                return NOT_FOUND, {"error": "there are /healthz, /readyz and /status"}
+
+
+def _seconds(request: dict[str, Any], name: str, absent: float | None) -> float | None:
+    value = request.get(name, absent)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+        raise ValueError(f"{name} must be a number of seconds, 0 or more, not {value!r}")
+    return value

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 from dormouse.logs import log_as_told
-from dormouse.pod import InvalidSettings, say_farewell
-from dormouse.runtime.ending import Ending
+from dormouse.pod import Ending, InvalidSettings, say_farewell
 from dormouse.runtime.settings import parse
 
 

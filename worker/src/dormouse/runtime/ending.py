@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, field
 
 from dormouse.errors import CannotDecode, FileInUse, InvalidInput, NewerFile, UnknownWorkflow
 from dormouse.keeper.client import Fenced, KeeperGone, SealFailed
+from dormouse.pod import Ending
 from dormouse.runtime.entrypoint import EntrypointFailed
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a life ended, as the termination message says it."""
-
-    reason: str
-    message: str
-    exit_code: int
-    facts: dict[str, str] = field(default_factory=dict)
-
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (EntrypointFailed, "EntrypointFailed"),

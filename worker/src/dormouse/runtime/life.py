@@ -7,7 +7,7 @@ import logging
 import signal
 import sqlite3
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from dormouse.engine.durability import AsyncDurability, Durability, SyncDurability
 from dormouse.engine.ending import Status
@@ -15,12 +15,13 @@ from dormouse.engine.engine import Engine
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.payload import decode_failure
 from dormouse.errors import DormouseError, InvalidDefinition
+from dormouse.keeper.admission import SHARE_OF_GRACE, NotSealed, ToldToStop, enter, leave, unless_told
 from dormouse.keeper.client import AlreadySealed, KeeperClient, KeeperError, Life
-from dormouse.pod import Marker, boot_id, read_marker
+from dormouse.pod import Ending
 from dormouse.runtime.access import TokenFile
 from dormouse.runtime.api import Api
 from dormouse.runtime.drill import Drill
-from dormouse.runtime.ending import Ending, ending_of
+from dormouse.runtime.ending import ending_of
 from dormouse.runtime.entrypoint import EntrypointFailed, load
 from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
@@ -32,14 +33,8 @@ if TYPE_CHECKING:
     from dormouse.runtime.drilling import Drilling
     from dormouse.telemetry import OpenTelemetry
 
-T = TypeVar("T")
 _SHOWN_BYTES = 1500
-_SHARE_OF_GRACE = 0.75  # the keeper needs the rest for its own end
 _log = logging.getLogger("dormouse.runtime")
-
-
-class _Stopped(Exception):
-    """Told to stop before the work began."""
 
 
 class RuntimeLife:
@@ -69,7 +64,7 @@ class RuntimeLife:
             return Ending("InvalidSettings", f"cannot listen on port {settings.port}: {error.strerror}", 1)
         try:
             return await self._live()
-        except _Stopped:
+        except ToldToStop:
             return Ending("Stopped", "told to stop before the gate was open; nothing was written", 0)
         except AlreadySealed as sealed:
             return Ending(sealed.reason, "an earlier run of this container sealed it", 0, {"position": sealed.position})
@@ -87,11 +82,10 @@ class RuntimeLife:
             raise
 
     async def _live(self) -> Ending:
-        opening = asyncio.create_task(self._open_gate())
+        opening = asyncio.create_task(enter(self._settings.pod))
         await asyncio.sleep(0)  # the keeper hears of us before the import, which may take long
         module = self._load()
-        keeper, life = await self._unless_stopped(opening)
-        self._check_marker(life)
+        keeper, life = await unless_told(opening, self._told_to_stop)
         engine = self._engine(module, keeper, life)
         await engine.__aenter__()
         _log.info("epoch %d is open, restored from %s", life.epoch, life.restored_from or "nothing")
@@ -110,31 +104,6 @@ class RuntimeLife:
         finally:
             for task in beside:
                 task.cancel()
-
-    # Until the work begins.
-
-    async def _open_gate(self) -> tuple[KeeperClient, Life]:
-        keeper = await KeeperClient.connect(self._settings.pod.keeper_socket)
-        return keeper, await keeper.gate()
-
-    async def _unless_stopped(self, opening: asyncio.Task[T]) -> T:
-        stopping = asyncio.create_task(self._told_to_stop.wait())
-        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not opening.done():
-            opening.cancel()
-            raise _Stopped
-        stopping.cancel()
-        return opening.result()
-
-    def _check_marker(self, life: Life) -> None:
-        pod = self._settings.pod
-        mine = Marker(pod.pod_uid, pod.epoch, boot_id())
-        found = read_marker(pod.marker)
-        if found != mine or life.epoch != pod.epoch:
-            raise KeeperError(
-                f"the volume's marker is {found} and the gate's epoch {life.epoch}, but this is {mine}; "
-                "it starts again until the keeper has put that right"
-            )
 
     def _engine(self, module: ModuleType, keeper: KeeperClient, life: Life) -> Engine:
         pod = self._settings.pod
@@ -170,9 +139,9 @@ class RuntimeLife:
                 return ending_of(failure.result())
         if working.done():
             working.result()  # or what kept the workflow from starting
-            return await self._end_well(engine, keeper, stopping, "Completed")
+            return await self._end_well(engine, keeper, "Completed")
         working.cancel()
-        return await self._end_well(engine, keeper, stopping, "Stopped")
+        return await self._end_well(engine, keeper, "Stopped")
 
     async def _tell(self, engine: Engine, keeper: KeeperClient, drilling: Drilling | None) -> None:
         from dormouse.runtime.telling import keep_telling
@@ -197,9 +166,7 @@ class RuntimeLife:
 
     # The end. Hibernation will be a third reason to end well, decided from the engine's standing.
 
-    async def _end_well(
-        self, engine: Engine, keeper: KeeperClient, stopping: asyncio.Task[bool], reason: str
-    ) -> Ending:
+    async def _end_well(self, engine: Engine, keeper: KeeperClient, reason: str) -> Ending:
         engine.refuse_more()
         self._api.engine = None
         self._api.not_ready = "this life is ending; ask again, the next one will answer"
@@ -210,17 +177,11 @@ class RuntimeLife:
             if self._settings.codec is None:  # what is encrypted is not for the status of a pod
                 facts |= _outcome_of((await engine.outcome(MAIN))[1])
         sealing = asyncio.create_task(_close_and_seal(engine, keeper, reason))
-        # A store that is down is waited for as long as nobody says stop, and then for most of the grace.
-        ends: set[asyncio.Future[Any]] = {sealing, keeper.ended}
-        await asyncio.wait({*ends, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not any(end.done() for end in ends):
-            seconds = self._settings.grace_seconds * _SHARE_OF_GRACE
-            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not sealing.done() and keeper.ended.done():
-            return ending_of(keeper.ended.result())
-        if not sealing.done():
-            return Ending(reason, "the store does not answer: what no barrier covered yet is only on this volume", 1)
-        facts["position"] = sealing.result()
+        try:
+            seconds = self._settings.grace_seconds * SHARE_OF_GRACE
+            facts["position"] = await leave(sealing, keeper, self._told_to_stop, seconds)
+        except NotSealed as error:
+            return Ending(reason, str(error), 1)
         return Ending(reason, "everything is in the store", 0, facts)
 
 

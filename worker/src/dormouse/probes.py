@@ -1,0 +1,34 @@
+"""How are the kubelet's probes answered? With as much HTTP as they speak."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+_log = logging.getLogger("dormouse.probes")
+Page = tuple[bytes, dict[str, Any]]
+OK, UNAVAILABLE, NOT_FOUND = b"200 OK", b"503 Service Unavailable", b"404 Not Found"
+
+
+async def serve_probes(host: str, port: int, page: Callable[[str], Page]) -> asyncio.Server:
+    """Answer GETs with what `page` says of their path: a status, and a document."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=5)
+            status, body = page(head.split(b" ", 2)[1].decode("ascii", "replace"))
+            content = json.dumps(body).encode()
+            writer.write(
+                b"HTTP/1.0 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (status, len(content), content)
+            )
+            await writer.drain()
+        except (OSError, EOFError, IndexError, TimeoutError, asyncio.LimitOverrunError) as error:
+            _log.debug("probe: %s", error)
+        finally:
+            writer.close()
+
+    return await asyncio.start_server(answer, host, port)
