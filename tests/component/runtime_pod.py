@@ -34,7 +34,8 @@ class FakeKeeper:
         self.told: list[dict[str, Any]] = []
         self.refuses_status = False
         self.owns = True
-        self.is_frozen = False
+        self._thawed = asyncio.Event()
+        self._thawed.set()
         self.seals: list[str] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,6 +60,14 @@ class FakeKeeper:
         for writer in self._writers:
             writer.close()
 
+    def freeze(self) -> None:
+        """Answer no question of ownership any more."""
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        self.owns = True
+        self._thawed.set()
+
     def fence(self) -> None:
         for writer in self._writers:
             writer.write(b'{"event":"fenced","message":"epoch 4 is current"}\n')
@@ -82,8 +91,7 @@ class FakeKeeper:
             self.barriers += 1
             answer["position"] = f"{EPOCH}/{self.barriers}"
         elif request["op"] == "ownership":
-            if self.is_frozen:
-                return
+            await self._thawed.wait()
             if self.owns:
                 answer |= {"epoch": EPOCH, "secondsAgo": 0.0}
             else:

@@ -271,7 +271,8 @@ def test_a_command_whose_ownership_nobody_proves_any_more_ends(tmp_path: Path, t
     async def scenario(pod: RuntimePod) -> None:
         await started(pod)
         pod.keeper.owns = False
-        pod.keeper.is_frozen = trouble == "the keeper is frozen"
+        if trouble == "the keeper is frozen":
+            pod.keeper.freeze()
         code, farewell = await pod.ended()
         assert (code, farewell["reason"]) == (1, "OwnershipUnproven")
         assert "nobody could prove that this pod still owns its epoch" in farewell["message"]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from functools import partial
@@ -49,6 +49,7 @@ Run = Callable[[ActivityCall, tuple[Any, ...], dict[str, Any]], Coroutine[Any, A
 InTransaction = Callable[[Callable[[sqlite3.Connection], Any]], Any]
 """Lets a function use the connection of the transaction that is open."""
 Around = Callable[[Run], Run]
+Before = Callable[[], Awaitable[None] | None]
 
 
 class Attempts:
@@ -66,6 +67,7 @@ class Attempts:
         tally: counts them.
         in_transaction: where those run that are transactions.
         around: wrap the running of each one's function, the last one outermost.
+        before: until when must one wait before it begins? None when it may at once.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Attempts:
         tally: Tally,
         in_transaction: InTransaction,
         around: Sequence[Around],
+        before: Before | None = None,
     ) -> None:
         self._report = report
         self._rested = rested
@@ -104,6 +107,7 @@ class Attempts:
         self._watch = watch
         self._tally = tally
         self._in_transaction = in_transaction
+        self._before = before
         self._call: Run = self._run_function
         for wrap in around:
             self._call = wrap(self._call)
@@ -210,6 +214,9 @@ class Attempts:
         outcome: Outcome | None = None
         began = perf_counter_ns()
         try:
+            if self._before is not None and (waiting := self._before()) is not None:
+                await waiting
+                began = perf_counter_ns()
             outcome = await self._outcome(call)
         except asyncio.CancelledError as error:
             if call in self._unwanted:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import msgspec
 
-from dormouse.engine.attempts import Run
+from dormouse.engine.attempts import Before, Run
 from dormouse.engine.clock import Clock, SystemClock
 from dormouse.engine.control import Control
 from dormouse.engine.database import Database
@@ -82,6 +82,7 @@ class Engine:
         retention: which closed executions are deleted; without one, none is.
         telemetry: what is told of executions and attempts, such as `dormouse.telemetry.OpenTelemetry`.
         around_attempts: wraps the running of each attempt's function: a place for faults of tests.
+        before_attempt: until when an attempt has to wait before it begins; None when it may at once.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Engine:
         retention: Retention | None = None,
         telemetry: Telemetry | None = None,
         around_attempts: Callable[[Run], Run] | None = None,
+        before_attempt: Before | None = None,
     ) -> None:
         self.workflows = by_name(workflows)
         self._path = Path(path)
@@ -121,6 +123,7 @@ class Engine:
         self._keeping: asyncio.Task[None] | None = None
         self._telemetry = telemetry
         self._around_attempts = around_attempts
+        self._before_attempt = before_attempt
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
         self._closed = False
@@ -149,6 +152,7 @@ class Engine:
             counts=self._registry.counts,
             all_counts=self._all_counts,
             around_attempts=() if self._around_attempts is None else (self._around_attempts,),
+            before_attempt=self._before_attempt,
             tracing=self._tracing,
         )
         turns, registry, database = self._turns, self._registry, self._database

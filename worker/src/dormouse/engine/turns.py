@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from dormouse.engine.alarms import Alarmed, Alarms
 from dormouse.engine.asking import Requests
-from dormouse.engine.attempts import Around, Attempts, Outcome
+from dormouse.engine.attempts import Around, Attempts, Before, Outcome
 from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep, Timed
 from dormouse.engine.clock import Clock
 from dormouse.engine.database import Database
@@ -62,6 +62,7 @@ class Turns:
         counts: Callable[[Execution], None],
         all_counts: bool,
         around_attempts: Sequence[Around],
+        before_attempt: Before | None,
         tracing: Tracing | None,
     ) -> None:
         self._durability = durability
@@ -103,6 +104,7 @@ class Turns:
             tally=self.tally,
             in_transaction=database.transactions.call,
             around=around_attempts if tracing is None else (*around_attempts, tracing.around),
+            before=before_attempt,
         )
         self.alarms = Alarms(clock, self._alarm_rang)
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()

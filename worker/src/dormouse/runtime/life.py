@@ -17,12 +17,14 @@ from dormouse.engine.payload import decode_failure
 from dormouse.errors import DormouseError, InvalidDefinition
 from dormouse.keeper.admission import SHARE_OF_GRACE, NotSealed, ToldToStop, enter, leave, unless_told
 from dormouse.keeper.client import AlreadySealed, KeeperClient, KeeperError, Life
+from dormouse.keeper.proof import Bound
 from dormouse.pod import Ending
 from dormouse.runtime.access import TokenFile
 from dormouse.runtime.api import Api
 from dormouse.runtime.drill import Drill
 from dormouse.runtime.ending import ending_of
 from dormouse.runtime.entrypoint import EntrypointFailed, load
+from dormouse.runtime.fencing import Fence
 from dormouse.runtime.refusals import refuse
 from dormouse.runtime.server import serve
 from dormouse.runtime.settings import MAIN, Settings
@@ -112,6 +114,7 @@ class RuntimeLife:
             if pod.durability == "Sync"
             else AsyncDurability(keeper, pod.max_lag_seconds, all_in_store=life.all_in_store)
         )
+        fence = Fence(keeper, Bound(pod.fence_seconds))
         try:
             return Engine(
                 pod.database,
@@ -123,6 +126,7 @@ class RuntimeLife:
                 codec=self._settings.codec,
                 retention=self._settings.retention,
                 telemetry=self._telemetry,
+                before_attempt=fence.before_attempt if life.proves_ownership else None,
             )
         except InvalidDefinition as error:
             raise EntrypointFailed(str(error)) from error
