@@ -20,6 +20,7 @@ def shown(**more: object) -> str:
     ("waiting", "line"),
     [
         (Waiting("timer", due_at=DUE), f"waits for  a timer, until {DUE}"),
+        (Waiting("timer", due_at=DUE, source="orders.py:16"), f"waits for  a timer, until {DUE} (orders.py:16)"),
         (Waiting("signal", "reply"), "waits for  signal reply"),
         (Waiting("child", "order", id="a.3"), "waits for  the execution a.3 of order"),
         (Waiting("approval", "pay", id="0af3"), "waits for  the approval pay with the digest 0af3"),

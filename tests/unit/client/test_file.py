@@ -95,6 +95,13 @@ async def _write(path: Path, meanwhile: Callable[[], None] = lambda: None) -> No
         meanwhile()
 
 
+def source_of_line(text: str) -> str:
+    """The first line of this file that has this text, as a source."""
+    here = Path(__file__)
+    numbers = (number for number, line in enumerate(here.read_text().splitlines(), 1) if text in line)
+    return f"{here.name}:{next(numbers)}"
+
+
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
@@ -188,8 +195,12 @@ def test_what_is_waited_for_is_read_off_the_log_after_a_retry_too(tmp_path: Path
 
     asyncio.run(write())
     with DatabaseFile(path) as file:
-        assert file.show("parent").waits_for == [Waiting("child", "retried", id="child")]
-        assert file.show("child").waits_for == [Waiting("activity", "give_up", 1)]
+        assert file.show("parent").waits_for == [
+            Waiting("child", "retried", id="child", source=source_of_line("retried.with"))
+        ]
+        assert file.show("child").waits_for == [
+            Waiting("activity", "give_up", 1, source=source_of_line("await give_up()"))
+        ]
 
 
 def test_after_continue_as_new_the_log_is_that_of_the_newest_run(tmp_path: Path) -> None:

@@ -95,3 +95,12 @@ def test_what_does_not_fit_is_told_with_the_parameters_name() -> None:
 def test_a_call_that_lacks_an_argument_names_the_function() -> None:
     with pytest.raises(TypeError, match=r"^count\(\): missing a required argument: 'city'$"):
         Arguments(count).encode((), {})
+
+
+def test_a_value_that_cannot_be_written_is_refused_with_its_parameter() -> None:
+    def send(order: object, cents: object = None) -> None: ...
+
+    with pytest.raises(TypeError, match=r"^send\(\): JSON has no NaN .* - at `cents\.net`$"):
+        Arguments(send).encode((1, {"net": float("nan")}), {})
+    with pytest.raises(TypeError, match=r"^send\(\): .*complex has no JSON form; .* - at `order`$"):
+        Arguments(send).encode((1j,), {"cents": 1})

@@ -189,6 +189,8 @@ def test_what_does_not_fit_or_does_not_exist_is_refused(tmp_path: Path) -> None:
         control = await engine.control()
         with pytest.raises(InvalidInput, match=r"the value of the signal word does not fit: .*`\$\.txt`"):
             await control.signal(handle.id, "word", b'{"txt": "one"}', None)
+        with pytest.raises(InvalidInput, match=r"does not fit: Expected `object`, got `int`; Word has the fields \w+"):
+            await control.signal(handle.id, "word", b"3", None)
         with pytest.raises(UnknownMessage, match=r"no signal 'wrod'; there are: .*word"):
             await control.signal(handle.id, "wrod", b"{}", None)
         silent = await engine.start(deaf)

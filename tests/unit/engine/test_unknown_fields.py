@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from dormouse import Engine, InvalidInput, activity, workflow
-from dormouse.engine.unknown_fields import refuse_unknown_fields
+from dormouse.engine.unknown_fields import refuse_unknown_fields, with_fields
 
 
 class Address(TypedDict):
@@ -80,6 +80,26 @@ def test_what_the_type_knows_or_leaves_open_passes() -> None:
 @pytest.mark.parametrize("payload", [b"3", b"[]", b"null", b'{"parts":3,"payments":[1],"named":{}}'])
 def test_what_has_another_shape_is_left_to_the_decoder(payload: bytes) -> None:
     refuse_unknown_fields(Order, payload)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "said"),
+    [
+        (Need, b"3", "Expected `object`, got `int`; Need has the fields number"),
+        (Renamed, b'"x"', "Expected `object`, got `str`; Renamed has the fields bestBefore"),
+        (Address, b"[]", "Expected `object`, got `array`; Address has the fields street"),
+        (Need, b'{"number": "3"}', "Expected `int`, got `str` - at `$.number`"),
+        (dict[str, int], b"3", "Expected `object`, got `int`"),
+        (int, b'"x"', "Expected `int`, got `str`"),
+        (None, b"3", "it carries none; leave the value out"),
+    ],
+)
+def test_of_what_is_no_object_at_all_it_is_said_which_fields_it_should_have(
+    kind: Any, payload: bytes, said: str
+) -> None:
+    with pytest.raises(msgspec.DecodeError) as error:
+        msgspec.json.decode(payload, type=kind)
+    assert with_fields(kind, error.value) == said
 
 
 def test_a_misspelt_field_is_refused_at_the_start_and_not_by_a_replay(tmp_path: Path) -> None:

@@ -185,13 +185,13 @@ def waits_for(events: Sequence[Event]) -> list[Waiting]:
         if event.command is None:
             continue
         if event.kind == Kind.ACTIVITY_SCHEDULED:
-            waiting[event.command] = Waiting("activity", event.name, 1)
+            waiting[event.command] = Waiting("activity", event.name, 1, source=event.source)
         elif event.kind == Kind.TIMER_SET:
-            waiting[event.command] = Waiting("timer", due=event.due)
+            waiting[event.command] = Waiting("timer", due=event.due, source=event.source)
         elif event.kind == Kind.CHILD_STARTED:
-            waiting[event.command] = Waiting("child", event.name, id=event.key)
+            waiting[event.command] = Waiting("child", event.name, id=event.key, source=event.source)
         elif event.kind == Kind.APPROVAL_REQUESTED:
-            waiting[event.command] = Waiting("approval", event.name, due=event.due, id=event.key)
+            waiting[event.command] = Waiting("approval", event.name, due=event.due, id=event.key, source=event.source)
         elif event.kind == Kind.ATTEMPT_FAILED and event.command in waiting:
             waiting[event.command] = Waiting(
                 "activity",
@@ -199,6 +199,7 @@ def waits_for(events: Sequence[Event]) -> list[Waiting]:
                 (event.attempt or 0) + 1,
                 decode_failure(event.payload or b"null"),
                 event.due,
+                source=waiting[event.command].source,
             )
         elif event.kind.endswith(_ENDS_OF_COMMANDS):
             waiting.pop(event.command, None)

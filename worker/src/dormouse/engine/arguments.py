@@ -41,14 +41,20 @@ class Arguments:
             TypeError: when the function cannot be called like this, or a value has no JSON form.
         """
         if self._plain and not kwargs and self._least <= len(args) <= self._most:
-            return encode(args)
+            return self._encode(args)
         bound = bound_to(self._function.__name__, self._signature, args, kwargs)
         if not self._plain:
             return encode([bound.args, bound.kwargs])
         names = list(self._signature.parameters)
         given = max((names.index(name) for name in bound.arguments), default=-1)
         bound.apply_defaults()
-        return encode(bound.args[: given + 1])
+        return self._encode(bound.args[: given + 1])
+
+    def _encode(self, args: tuple[Any, ...]) -> bytes:
+        try:
+            return encode(args)
+        except TypeError as error:
+            raise TypeError(f"{self._function.__name__}(): {_PLACE.sub(self._name_at, str(error))}") from error
 
     def decode(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Read one call.

@@ -27,6 +27,7 @@ class ActivityCall(asyncio.Future[Any]):
         attempt: the one that runs or, when it is `due` in the future, that follows.
         position: of the event that says so; 0 when an earlier life wrote it.
         heartbeat: the details of its last heartbeat, as JSON.
+        source: the line that asked for it; of the other things to wait for, too.
         value: what it returned, while that does not count yet.
     """
 
@@ -36,6 +37,7 @@ class ActivityCall(asyncio.Future[Any]):
     position = 0
     last_failure: Failure | None = None
     heartbeat: bytes | None = None
+    source: str | None = None
     value: Any = msgspec.UNSET
 
     def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
@@ -60,6 +62,9 @@ class ChildCall(asyncio.Future[Any]):
         position: of the event that started it.
     """
 
+    position = 0
+    source: str | None = None
+
     def __init__(
         self, execution: Execution, command: int, workflow: Workflow[..., Any], payload: bytes | None, child_id: str
     ) -> None:
@@ -69,7 +74,6 @@ class ChildCall(asyncio.Future[Any]):
         self.workflow = workflow
         self.payload = payload
         self.child_id = child_id
-        self.position = 0
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not super().cancel(msg):
@@ -90,6 +94,7 @@ class ApprovalCall(asyncio.Future[Decision]):
 
     position = 0
     settled: Event | None = None
+    source: str | None = None
 
     def __init__(
         self, execution: Execution, command: int, approval: Approval[Any], digest: str, due: int | None
@@ -111,7 +116,7 @@ class ApprovalCall(asyncio.Future[Decision]):
 class Sleep:
     """A timer that the workflow has set."""
 
-    __slots__ = ("callback", "command", "due", "execution", "position")
+    __slots__ = ("callback", "command", "due", "execution", "position", "source")
 
     def __init__(self, execution: Execution, command: int, due: int, callback: Callback) -> None:
         self.execution = execution
@@ -119,6 +124,7 @@ class Sleep:
         self.due = due
         self.callback = callback
         self.position = 0
+        self.source: str | None = None
 
     def cancel(self) -> None:
         if not self.callback.cancelled():

@@ -128,6 +128,7 @@ class Commands:
         command = self._next_command()
         log, name = self._log, activity.name
         call = ActivityCall(self._execution, command, activity, payload)
+        call.source = source
         self._execution.pending[command] = call
         recorded = log.upcoming
         if recorded is not None:
@@ -146,6 +147,7 @@ class Commands:
         command = self._next_command()
         child_id = workflow.child_options.id or f"{self._execution.id}.{command}"
         call = ChildCall(self._execution, command, workflow, payload, child_id)
+        call.source = source
         self._execution.pending[command] = call
         if self._is_new(Issued(Kind.CHILD_STARTED, command, workflow.name, payload, source)):
             call.position = self._log.record(
@@ -176,6 +178,7 @@ class Commands:
             due = None if within is None else self.moment + within
             digest = digest_of(self._execution.id, command, name, payload, self._journal.digest_key)
         call = ApprovalCall(self._execution, command, approval, digest, due)
+        call.source = source
         self._execution.pending[command] = call
         if self._is_new(Issued(kind, command, name, payload, source)):
             call.position = self._log.record(
@@ -204,7 +207,7 @@ class Commands:
         due = None if recorded is None else recorded.due
         sleep = Sleep(self._execution, command, max(moment, self.moment) if due is None else due, callback)
         self._execution.pending[command] = sleep
-        source = source_of(sys._getframe(2))
+        sleep.source = source = source_of(sys._getframe(2))
         if self._is_new(Issued(Kind.TIMER_SET, command, None, None, source)):
             sleep.position = self._log.record(Kind.TIMER_SET, command, due=sleep.due, source=source).position
             self._journal.batch.sleeping.append(sleep)

@@ -25,7 +25,7 @@ from dormouse.engine.registry import Registry
 from dormouse.engine.replay import recover, replay
 from dormouse.engine.requests import check_text
 from dormouse.engine.turns import Turns
-from dormouse.engine.unknown_fields import refuse_unknown_fields
+from dormouse.engine.unknown_fields import refuse_unknown_fields, with_fields
 from dormouse.errors import (
     AnswerFailed,
     DormouseError,
@@ -305,7 +305,9 @@ def _check_value(kind: str, name: str, message: Signal[Any] | Update[Any, Any], 
         refuse_unknown_fields(message.value_type, payload)
         return message.value.decode(payload)
     except msgspec.DecodeError as error:
-        raise InvalidInput(f"the value of the {kind} {name} does not fit: {error}") from error
+        raise InvalidInput(
+            f"the value of the {kind} {name} does not fit: {with_fields(message.value_type, error)}"
+        ) from error
 
 
 def _check_update(execution: Execution, name: str, value: Any) -> None:

@@ -77,10 +77,29 @@ _encoder = msgspec.json.Encoder(enc_hook=_to_plain, order="deterministic")
 
 def _encode(value: Any) -> bytes:
     try:
-        return _encoder.encode(value)
+        payload = _encoder.encode(value)
     except TypeError:
         # Either it has none, which is said again here, or some keys are no text: those can only be ordered as text.
-        return _encoder.encode(msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic"))
+        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic")
+        payload = _encoder.encode(plain)
+    if _may_hide_a_number(value, payload):
+        _refuse_numbers_that_json_lacks(value)
+    return payload
+
+
+def _may_hide_a_number(value: Any, payload: bytes) -> bool:
+    """Whether something was written as `null` that need not be None: msgspec writes NaN and infinity like that."""
+    return value is not None and b"null" in payload
+
+
+def _refuse_numbers_that_json_lacks(value: Any) -> None:
+    from json import dumps  # only for values with a `null`; all of this is C, a loop of ours would be slow
+
+    plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain)
+    try:
+        dumps(plain, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("JSON has no NaN and no infinity; pass None, a text or a Decimal in its place") from error
 
 
 def _encode_or_refuse(value: Any) -> bytes:
@@ -101,6 +120,9 @@ def encode(value: Any) -> bytes:
         payload = _encoder.encode(value)
     except REFUSALS:
         payload = _encode_or_refuse(value)
+    else:
+        if _may_hide_a_number(value, payload):
+            _encode_or_refuse(value)
     if len(payload) > LARGEST_PAYLOAD:
         raise PayloadTooLarge(
             f"a value has {len(payload) / _MIB:.1f} MiB as JSON, and at most {LARGEST_PAYLOAD / _MIB:g} MiB are kept; "

@@ -11,7 +11,7 @@ import msgspec
 
 from dormouse.engine.definitions import Workflow, check_what_was_unknown
 from dormouse.engine.sealing import keyed_digest
-from dormouse.engine.unknown_fields import refuse_unknown_fields
+from dormouse.engine.unknown_fields import refuse_unknown_fields, with_fields
 from dormouse.errors import InvalidDefinition, InvalidInput
 
 ID_PATTERN = "[A-Za-z0-9][A-Za-z0-9._:-]{0,199}"
@@ -50,7 +50,8 @@ def check_input(workflow: Workflow[..., Any], payload: bytes | None) -> None:
         refuse_unknown_fields(workflow.input_type, payload)
         workflow.input.decode(payload)
     except msgspec.DecodeError as error:
-        raise InvalidInput(f"the input of {workflow.name} does not fit: {error}") from error
+        what = with_fields(workflow.input_type, error)
+        raise InvalidInput(f"the input of {workflow.name} does not fit: {what}") from error
 
 
 def check_id(execution_id: str | None) -> None:

@@ -39,18 +39,20 @@ class Waiting(msgspec.Struct, frozen=True):
     last_failure: Failure | None = None
     due: int | None = None
     id: str | None = None
+    source: str | None = None
 
 
 def waiting_of(waiting: Pending, backs_off: Callable[[ActivityCall], bool]) -> Waiting:
     """Describe it; an activity that runs is not due."""
     if isinstance(waiting, Sleep):
-        return Waiting("timer", due=waiting.due)
+        return Waiting("timer", due=waiting.due, source=waiting.source)
     if isinstance(waiting, ChildCall):
-        return Waiting("child", waiting.workflow.name, id=waiting.child_id)
+        return Waiting("child", waiting.workflow.name, id=waiting.child_id, source=waiting.source)
     if isinstance(waiting, ApprovalCall):
-        return Waiting("approval", waiting.approval.name, due=waiting.due, id=waiting.digest)
-    due = waiting.due if backs_off(waiting) else None
-    return Waiting("activity", waiting.activity.name, waiting.attempt, waiting.last_failure, due)
+        name, digest = waiting.approval.name, waiting.digest
+        return Waiting("approval", name, due=waiting.due, id=digest, source=waiting.source)
+    due, name = waiting.due if backs_off(waiting) else None, waiting.activity.name
+    return Waiting("activity", name, waiting.attempt, waiting.last_failure, due, source=waiting.source)
 
 
 def doing(execution: Execution, backs_off: Callable[[ActivityCall], bool]) -> Doing:

@@ -29,6 +29,16 @@ def refuse_unknown_fields(kind: Any, payload: bytes) -> None:
         raise msgspec.ValidationError(f"unknown field `{path}.{name}`{_instead(name, known)}")
 
 
+def with_fields(kind: Any, error: msgspec.DecodeError) -> str:
+    """What was wrong with a value; of one that is no object at all also which fields it should have."""
+    if kind in (None, type(None)):
+        return "it carries none; leave the value out"
+    text, wanted = str(error), described.type_info(kind)
+    if not text.startswith("Expected `object`") or " - at " in text or not isinstance(wanted, _OBJECTS):
+        return text
+    return f"{text}; {wanted.cls.__name__} has the fields {', '.join(one.encode_name for one in wanted.fields)}"
+
+
 def _unknown(kind: described.Type, value: Any, path: str) -> Iterator[tuple[str, str, list[str]]]:
     if isinstance(kind, described.UnionType):
         for one in _candidates(kind.types, value):

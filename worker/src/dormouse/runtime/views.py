@@ -39,6 +39,7 @@ class WaitingView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     last_error: ErrorView | None = None
     due_at: Moment | None = None
     id: str | None = None
+    source: str | None = None
 
 
 class ExecutionView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -239,6 +240,7 @@ def _waiting_view(waiting: Waiting) -> WaitingView:
         None if failure is None else _error_view(failure),
         moment(waiting.due),
         waiting.id,
+        waiting.source,
     )
 
 
