@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from test_docs_commands import environment
 
+from dormouse import Engine, workflow
 from markdown_blocks import REPOSITORY, blocks
 
 PAGE = REPOSITORY / "docs" / "cli.md"
@@ -114,6 +116,55 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == ["approvals", "approve", "--digest"]
+
+
+def completed(folder: Path, *words: str) -> list[str]:
+    """What bash would offer behind these words."""
+    ran = subprocess.run(
+        ["dormouse"],
+        env={
+            **environment(),
+            "_DORMOUSE_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["dormouse", *words]),
+            "COMP_CWORD": str(len(words)),
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return [line.partition(",")[2] for line in ran.stdout.splitlines() if line.startswith("plain,")]
+
+
+@workflow
+async def orders() -> int:
+    return 1
+
+
+@workflow
+async def baskets() -> int:
+    return 2
+
+
+def test_executions_and_workflows_are_completed_from_where_the_target_is(tmp_path: Path) -> None:
+    async def write() -> None:
+        async with Engine(tmp_path / "shop.sqlite", [orders, baskets]) as engine:
+            await (await engine.start(orders, id="order-1")).result()
+            await (await engine.start(orders, id="order-2")).result()
+            await (await engine.start(baskets, id="basket-1")).result()
+
+    asyncio.run(write())
+    assert completed(tmp_path, "show", "shop.sqlite", "") == ["basket-1", "order-2", "order-1"]
+    assert completed(tmp_path, "history", "shop.sqlite", "order-1") == ["order-1"]
+    assert completed(tmp_path, "list", "shop.sqlite", "--workflow", "b") == ["baskets"]
+    assert completed(tmp_path, "start", "shop.sqlite", "") == ["baskets", "orders"]
+
+
+@pytest.mark.parametrize("target", ["missing.sqlite", "http://127.0.0.1:1", "127.0.0.1:1", "some-workflow"])
+def test_where_nothing_can_be_read_nothing_is_offered(tmp_path: Path, target: str) -> None:
+    assert completed(tmp_path, "show", target, "") == []
 
 
 @pytest.mark.parametrize(("shell", "begins"), [("zsh", "#compdef dormouse"), ("fish", "function _dormouse_completion")])

@@ -7,7 +7,7 @@ from getpass import getuser
 
 import click
 
-from dormouse.commands import printing
+from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, reading, writing
 from dormouse.commands.verb import Verb, on_target, with_output
 
@@ -16,7 +16,7 @@ from dormouse.commands.verb import Verb, on_target, with_output
     cls=Verb, examples=["dormouse approvals http://localhost:8080", "dormouse approvals orders.sqlite refund-1 -o json"]
 )
 @on_target
-@click.argument("execution", required=False)
+@click.argument("execution", required=False, shell_complete=completion.executions)
 @with_output("json", "yaml", "wide")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
 @click.option("--after", help="Go on where the last page ended; it says with which value.")
@@ -35,7 +35,7 @@ def _deciding(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--by", default=getuser, show_default="who you are here", help="Who decides; kept as well."),
         click.option("--digest", required=True, help="Of what you decide on, as `dormouse approvals` shows it."),
         click.argument("approval"),
-        click.argument("execution"),
+        click.argument("execution", shell_complete=completion.executions),
         on_target,
     ):
         function = add(function)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from dormouse.commands import printing
+from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, writing
 from dormouse.commands.verb import Verb, on_target, with_output
 
 
 @click.command(cls=Verb, examples=['dormouse cancel http://localhost:8080 basket-1 --reason "the shop closes"'])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @click.option("--reason", default="", help="Why; it is kept in the history.")
 @with_output("json", "yaml", "wide", "name", default="id and status")
 def cancel(target: Target, execution: str, reason: str, output: str | None) -> None:
@@ -25,7 +25,7 @@ def cancel(target: Target, execution: str, reason: str, output: str | None) -> N
 
 @click.command(cls=Verb, examples=["dormouse terminate http://localhost:8080 order-2"])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @click.option("--reason", default="", help="Why; it is kept in the history.")
 @with_output("json", "yaml", "wide", "name", default="id and status")
 def terminate(target: Target, execution: str, reason: str, output: str | None) -> None:
@@ -36,7 +36,7 @@ def terminate(target: Target, execution: str, reason: str, output: str | None) -
 
 @click.command(cls=Verb, examples=["dormouse retry http://localhost:8080 order-2"])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @with_output("json", "yaml", "wide", "name", default="id and status")
 def retry(target: Target, execution: str, output: str | None) -> None:
     """Let an execution go on that is Failed, Cancelled or Terminated: from before that."""
@@ -46,7 +46,11 @@ def retry(target: Target, execution: str, output: str | None) -> None:
 
 @click.command(cls=Verb, examples=["dormouse resume http://localhost:8080"])
 @on_target
-@click.option("--execution", help="Only this one, and those that it has called or was called by. Default: all.")
+@click.option(
+    "--execution",
+    shell_complete=completion.executions,
+    help="Only this one, and those that it has called or was called by. Default: all.",
+)
 @with_output("json", "yaml", "name", default="how many go on")
 def resume(target: Target, execution: str | None, output: str | None) -> None:
     """Let executions go on that are paused since their workflow was restored from another one."""

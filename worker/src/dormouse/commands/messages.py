@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dormouse.client import flows
-from dormouse.commands import printing
+from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, writing
 from dormouse.commands.value import parse_value
 from dormouse.commands.verb import Verb, on_target, with_output
@@ -13,7 +13,7 @@ from dormouse.commands.verb import Verb, on_target, with_output
 
 @click.command(cls=Verb, examples=["dormouse signal http://localhost:8080 basket-1 add '\"cup\"'"])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @click.argument("name")
 @click.argument("value", required=False)
 @click.option("--idempotency-key", help="The same key with the same signal and value is received only once.")
@@ -33,7 +33,7 @@ def signal(
 
 @click.command(cls=Verb, examples=["dormouse query http://localhost:8080 basket-1 total"])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @click.argument("name")
 @with_output("json", "yaml", default="the answer alone, as JSON")
 def query(target: Target, execution: str, name: str, output: str | None) -> None:
@@ -45,7 +45,7 @@ def query(target: Target, execution: str, name: str, output: str | None) -> None
 
 @click.command(cls=Verb, examples=["dormouse update http://localhost:8080 basket-1 redeem '\"minus-50\"'"])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @click.argument("name")
 @click.argument("value")
 @click.option("--idempotency-key", help="The same key with the same update and value is done only once.")

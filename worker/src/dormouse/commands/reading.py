@@ -7,7 +7,7 @@ import sys
 import click
 import msgspec
 
-from dormouse.commands import printing
+from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, reading
 from dormouse.commands.verb import REFUSED, Verb, on_target, with_output
 from dormouse.engine.ending import Status
@@ -21,7 +21,7 @@ from dormouse.engine.ending import Status
 @on_target
 @with_output("json", "yaml", "wide", "name")
 @click.option("--status", type=click.Choice([*Status], case_sensitive=False), help="Only those that are so.")
-@click.option("--workflow", help="Only those of the workflow with this name.")
+@click.option("--workflow", shell_complete=completion.workflows, help="Only those of the workflow with this name.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
 @click.option("--after", help="Go on where the last page ended; it says with which value.")
 def list_executions(
@@ -35,7 +35,7 @@ def list_executions(
 
 @click.command(cls=Verb, examples=["dormouse show http://localhost:8080 order-1"])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @with_output("json", "yaml", "wide", "name")
 def show(target: Target, execution: str, output: str | None) -> None:
     """Show one execution: its status, and what it waits for or why it failed."""
@@ -45,7 +45,7 @@ def show(target: Target, execution: str, output: str | None) -> None:
 
 @click.command(cls=Verb, examples=["dormouse history orders.sqlite order-1"])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @with_output("json", "yaml", "wide")
 def history(target: Target, execution: str, output: str | None) -> None:
     """Show everything that happened to one execution."""
@@ -55,7 +55,7 @@ def history(target: Target, execution: str, output: str | None) -> None:
 
 @click.command(cls=Verb, examples=["dormouse result http://localhost:8080 order-1 --timeout 60"])
 @on_target
-@click.argument("execution")
+@click.argument("execution", shell_complete=completion.executions)
 @with_output("json", "yaml", "wide", "name", default="the result as JSON")
 @click.option("--timeout", type=click.FloatRange(0), help="Wait at most so many seconds. Default: as long as it takes.")
 def result(target: Target, execution: str, output: str | None, timeout: float | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dormouse.commands import printing
+from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, writing
 from dormouse.commands.value import parse_value
 from dormouse.commands.verb import Verb, on_target, with_output
@@ -14,7 +14,7 @@ from dormouse.commands.verb import Verb, on_target, with_output
 
 @click.command(cls=Verb, examples=['dormouse start http://localhost:8080 order \'["tea", "cup"]\' --id order-1'])
 @on_target
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=completion.workflows)
 @click.argument("value", metavar="[INPUT]", required=False)
 @click.option("--id", "execution_id", help="Its id. Default: one is made up.")
 @click.option("--idempotency-key", help="The same key with the same workflow and input starts it only once.")

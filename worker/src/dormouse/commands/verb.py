@@ -10,8 +10,8 @@ from typing import Any, Literal, ParamSpec
 
 import click
 
-from dormouse.commands.target import InvalidTarget, parse
-from dormouse.errors import DormouseError
+from dormouse.commands.target import InvalidTarget, Target, parse
+from dormouse.errors import DormouseError, UnknownExecution
 from dormouse.token_file import read_tokens
 
 REFUSED, STILL_OPEN, UNREACHABLE = 1, 3, 4
@@ -58,6 +58,8 @@ class Verb(click.Command):
             code, message = STILL_OPEN, str(error)
         except DormouseError as error:
             code, message = (UNREACHABLE if type(error).__name__ in _UNREACHABLE else REFUSED), str(error)
+            if isinstance(error, UnknownExecution):
+                message += "; `dormouse list` shows which there are"
         raise _Ended(message, code)
 
 
@@ -77,14 +79,18 @@ def on_target(function: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(function)
     def with_target(target: str, namespace: str | None, token_file: Path | None, **others: Any) -> None:
-        token = os.environ.get("DORMOUSE_TOKEN") or None if token_file is None else read_tokens(token_file)[0]
-        try:
-            parsed = parse(target, namespace, is_file=Path(target).is_file(), token=token)
-        except InvalidTarget as error:
-            raise click.BadParameter(str(error), param_hint="TARGET") from error
-        function(parsed, **others)
+        function(parsed_target(target, namespace, token_file), **others)
 
     return with_target
+
+
+def parsed_target(target: str, namespace: str | None, token_file: Path | None) -> Target:
+    """What these three mean together."""
+    token = os.environ.get("DORMOUSE_TOKEN") or None if token_file is None else read_tokens(token_file)[0]
+    try:
+        return parse(target, namespace, is_file=Path(target).is_file(), token=token)
+    except InvalidTarget as error:
+        raise click.BadParameter(str(error), param_hint="TARGET") from error
 
 
 def with_output(
