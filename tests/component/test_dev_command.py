@@ -40,6 +40,7 @@ def test_a_workflow_runs_to_its_end(project: Project) -> None:
     with Dev(project, "--once") as again:
         code, output = again.ended()
     assert code == 0
+    assert output.count("counter: result: 190\n") == 1
     assert re.search("counter: Completed at .*: nothing to do .to run it again choose another metadata.name", output)
     assert output.splitlines()[-1].startswith("counter: epoch 1  Completed")
     assert project.runs() == list(range(20))

@@ -119,7 +119,7 @@ def test_an_outcome_that_is_too_long_for_the_termination_message_is_cut(tmp_path
         await pod.start()
         _, farewell = await pod.ended()
         assert farewell["result"] == "failed"
-        assert farewell["error"] == "ValueError: ".ljust(1500)  # without the colours, six bytes each in JSON
+        assert farewell["error"] == "ValueError: ".ljust(1500) + "…"  # without the colours, six bytes each in JSON
 
     live(tmp_path, scenario, MODULE.replace("no luck", "\\x1b" * 3000), DORMOUSE_START_WORKFLOW="failing")
 

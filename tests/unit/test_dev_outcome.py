@@ -55,10 +55,18 @@ def test_an_end_is_understood(farewell: dict[str, Any], expected: Outcome | None
     assert left_behind([]) is None
 
 
-def test_a_long_result_is_cut() -> None:
-    told = Outcome("Completed", "x" * 10_000).text()
+def test_a_long_result_is_cut_and_the_command_that_prints_it_whole_is_told() -> None:
+    told, _, whole = Outcome("Completed", "x" * 10_000).text("dormouse result db.sqlite main").partition("\n")
     assert told.startswith("result: xxx")
+    assert told.endswith("x…")
     assert len(told) == len("result: ") + 500
+    assert whole == "all of it: dormouse result db.sqlite main"
+
+
+def test_of_a_result_that_the_pod_has_cut_already_that_is_told_too() -> None:
+    assert Outcome("Completed", "[1,2…").text("dormouse result x main").endswith("\nall of it: dormouse result x main")
+    assert Outcome("Completed", "[1,2]").text("dormouse result x main") == "result: [1,2]"
+    assert Outcome("Failed", "no").text("dormouse result x main") == "Failed: no"
 
 
 def test_a_run_is_over_when_all_are_completed_or_one_cannot_go_on() -> None:

@@ -14,6 +14,7 @@ from dormouse_operator.plan.lives import read_lives
 RESULT_PATH = "/v1/executions/main/result"
 _LONGEST_SHOWN = 500
 _LONGEST_ERROR = 2000
+_CUT = "…"
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,11 @@ class Outcome:
     kind: Literal["Completed", "Failed", "Blocked"]
     message: str
 
-    def text(self) -> str:
-        """As a person is told of it."""
+    def text(self, whole: str) -> str:
+        """As a person is told of it; `whole` is the command that prints a result of which this is the beginning."""
         if self.kind == "Completed":
-            return f"result: {_cut(self.message, _LONGEST_SHOWN)}"
+            shown = _cut(self.message, _LONGEST_SHOWN)
+            return f"result: {shown}" + (f"\nall of it: {whole}" if shown.endswith(_CUT) else "")
         return f"{self.kind}: {_cut(self.message, _LONGEST_ERROR)}".rstrip(": ")
 
 
@@ -75,4 +77,4 @@ def is_success(statuses: Sequence[DurableWorkflowStatus], *, is_blocked: bool) -
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + _CUT

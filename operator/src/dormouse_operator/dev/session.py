@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -199,7 +200,14 @@ class Session:
         earlier, self._outcomes[key] = self._outcomes.get(key), outcome
         if earlier is None or (earlier.kind == "Blocked" and earlier != outcome):
             say = self._display.say if outcome.kind == "Completed" else self._display.warn
-            say(f"{key[1]}: {outcome.text()}")
+            whole = self._prints_result(key) if outcome.kind == "Completed" else ""
+            say(f"{key[1]}: {outcome.text(whole)}")
+
+    def _prints_result(self, key: Key) -> str:
+        """The command that prints a workflow's result out of the file of its newest pod."""
+        *_, newest = self._kubelet.pods_of(self._cluster.workflow(key).metadata.uid)
+        volume = self._kubelet.folder_of(key[0], newest["metadata"]["name"]).volume("data")
+        return f"dormouse result {os.path.relpath(volume / 'db.sqlite')} main"
 
     def _tell_of_old_end(self, key: Key) -> None:
         """Nothing will happen to a workflow that an earlier run completed: say so, and what to do instead."""
@@ -216,6 +224,8 @@ class Session:
             self._display.warn(f"{key[1]}: Failed {end}{error}\n{key[1]}: {remedy}")
         else:
             self._display.say(f"{key[1]}: Completed {end}: {remedy}")
+            if (outcome := left_behind(self._kubelet.pods_of(workflow.metadata.uid))) is not None:
+                self._note_outcome(key, outcome)
 
     def _start(self, name: str, work: Coroutine[None, None, None]) -> None:
         """A task that fails ends the session with its error: nothing goes on half blind."""

@@ -201,7 +201,8 @@ def _outcome_of(last: Event) -> dict[str, str]:
 def _cut(text: bytes) -> str:
     kept = text[:_SHOWN_BYTES].decode(errors="ignore")
     # A control character would take six bytes of the little room.
-    return "".join(each if each.isprintable() or each == "\n" else " " for each in kept)
+    shown = "".join(each if each.isprintable() or each == "\n" else " " for each in kept)
+    return shown if len(text) <= _SHOWN_BYTES else f"{shown}…"
 
 
 async def _close_and_seal(engine: Engine, keeper: KeeperClient, reason: str) -> str:
