@@ -16,6 +16,12 @@ def shown(**more: object) -> str:
     return "\n".join(lines[4:])
 
 
+def test_of_a_long_result_the_beginning_is_shown_and_the_verb_that_prints_all_of_it() -> None:
+    assert shown(result=msgspec.Raw(b'{"cents":600}')) == 'result    {"cents":600}'
+    line = shown(result=msgspec.Raw(b'"%s"' % (b"x" * 1000)))
+    assert line == f'result    "{"x" * 199}… (all of it: dormouse result)'
+
+
 @pytest.mark.parametrize(
     ("waiting", "line"),
     [

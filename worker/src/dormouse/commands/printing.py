@@ -21,6 +21,7 @@ _COLOURS = {
     "Cancelled": "yellow",
 }
 _LONGEST_CELL = 60
+_LONGEST_RESULT = 200
 
 
 def say(text: str) -> None:
@@ -66,6 +67,8 @@ def execution_text(one: Execution, output: str | None) -> str:
         lines += _blocked(one.blocked)
     if one.error:
         lines.append(["error", _error(one.error.type, one.error.message, one.error.source)])
+    if one.result is not msgspec.UNSET:
+        lines.append(["result", _result(bytes(one.result))])
     return table(lines, cut=False)
 
 
@@ -167,6 +170,12 @@ def table(rows: Sequence[Sequence[str]], *, cut: bool = True) -> str:
 
 def _cut(cell: str) -> str:
     return cell if len(click.unstyle(cell)) <= _LONGEST_CELL else f"{cell[: _LONGEST_CELL - 3]}..."
+
+
+def _result(payload: bytes) -> str:
+    """A line of it."""
+    text = payload.decode()
+    return text if len(text) <= _LONGEST_RESULT else f"{text[:_LONGEST_RESULT]}… (all of it: dormouse result)"
 
 
 def _coloured(status: str) -> str:

@@ -38,9 +38,12 @@ def list_executions(
 @click.argument("execution", shell_complete=completion.executions)
 @with_output("json", "yaml", "wide", "name")
 def show(target: Target, execution: str, output: str | None) -> None:
-    """Show one execution: its status, and what it waits for or why it failed."""
+    """Show one execution: its status, and what it waits for, what it came to or why it failed."""
     with reading(target) as source:
-        printing.say(printing.execution_text(source.show(execution), output))
+        found = source.show(execution)
+        if found.status == Status.COMPLETED:
+            found = source.outcome(execution, 0)
+    printing.say(printing.execution_text(found, output))
 
 
 @click.command(cls=Verb, examples=["dormouse history orders.sqlite order-1"])
