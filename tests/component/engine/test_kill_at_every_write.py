@@ -18,9 +18,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from feature_programs import PROGRAMS, WORKFLOWS, Program
+from feature_programs import PROGRAMS, WORKFLOWS
 from going_on import goes_on_as_if_nothing_had_been
 from lives import Life, Way
+from programs import Program
 from recording import NAME, Moment, different, record, record_replicated
 
 FEW = ["gather", "shared", "updates", "children", "large values", "approvals"]

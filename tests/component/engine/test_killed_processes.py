@@ -15,9 +15,10 @@ from typing import Any
 
 import feature_programs
 import pytest
-from feature_programs import PROGRAMS, WORKFLOWS, Program
+from feature_programs import PROGRAMS, WORKFLOWS
 from killed_process import attempts_in
 from lives import COMPLETED, Life, begun_again, content, ended_calls, kinds, message_keys
+from programs import Program
 from recording import record
 
 SCRIPT = Path(__file__).with_name("killed_process.py")

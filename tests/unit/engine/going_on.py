@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from feature_programs import WORKFLOWS, Program
+from feature_programs import WORKFLOWS
 from lives import COMPLETED, begun_again, content, ended_calls, kinds, live, message_keys, world
+from programs import Program
 from recorded_disk import asked_before_each_change, never_refused
 from recording import Moment
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import FunctionType
 from typing import Any, get_args
 
-import feature_programs
 import pytest
-from feature_programs import PROGRAMS, WORKFLOWS, Program
+from feature_programs import PROGRAMS, WORKFLOWS
 from lives import Client, Life, World, kinds, live
+from programs import Program
 
 import dormouse
 from dormouse import ActivityInfo, Approval, Decision, Handle, Query, RetryPolicy, Signal, Update, WorkflowInfo
@@ -63,9 +64,10 @@ def features() -> Iterator[tuple[str, str]]:
     yield "Update.answer(check=)", "check="
 
 
-def words_of(function: Callable[..., Any], module: Mapping[str, Any]) -> set[str]:
+def words_of(function: FunctionType) -> set[str]:
     """`name`, `.attribute`, `keyword=`, `'string'`; and `asyncio.attribute`, `Signal.attribute`, `Handle.attribute`."""
     words: set[str] = set()
+    module = function.__globals__
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
         match node:
             case ast.Name(id=name):
@@ -84,18 +86,18 @@ def words_of(function: Callable[..., Any], module: Mapping[str, Any]) -> set[str
 
 
 def words_that_run(program: Program) -> set[str]:
-    """Those of the client's script, and of all that it leads to in its module."""
-    module, words, seen = vars(feature_programs), set[str](), set[Any]()
+    """Those of the client's script, and of all that it leads to in the modules of programs."""
+    words, seen = set[str](), set[Any]()
     todo: list[Any] = [program.drive]
     while todo:
         function = inspect.unwrap(todo.pop())
         if function in seen or not inspect.isfunction(function):
             continue
         seen.add(function)
-        found = words_of(function, module)
+        found = words_of(function)
         words |= found
         around = [cell.cell_contents for cell in function.__closure__ or ()]
-        called = [module.get(word) for word in found]
+        called = [function.__globals__.get(word) for word in found]
         methods = [getattr(kind, word[1:], None) for word in found if word[0] == "." for kind in (Client, World)]
         todo += [one for one in around + called + methods if callable(one)]
     return words
@@ -109,7 +111,7 @@ TABLE = {
 
 @pytest.mark.parametrize("feature", TABLE)
 def test_the_feature_has_a_program(feature: str) -> None:
-    assert TABLE[feature], f"no program of feature_programs.py uses {feature}: add one, so that kills are tried on it"
+    assert TABLE[feature], f"no program uses {feature}: add one, so that kills are tried on it"
 
 
 def test_every_kind_of_event_is_written_by_a_program(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def from_elsewhere(client: over_http.Client, order: Order) -> None:
     assert_type(handle.query(state), list[str])
     assert_type(handle.update(add, order), int)
     assert_type(handle.show(), over_http.Execution)
+    assert_type(refund.decode(handle.approvals()[0].value), Order)
     client.start(sell, 1)  # type: ignore[arg-type]
     handle.update(add, 1)  # type: ignore[misc]
 

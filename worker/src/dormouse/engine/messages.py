@@ -162,6 +162,11 @@ class Approval(_Message, Generic[T]):
         requested = host.request(self, payload, within, source_of(sys._getframe(1)))
         return cast("Coroutine[object, None, Decision]", requested)
 
+    def decode(self, value: msgspec.Raw | bytes) -> T:
+        """The `value` of a request for this approval, as its type."""
+        decoded: T = self.value.decode(value)
+        return decoded
+
     def _check(self, payload: bytes) -> None:
         try:
             self.value.decode(payload)
