@@ -131,7 +131,7 @@ def test_async_keeps_up_in_the_background_after_a_commit() -> None:
     async def scenario() -> None:
         store = HeldStore()
         store.open()
-        durability = AsyncDurability(store, 0.003, all_in_store=True)
+        durability = AsyncDurability(store, 0.003, all_in_store=True, boot_seconds=BootClock())
         await durability.after_commit()
         await until(lambda: store.asked == 1)
         await durability.flush()
@@ -145,7 +145,7 @@ def test_what_ended_the_background_ends_the_next_commit() -> None:
         store = HeldStore()
         store.broken = ConnectionError("the keeper is gone")
         store.open()
-        durability = AsyncDurability(store, 0.003, all_in_store=True)
+        durability = AsyncDurability(store, 0.003, all_in_store=True, boot_seconds=BootClock())
         await durability.after_commit()
         await until(lambda: store.asked == 1)
         with pytest.raises(ConnectionError):
