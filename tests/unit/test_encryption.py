@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormouse import CannotDecode
-from dormouse.encryption import FILE_VARIABLE, KEYS_VARIABLE, AesGcm, InvalidKeys, NotInstalled, read_keys
+from dormouse.encryption import FILE_VARIABLE, KEYS_VARIABLE, AesGcm, InvalidKeys, read_keys
+from dormouse.extras import NotInstalled
 
 OLD, NEW = b"o" * 32, b"n" * 32
 CODEC = AesGcm({"2025": OLD, "2026": NEW})

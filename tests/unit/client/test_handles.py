@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -97,3 +99,13 @@ def test_all_that_the_module_offers_can_be_had() -> None:
 def test_a_refusal_keeps_the_words_of_the_runtime() -> None:
     refused = refusal(422, b'{"error": {"reason": "InvalidInput", "message": "no tea"}}')
     assert (type(refused).__name__, str(refused)) == ("InvalidInput", "no tea")
+
+
+def test_without_the_extra_it_says_what_to_install_and_what_needs_no_http_is_there() -> None:
+    code = (
+        "import sys; sys.modules['httpx'] = None\n"
+        "from dormouse.client import Execution\nprint(Execution.__name__)\nfrom dormouse.client import Client"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "ExecutionView\n")
+    assert "dormouse.client needs the module 'httpx': pip install '/path/to/dormouse[client]'" in ran.stderr

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dormouse.errors import CannotDecode, DormouseError
-from dormouse.extras import installed_by
+from dormouse.extras import NotInstalled
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,10 +40,6 @@ _FORM = "keys are written as ID:BASE64, one after the other, the newest last; BA
 
 class InvalidKeys(DormouseError):
     """The keys cannot be read; the message says which one, and never shows it."""
-
-
-class NotInstalled(DormouseError, ImportError):
-    """The extra `encryption` is not installed."""
 
 
 class AesGcm:
@@ -138,9 +134,7 @@ class AesGcm:
         try:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError as error:
-            raise NotInstalled(
-                f"encryption needs the package cryptography: {installed_by('encryption')}", name="cryptography"
-            ) from error
+            raise NotInstalled("dormouse.encryption", "cryptography", "encryption") from error
         return AESGCM(hmac.digest(self._keys[name], b"dormouse payloads" + salt, "sha256"))
 
 

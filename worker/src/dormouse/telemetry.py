@@ -21,13 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dormouse.engine.ending import Status
 from dormouse.engine.tracing import TraceParent, parse, span_id_of, trace_id_of
-from dormouse.errors import DormouseError
-from dormouse.extras import installed_by
-
-
-class NotInstalled(DormouseError, ImportError):
-    """The extra `telemetry` is not installed."""
-
+from dormouse.extras import NotInstalled
 
 try:
     from opentelemetry import context, trace
@@ -37,9 +31,7 @@ try:
     from opentelemetry.sdk.trace.sampling import Decision
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 except ModuleNotFoundError as _missing:
-    raise NotInstalled(
-        f"dormouse.telemetry needs the module {_missing.name!r}: {installed_by('telemetry')}"
-    ) from _missing
+    raise NotInstalled("dormouse.telemetry", _missing.name, "telemetry") from _missing
 
 if TYPE_CHECKING:
     from dormouse.engine.attempts import Run

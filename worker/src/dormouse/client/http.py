@@ -6,15 +6,19 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, overload
 
-import httpx
-
 from dormouse.client import flows
 from dormouse.client.flows import NO_INPUT, Answer, Flow, Request
 from dormouse.client.handles import AsyncHandle, Handle
 from dormouse.client.refusals import Unreachable
 from dormouse.engine.definitions import Workflow
+from dormouse.extras import NotInstalled
 from dormouse.runtime.views import ApprovalsView, ExecutionsView
 from dormouse.token_file import check_token
+
+try:
+    import httpx
+except ModuleNotFoundError as _missing:
+    raise NotInstalled("dormouse.client", _missing.name, "client") from _missing
 
 Input = TypeVar("Input")
 R = TypeVar("R")

@@ -82,7 +82,8 @@ def _moment(variables: Variables, name: str) -> datetime | None:
 
 
 def _codec(environment: Mapping[str, str]) -> Codec | None:
-    from dormouse.encryption import AesGcm, InvalidKeys, NotInstalled
+    from dormouse.encryption import AesGcm, InvalidKeys
+    from dormouse.extras import NotInstalled
 
     try:
         return AesGcm.from_environment(environment)
