@@ -110,7 +110,7 @@ def test_a_value_without_a_json_form_is_refused_where_it_is_given(tmp_path: Path
         async with Engine(tmp_path / "db.sqlite", WORKFLOWS) as engine:
             for name in REFUSED:
                 assert await (await engine.start(carries, name)).result() == ["TypeError", "ActivityError"]
-                with pytest.raises(ExecutionFailed, match="TypeError"):
+                with pytest.raises(ExecutionFailed, match="TypeError: the workflow's result does not fit: "):
                     await (await engine.start(returns, name)).result()
 
     asyncio.run(run())

@@ -16,6 +16,7 @@ import msgspec
 
 from dormouse.engine.annotations import hints_of
 from dormouse.engine.payload import decoder, encode
+from dormouse.errors import PayloadTooLarge
 
 _PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -53,6 +54,8 @@ class Arguments:
     def _encode(self, args: tuple[Any, ...]) -> bytes:
         try:
             return encode(args)
+        except PayloadTooLarge:
+            raise
         except TypeError as error:
             raise TypeError(f"{self._function.__name__}(): {_PLACE.sub(self._name_at, str(error))}") from error
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from dormouse.engine.journal import Kind
 from dormouse.engine.payload import Failure, encode, failure_of
-from dormouse.errors import ActivityError, ExecutionCancelled, ExecutionFailed, ExecutionTerminated
+from dormouse.errors import ActivityError, ExecutionCancelled, ExecutionFailed, ExecutionTerminated, PayloadTooLarge
 
 
 class Status(StrEnum):
@@ -74,6 +74,10 @@ def end_of(main: asyncio.Task[Any], cancel_reason: str | None) -> End:
         return _failed(error)
     try:
         return End(Kind.EXECUTION_COMPLETED, encode(main.result()))
+    except PayloadTooLarge as too_large:
+        return _failed(too_large)
+    except TypeError as unwritable:
+        return _failed(TypeError(f"the workflow's result does not fit: {unwritable}"))
     except Exception as unencodable:  # noqa: BLE001 - properties of the user's types run here
         return _failed(unencodable)
 
