@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _READY_WITHIN_SECONDS = 60.0
 _ATTEMPTS = 3
+_KEY = "c2l4dGVlbi10aW1lcy10d28tYnl0ZXMtb2Yta2V5ISE="
 
 
 class S3Server(Protocol):
@@ -56,11 +57,15 @@ class MinIO:
     access_key = "dormouse-root"
     secret_key = "dormouse-secret"
 
-    def __init__(self, directory: Path, *, certificates: Path | None = None) -> None:
-        """With `certificates`, HTTPS: a folder with `public.crt`, `private.key`, and their `authority.crt`."""
+    def __init__(self, directory: Path, *, certificates: Path | None = None, kms_key: str = "") -> None:
+        """With `certificates`, HTTPS: a folder with `public.crt`, `private.key`, and their `authority.crt`.
+
+        With `kms_key`, the name of the one key that it can encrypt with.
+        """
         self.directory = directory.absolute()
         self.port = 0
         self._certificates = certificates
+        self._kms_key = kms_key
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -137,6 +142,7 @@ class MinIO:
         command = [str(binary), "server", "--quiet", "--address", f"127.0.0.1:{self.port}"]
         command += ["--console-address", f"127.0.0.1:{console}"]
         command += ["--certs-dir", str(self._certificates or self.directory / "certificates")]
+        encryption = {"MINIO_KMS_SECRET_KEY": f"{self._kms_key}:{_KEY}"} if self._kms_key else {}
         with (self.directory / "minio.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [*command, str(self.directory / "data")],
@@ -146,6 +152,7 @@ class MinIO:
                     "MINIO_ROOT_PASSWORD": self.secret_key,
                     "MINIO_BROWSER": "off",
                     "MINIO_UPDATE": "off",
+                    **encryption,
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -40,6 +40,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("ObjectStore", {"spec.credentials.sts": {
         "roleArn": "arn:aws:iam::123456789012:role/a/b", "endpoint": "https://sts.example.com", "durationSeconds": 900,
     }}),
+    ("ObjectStore", {"spec.serverSideEncryption": {"kmsKeyId": "arn:aws:kms:eu-west-1:111122223333:key/1-2"}}),
 ]  # fmt: skip
 
 BAD: list[tuple[str, dict[str, Any], str, str]] = [
@@ -104,6 +105,11 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
                          "spec.start": REMOVED}, "spec", "nor with `drill`"),
     ("DurableWorkflow", {"spec.exec": {"command": []}, "spec.start": REMOVED}, "spec.exec.command", "at least 1"),
     ("DurableWorkflow", {"spec.exec": {"command": "./server"}, "spec.start": REMOVED}, "spec.exec.command", "list"),
+    ("ObjectStore", {"spec.serverSideEncryption": {}}, "spec.serverSideEncryption.kmsKeyId", "add it"),
+    ("ObjectStore", {"spec.serverSideEncryption": {"kmsKeyId": "my key"}},
+     "spec.serverSideEncryption.kmsKeyId", "ARN of a KMS key"),
+    ("ObjectStore", {"spec.serverSideEncryption": {"algorithm": "AES256", "kmsKeyId": "k"}},
+     "spec.serverSideEncryption.algorithm", "unknown field"),
     ("DurableWorkflow", {"spec.exec": {}, "spec.start": REMOVED}, "spec.exec.command", "add it"),
     ("DurableWorkflow", {"spec.restore": {}}, "spec.restore", "exactly one"),
     ("DurableWorkflow", {"spec.restore": {"fromName": "orders", "fromObject": {"key": "a", "sha256": "0" * 64}}},

@@ -271,6 +271,12 @@ def test_a_ca_bundle_is_mounted_for_the_keeper_alone() -> None:
     assert "store-ca" not in {mount["name"] for mount in runtime_of(pod)["volumeMounts"]}
 
 
+def test_the_keeper_is_told_the_key_that_the_store_encrypts_with() -> None:
+    pod = built(store_changes={"spec.serverSideEncryption": {"kmsKeyId": "orders-key"}})
+    assert values(keeper_of(pod))["DORMOUSE_STORE_KMS_KEY_ID"] == "orders-key"
+    assert "DORMOUSE_STORE_KMS_KEY_ID" not in values(keeper_of(built()))
+
+
 def test_the_template_hash_ignores_what_changes_from_life_to_life() -> None:
     dwf, place = workflow(), store()
     hashes = {

@@ -94,6 +94,19 @@ def test_the_policy_speaks_of_the_partition_of_its_role(role: str, partition: st
     assert f"arn:{partition}:s3:::dormouse/own/*" in made
 
 
+def test_the_policy_lets_a_pod_use_the_stores_keys_through_s3_when_the_store_has_one() -> None:
+    with_key = {"spec.serverSideEncryption": {"kmsKeyId": "orders-key"}}
+    made = json.loads(session_policy(sessions(with_key), Layout("own")))
+    assert made["Statement"][-1] == {
+        "Effect": "Allow",
+        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+        "Resource": "*",
+        "Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com*"}},
+    }
+    elsewhere = {**with_key, "spec.credentials.sts": {"roleArn": "arn:minio:iam:::role/x"}}
+    assert "kms:" not in session_policy(sessions(elsewhere), Layout("own"))
+
+
 def test_credentials_come_before_the_pod_and_the_pod_has_no_others() -> None:
     first = planned(status={"claimed": False})
     assert (kinds(first), reason(first)) == (["MintSession"], "MintingCredentials")

@@ -42,6 +42,12 @@ class Credentials(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
     sts: Sts | None = None
 
 
+class ServerSideEncryption(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The store encrypts what is written with a key of its key management service (SSE-KMS)."""
+
+    kms_key_id: Annotated[str, Meta(min_length=1, max_length=2048)]
+
+
 class ObjectStoreSpec(
     Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -52,7 +58,13 @@ class ObjectStoreSpec(
     prefix: Annotated[str, Meta(min_length=1, max_length=512)] = ""
     path_style: bool = False
     ca_bundle: CaBundle | None = None
+    server_side_encryption: ServerSideEncryption | None = None
     credentials: Credentials
+
+    @property
+    def kms_key_id(self) -> str:
+        """Empty: the store encrypts as its bucket does by itself."""
+        return "" if self.server_side_encryption is None else self.server_side_encryption.kms_key_id
 
 
 class HeldObject(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -205,6 +205,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule("spec.caBundle.configMapRef.name", NAME_MESSAGE, _matches(DNS_SUBDOMAIN)),
         Rule("spec.caBundle.configMapRef.key", KEY_MESSAGE, _matches(r"[-._a-zA-Z0-9]+")),
+        Rule(
+            "spec.serverSideEncryption.kmsKeyId",
+            "must be the id, the alias or the ARN of a KMS key: letters, digits and `:/_.-`",
+            _matches(r"[A-Za-z0-9:/_.-]+"),
+        ),
         Rule("spec.credentials.secretRef.name", NAME_MESSAGE, _matches(DNS_SUBDOMAIN)),
         Rule("spec.credentials.secretRef.accessKeyIdKey", KEY_MESSAGE, _matches(r"[-._a-zA-Z0-9]+")),
         Rule("spec.credentials.secretRef.secretAccessKeyKey", KEY_MESSAGE, _matches(r"[-._a-zA-Z0-9]+")),

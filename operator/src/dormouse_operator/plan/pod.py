@@ -188,6 +188,7 @@ def _keeper(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dic
 
 def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[str, Any]]:
     bundle = {} if store.spec.ca_bundle is None else {"DORMOUSE_STORE_CA_BUNDLE": f"{CA_DIRECTORY}/{CA_FILE}"}
+    encryption = {"DORMOUSE_STORE_KMS_KEY_ID": store.spec.kms_key_id} if store.spec.kms_key_id else {}
     return _environment(
         {
             "DORMOUSE_PORT": str(KEEPER_PORT),
@@ -197,6 +198,7 @@ def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[s
             "DORMOUSE_STORE_PREFIX": store.spec.prefix,
             "DORMOUSE_STORE_PATH_STYLE": _flag(store.spec.path_style),
             **bundle,
+            **encryption,
             "DORMOUSE_RETENTION_SECONDS": str(dwf.spec.storage.retention_seconds),
             "DORMOUSE_GRACE_SECONDS": str(GRACE_SECONDS),
             **_restore(dwf),

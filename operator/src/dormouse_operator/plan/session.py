@@ -18,6 +18,7 @@ from dormouse_operator.plan.manifests import labels, owner
 from dormouse_operator.plan.naming import session_name
 
 _WRITES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+_USES_KEY = ("kms:GenerateDataKey", "kms:Decrypt")
 RENEWED_AFTER = 0.5
 """Of what they last. The kubelet may take two minutes to bring the next ones to the pod."""
 READ_AGAIN_AFTER = 0.75
@@ -27,7 +28,8 @@ READ_AGAIN_AFTER = 0.75
 def session_policy(store: ObjectStore, workflow: Layout, source: Layout | None = None, imported: str = "") -> str:
     """What a pod may do, at most: all below its own prefix; read what it begins with, and write none of that."""
     sts = store.spec.credentials.sts
-    partition = sts.role_arn.split(":")[1] if sts is not None and sts.role_arn.startswith("arn:aws") else "aws"
+    on_aws = sts is not None and sts.role_arn.startswith("arn:aws")
+    partition = sts.role_arn.split(":")[1] if sts is not None and on_aws else "aws"
     bucket = f"arn:{partition}:s3:::{store.spec.bucket}"
     read = [f"{bucket}/{source.root}/*"] if source is not None else []
     read += [f"{bucket}/{imported}"] if imported else []
@@ -43,6 +45,10 @@ def session_policy(store: ObjectStore, workflow: Layout, source: Layout | None =
     ]
     if read:
         statements.append({"Effect": "Allow", "Action": "s3:GetObject", "Resource": read})
+    if store.spec.kms_key_id and on_aws:  # elsewhere a store asks its key management service by itself
+        through_s3 = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com*"}}
+        # Not that key alone: what is there already may be encrypted with one that was named before.
+        statements.append({"Effect": "Allow", "Action": _USES_KEY, "Resource": "*", "Condition": through_s3})
     return json.encode({"Version": "2012-10-17", "Statement": statements}).decode()
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dormouse.replica.s3 import Location
 from dormouse_operator.api import Verdict
 from dormouse_operator.store.bucket_client import bucket_client
 from dormouse_operator.store.check import Check
+from dormouse_operator.store.encryption import bucket_default
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import (
+        GetBucketEncryptionOutputTypeDef,
         GetBucketLifecycleConfigurationOutputTypeDef,
         GetBucketVersioningOutputTypeDef,
         GetObjectLockConfigurationOutputTypeDef,
@@ -24,6 +26,7 @@ _NOT_SET = {
     "NoSuchLifecycleConfiguration",
     "ObjectLockConfigurationNotFoundError",
     "NoSuchObjectLockConfiguration",
+    "ServerSideEncryptionConfigurationNotFoundError",
     "404",
 }
 _ANSWERED_WITHIN_SECONDS = 15.0
@@ -42,6 +45,19 @@ async def settings_verdict(location: Location, prefix: str) -> Verdict:
             return judged(await settings_checks(location, prefix))
     except TimeoutError:
         return Verdict("Unknown", "NotTold", "the store does not tell its bucket's settings in time")
+
+
+async def encryption_check(location: Location) -> Check:
+    """How the bucket encrypts what comes without a key."""
+    return await asyncio.to_thread(_encryption_check, location)
+
+
+def _encryption_check(location: Location) -> Check:
+    client, nothing = bucket_client(location), cast("GetBucketEncryptionOutputTypeDef", {})
+    found = _read(
+        lambda: client.get_bucket_encryption(Bucket=location.bucket), "s3:GetEncryptionConfiguration", nothing
+    )
+    return _judged("Encryption", found, bucket_default)
 
 
 def judged(checks: Sequence[Check]) -> Verdict:

@@ -48,6 +48,7 @@ def _names_a_place(command: Callable[..., None]) -> Callable[..., None]:
 @_names_a_place
 @click.option("--claimants", type=click.IntRange(2, 64), default=4, show_default=True, help="Writers in each race.")
 @click.option("--rounds", type=click.IntRange(1, 1000), default=16, show_default=True, help="Races.")
+@click.option("--kms-key-id", help="The key of spec.serverSideEncryption. Default: as the bucket encrypts by itself.")
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Default: a table for people.")
 def probe(
     url: str,
@@ -57,6 +58,7 @@ def probe(
     ca_bundle: Path | None,
     claimants: int,
     rounds: int,
+    kms_key_id: str | None,
     output: str | None,
 ) -> None:
     """Say whether a store keeps what workflows rest on.
@@ -74,7 +76,7 @@ def probe(
     from dormouse_operator.store.examining import Unaskable, examine
     from dormouse_operator.store.probe import Races
 
-    place = _place(url, endpoint, region, path_style, ca_bundle)
+    place = _place(url, endpoint, region, path_style, ca_bundle, kms_key_id)
     try:
         checks = asyncio.run(examine(place, Races(rounds, claimants)))
     except Unaskable as failed:
@@ -118,12 +120,17 @@ def check(
 
 
 def _place(
-    url: str, endpoint: str | None, region: str | None, path_style: bool | None, ca_bundle: Path | None
+    url: str,
+    endpoint: str | None,
+    region: str | None,
+    path_style: bool | None,
+    ca_bundle: Path | None,
+    kms_key_id: str | None = None,
 ) -> Place:
     from dormouse_operator.store.url import InvalidURL, located
 
     try:
-        return located(url, endpoint, region, path_style, ca_bundle, os.environ)
+        return located(url, endpoint, region, path_style, ca_bundle, os.environ, kms_key_id)
     except InvalidURL as wrong:
         raise click.UsageError(str(wrong)) from wrong
 

@@ -6,8 +6,9 @@ from obstore.exceptions import BaseError
 
 from dormouse.replica.s3 import S3
 from dormouse.replica.store import BucketMissing, StoreDenied, StoreError
-from dormouse_operator.store.bucket_settings import settings_checks
+from dormouse_operator.store.bucket_settings import encryption_check, settings_checks
 from dormouse_operator.store.check import Check
+from dormouse_operator.store.encryption import key_check
 from dormouse_operator.store.probe import Races, protocol_checks
 from dormouse_operator.store.url import Place
 
@@ -20,7 +21,7 @@ class Unaskable(Exception):
 
 
 async def examine(place: Place, races: Races) -> list[Check]:
-    """Try the protocol out, then look at the bucket's settings.
+    """Try the key out that was named, then the protocol, then look at the bucket's settings.
 
     Raises:
         Unaskable: when the store does not answer, or lets these keys not in.
@@ -30,6 +31,9 @@ async def examine(place: Place, races: Races) -> list[Check]:
         store = S3(place.location, _ANSWERED_WITHIN_SECONDS)
     except (ValueError, OSError, BaseError) as wrong:
         raise Unaskable(f"{where} cannot be opened: {str(wrong).partition(chr(10))[0]}") from wrong
+    key = await key_check(place.location, place.prefix) if place.location.kms_key_id else None
+    if key is not None and key.outcome == "failed":
+        return [key]  # nothing can be written: the rest is not known
     try:
         checks = await protocol_checks(store, place.prefix, races)
     except BucketMissing as missing:
@@ -43,7 +47,8 @@ async def examine(place: Place, races: Races) -> list[Check]:
         raise Unaskable(
             f"{where} does not answer as it should; look at --endpoint and the network: {failed}"
         ) from failed
-    return [*checks, *await settings_checks(place.location, place.prefix)]
+    settings = await settings_checks(place.location, place.prefix)
+    return [*checks, *settings, key or await encryption_check(place.location)]
 
 
 def _remedy(code: str, prefix: str) -> str:

@@ -41,6 +41,7 @@ def location_of(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path
         access_key_id=key_of_secret(secret, reference.name, reference.access_key_id_key),
         secret_access_key=key_of_secret(secret, reference.name, reference.secret_access_key_key),
         ca_bundle="" if ca_bundle is None else str(ca_bundle),
+        kms_key_id=spec.kms_key_id,
     )
 
 

@@ -48,4 +48,5 @@ def _location(store: ObjectStore, minted: Minted, ca_bundle: Path | None) -> Loc
         secret_access_key=minted.secret_access_key,
         session_token=minted.session_token,
         ca_bundle="" if ca_bundle is None else str(ca_bundle),
+        kms_key_id=store.spec.kms_key_id,
     )

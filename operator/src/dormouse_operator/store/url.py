@@ -33,6 +33,7 @@ def located(
     path_style: bool | None,
     ca_bundle: Path | None,
     environment: Mapping[str, str],
+    kms_key_id: str | None = None,
 ) -> Place:
     """What is not given is taken from the environment, as AWS's own tools do it. Raises InvalidURL."""
     found = _URL.fullmatch(url)
@@ -57,6 +58,7 @@ def located(
             secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             session_token=environment.get("AWS_SESSION_TOKEN", ""),
             ca_bundle=str(bundle),
+            kms_key_id=kms_key_id or "",
         ),
         (found["prefix"] or "").strip("/"),
     )

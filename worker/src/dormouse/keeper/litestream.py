@@ -68,6 +68,8 @@ def configuration(
         # Two lives would otherwise mix in one prefix without a word (docs/design.md, "Barrier by position").
         "auto-recover": False,
     }
+    if location.kms_key_id:
+        replica["sse-kms-key-id"] = location.kms_key_id
     if location.endpoint:
         replica["endpoint"] = location.endpoint
     retention = f"{max(retention_seconds, 3600)}s"

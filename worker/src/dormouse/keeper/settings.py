@@ -89,6 +89,7 @@ def parse(environment: Mapping[str, str]) -> Settings:
             secret_access_key=_key(variables, "DORMOUSE_STORE_SECRET_ACCESS_KEY"),
             session_file=variables.text("DORMOUSE_STORE_SESSION_FILE", ""),
             ca_bundle=variables.text("DORMOUSE_STORE_CA_BUNDLE", ""),
+            kms_key_id=variables.text("DORMOUSE_STORE_KMS_KEY_ID", ""),
         ),
         layout=Layout.of(variables.text("DORMOUSE_STORE_PREFIX", ""), pod.namespace, pod.name),
         host=variables.text("DORMOUSE_HOST", "0.0.0.0"),  # noqa: S104 - the kubelet probes the pod's address

@@ -35,8 +35,9 @@ from dormouse.replica.store import (
     Unchanged,
 )
 
-_CODE = re.compile(r"(?:<Code>|\(code: )(\w+)")
+_CODE = re.compile(r"(?:<Code>|\(code: )([\w.:]+)")
 """As S3 writes it, and as obstore does of one of the keys that it deletes together."""
+_OF_KMS = re.compile(r"<(Code|Message)>[^<]*(\bkms[:.]|\bKMS\b)")
 _NEW_EACH_TIME = re.compile(r" in [0-9.]+(ns|µs|ms|s)\b|<(RequestId|HostId)>.*?</\2>", re.DOTALL)
 """The same failure is told in the same words, since a status is written, and an Event made, for new ones."""
 _DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
@@ -63,6 +64,8 @@ class Location:
     session_file: str = ""
     """Where the keys are read from, again and again, instead: see `dormouse.replica.session`."""
     ca_bundle: str = ""
+    kms_key_id: str = ""
+    """With which the store is asked to encrypt what is written; empty: as the bucket does by itself."""
 
 
 class S3:
@@ -86,12 +89,16 @@ class S3:
             options["secret_access_key"] = location.secret_access_key
         if location.session_token:
             options["session_token"] = location.session_token
+        if location.kms_key_id:
+            options["server_side_encryption"] = "aws:kms"
+            options["sse_kms_key_id"] = location.kms_key_id
         self._bucket = location.bucket
         self._remedy = (
             "the operator renews them; the condition Available of the ObjectStore says what is in its way"
             if location.session_file
             else "correct the Secret that the ObjectStore names"
         )
+        self._kms_key_id = location.kms_key_id
         self._store = S3Store(
             location.bucket,
             region=location.region,
@@ -188,6 +195,11 @@ class S3:
         code = found[1] if found else None
         if code == "NoSuchBucket":
             return BucketMissing(f"the bucket {self._bucket!r} does not exist; create it, or correct spec.bucket")
+        if _OF_KMS.search(text):  # with any status, also 404 and 501
+            return StoreDenied(
+                f"the store does not encrypt with the KMS key {self._kms_key_id or 'of its bucket'} ({code}); correct "
+                "spec.serverSideEncryption of the ObjectStore, or let its credentials use the key"
+            )
         if code in _DENIED or isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
             return StoreDenied(
                 f"the store refused the credentials ({code or 'denied'}) for the bucket {self._bucket!r}; "
