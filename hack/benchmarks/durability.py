@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import durability_barrier
+import durability_chaos
 import durability_requests
 import durability_restore
 from frame import Figure, run
@@ -43,6 +44,30 @@ FIGURES = [  # what takes long stands last, where a quick run leaves it out
         durability_barrier.keeper_rss_mib,
         unit="MiB",
         quick_seconds=7,
+    ),
+    Figure(
+        "chaos_lost",
+        "acknowledged writes that a restore lacks after the short fixed set of hack/chaos",
+        0,
+        "lower",
+        durability_chaos.chaos_lost,
+        preparing=durability_chaos.preparing,
+    ),
+    Figure(
+        "chaos_corrupt",
+        "what is no history in those restores: gaps, doubles, damage",
+        0,
+        "lower",
+        durability_chaos.chaos_corrupt,
+        preparing=durability_chaos.preparing,
+    ),
+    Figure(
+        "chaos_rerun",
+        "acknowledged activities that ran again in them",
+        0,
+        "lower",
+        durability_chaos.chaos_rerun,
+        preparing=durability_chaos.preparing,
     ),
     Figure(
         "life_upload_ratio",

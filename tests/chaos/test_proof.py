@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from short_set import ASYNC, SPLIT_BRAIN, SYNC
 
 _ROOT = Path(__file__).parents[2]
-_SPLIT_BRAIN = ("--split-brain", "--seed", "3", "--rounds", "2")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -25,8 +25,8 @@ def chaos(*options: str, kept: bool = True) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "options",
     [
-        ("--seed", "5", "--rounds", "4"),
-        ("--seed", "1", "--rounds", "2", "--durability", "Async"),
+        SYNC,
+        ASYNC,
         pytest.param(("--seed", "1000", "--rounds", "60"), marks=[pytest.mark.long, pytest.mark.timeout(1200)]),
     ],
     ids=["Sync", "Async", "long"],
@@ -38,13 +38,13 @@ def test_through_faults_of_all_kinds_every_promise_is_kept(options: tuple[str, .
 
 
 def test_a_zombie_acknowledges_nothing_that_its_successor_does_not_know() -> None:
-    said = chaos(*_SPLIT_BRAIN)
+    said = chaos(*SPLIT_BRAIN)
     assert said["counted"] == said["rounds"]
     assert said["chaos_lost"] == said["chaos_corrupt"] == said["chaos_rerun"] == 0
 
 
 def test_without_the_reread_of_ownership_the_same_rounds_lose_data() -> None:
-    said = chaos(*_SPLIT_BRAIN, "--without-reread", kept=False)
+    said = chaos(*SPLIT_BRAIN, "--without-reread", kept=False)
     assert all(each["lost"] for each in said["told"]), said["told"]
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
-
-import msgspec
 
 from dormouse.pod import Variables
 
@@ -56,6 +54,12 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One object a line: `time`, `level`, `logger`, `message`, whose it is, `exception`, and what `extra` has added."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        from msgspec.json import Encoder  # a MiB that lines for people do not need
+
+        self._encoder = Encoder(enc_hook=str)
+
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         document: dict[str, Any] = {
@@ -73,14 +77,7 @@ class JsonFormatter(logging.Formatter):
         for name, value in attributes.items():
             if name not in _STANDARD:
                 document.setdefault(name, value)
-        return _encode(document)
-
-
-_json_encode: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=str).encode
-
-
-def _encode(document: dict[str, Any]) -> str:
-    try:
-        return _json_encode(document).decode()
-    except (TypeError, ValueError, UnicodeError):  # what JSON cannot say, such as half a surrogate
-        return _json_encode({name: ascii(value) for name, value in document.items()}).decode()
+        try:
+            return self._encoder.encode(document).decode()
+        except (TypeError, ValueError, UnicodeError):  # what JSON cannot say, such as half a surrogate
+            return self._encoder.encode({name: ascii(value) for name, value in document.items()}).decode()

@@ -87,6 +87,7 @@ class KeeperClient:
         self._writer = writer
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._count = 0
+        self._next_barrier: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[KeeperError] = asyncio.get_running_loop().create_future()
         self._listening = asyncio.create_task(self._listen())
         self._proven_at = -math.inf
@@ -129,6 +130,14 @@ class KeeperClient:
 
     async def barrier(self) -> None:
         """Return once every commit made before this call is in the store and the epoch is still ours."""
+        if self._next_barrier is None:
+            self._next_barrier = asyncio.create_task(self._ask_for_barrier())
+            self._next_barrier.add_done_callback(_look_at)
+        await asyncio.shield(self._next_barrier)
+
+    async def _ask_for_barrier(self) -> None:
+        """For all that want one in this turn of the loop: what they committed was committed before this is sent."""
+        self._next_barrier = None
         asked = boot_seconds()
         await self._ask("barrier")
         self._proven_at = max(self._proven_at, asked)
@@ -211,3 +220,9 @@ class KeeperClient:
             if not future.done():
                 future.set_exception(end)
         self._waiting.clear()
+
+
+def _look_at(barrier: asyncio.Task[None]) -> None:
+    """Whoever waited may have been cancelled meanwhile: then nobody is told why it failed."""
+    if not barrier.cancelled():
+        barrier.exception()
