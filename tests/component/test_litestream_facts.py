@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import subprocess
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -191,6 +192,35 @@ def test_a_restore_lists_each_level_again_and_again(lab: Lab) -> None:
         assert lab.restore().code == 0
     lists = [request for request in asked if b"list-type" in request.target]
     assert 20 <= len(lists) <= 60
+
+
+def test_a_restore_from_a_slow_store_is_whole(lab: Lab) -> None:
+    replicated_five_times(lab)
+    proxy = StoreProxy(lab.server.port, delay_seconds=0.1)
+    with beside(proxy):
+        lab.endpoint = proxy.endpoint
+        restored = lab.restore()
+    assert (restored.code, restored.rows) == (0, ["first", "0", "1", "2", "3", "4"])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+def test_a_restore_from_a_store_that_cannot_be_reached_does_not_fail_within_a_minute(lab: Lab) -> None:
+    """So whoever restores needs a deadline of its own."""
+    replicated_five_times(lab)
+    lab.endpoint = "http://127.0.0.1:9"
+    with pytest.raises(subprocess.TimeoutExpired):
+        lab.restore(seconds=60)
+
+
+def test_a_restore_that_may_not_read_what_it_has_listed_fails_and_leaves_no_file(lab: Lab) -> None:
+    replicated_five_times(lab)
+    proxy = StoreProxy(lab.server.port, fail=lambda request: b".ltx" in request.target, status=403)
+    with beside(proxy):
+        lab.endpoint = proxy.endpoint
+        restored = lab.restore()
+    assert restored.code == 1
+    assert restored.rows is None
 
 
 def _noise(number: int) -> bytes:
