@@ -229,8 +229,9 @@ def test_many_waiters_share_rounds(workflow: Workflow) -> None:
         pod = await workflow.pod(1).open()
         await pod.keeper.barrier()
         pod.write("one for all")
-        runtimes = [await pod.connect() for _ in range(50)]
+        runtimes = [pod.keeper, *[await pod.connect() for _ in range(50)]]
         await asyncio.gather(*(runtime.barrier() for runtime in runtimes))
+        await asyncio.gather(*(runtime.close() for runtime in runtimes))
         current = await workflow.current()
         assert current.state is State.ACTIVE
         rounds = (pod.folder / "log").read_text().count("barrier:")

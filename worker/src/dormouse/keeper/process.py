@@ -134,4 +134,3 @@ def main() -> int:
         else:
             _farewell(settings, Reason.INVALID_SETTINGS, f"{type(error).__name__}: {error}")
     return 1
-
