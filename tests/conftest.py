@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 if TYPE_CHECKING:
     from minio_server import MinIO, S3Server
+
+# An example may take as long as the machine makes it take.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from engine_lab import until
 from execution_lab import Run, let_all_go, replayed_at_every_event, work
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dormouse import (
@@ -230,7 +230,6 @@ def happen(run: Run, choice: int) -> None:
             run.complete(what)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), max_size=12))
 def test_whatever_comes_together_a_replay_takes_the_same_way(choices: list[int]) -> None:
     for definition in (first_of_three, told_and_asked):

@@ -1,7 +1,7 @@
-"""Does a type checker see every result exactly, and refuse every wrong argument? `hack/check` asks mypy; nothing runs.
+"""Does a type checker see every result exactly, and refuse every wrong argument? Asked by `hack/check`; nothing runs.
 
-Each `type: ignore` stands where an author has made a mistake: mypy in strict mode complains of one that it does not
-need, so a mistake that is no longer noticed fails the check.
+Each `type: ignore` stands where an author has made a mistake: mypy and pyright, in strict mode, complain of one that
+they do not need, so a mistake that is no longer noticed fails the check.
 """
 
 from __future__ import annotations

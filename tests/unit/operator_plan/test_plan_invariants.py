@@ -266,7 +266,6 @@ class World(RuleBasedStateMachine):
 World.TestCase.settings = settings(
     max_examples=80,
     stateful_step_count=40,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
