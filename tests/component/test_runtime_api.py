@@ -108,7 +108,8 @@ def test_an_open_execution_says_what_it_waits_for(ask: Ask) -> None:
         await pod.post({"workflow": "nap", "id": "n"})
         await pod.post({"workflow": "try_hard", "id": "t"})
         (timer,) = (await pod.get("/v1/executions/n"))[1]["waitsFor"]
-        assert (timer["kind"], timer.keys()) == ("timer", {"kind", "dueAt"})
+        assert timer.keys() == {"kind", "dueAt", "source"}
+        assert (timer["kind"], timer["source"]) == ("timer", "user.py:21")
 
         async def has_failed_once() -> bool:
             return any("dueAt" in one for one in (await pod.get("/v1/executions/t"))[1]["waitsFor"])
@@ -353,7 +354,8 @@ def test_what_waits_for_approval_is_listed_and_decided_on_once(ask: Ask) -> None
         assert one["expiresAt"] > one["requestedAt"]
         assert (await pod.get("/v1/executions/buying/approvals"))[1]["approvals"] == [one]
         (waiting,) = (await pod.get("/v1/executions/buying"))[1]["waitsFor"]
-        assert waiting == {"kind": "approval", "name": "pay", "id": one["digest"], "dueAt": one["expiresAt"]}
+        asked = {"name": "pay", "id": one["digest"], "dueAt": one["expiresAt"], "source": one["source"]}
+        assert waiting == {"kind": "approval", **asked}
 
         body = decision(digest=one["digest"], reason="we are thirsty")
         assert (await pod.request("POST", BUY, body))[0] == 200
