@@ -30,6 +30,7 @@ VALUE_SETS: dict[str, tuple[str, ...]] = {
     ),
     "everything optional": (
         "verbose=true",
+        "sessionCredentials.enabled=true",
         "priorityClassName=system-cluster-critical",
         "imagePullSecrets[0].name=registry",
         "nodeSelector.disk=ssd",
@@ -110,11 +111,24 @@ def test_names_that_look_like_numbers_stay_names() -> None:
     assert {each["namespace"] for each in subjects} == {"789"}
 
 
-def test_one_namespace_or_all_get_the_same_rules() -> None:
-    (everywhere,) = [role for name, role in of_kind("ClusterRole", template()).items() if name == f"/{OPERATOR}"]
-    roles = of_kind("Role", template("namespaces={team-a}"))
-    assert roles[f"team-a/{OPERATOR}"]["rules"] == everywhere["rules"]
-    assert all(rule in rules() for rule in everywhere["rules"])
+def rules_for(*values: str) -> list[dict[str, Any]]:
+    """What the operator may do in a served namespace: the same whether it is one of some, or of all."""
+    everywhere = of_kind("ClusterRole", template(*values))[f"/{OPERATOR}"]
+    within = of_kind("Role", template("namespaces={team-a}", *values))[f"team-a/{OPERATOR}"]
+    assert within["rules"] == everywhere["rules"]
+    found: list[dict[str, Any]] = within["rules"]
+    return found
+
+
+def test_with_all_that_is_optional_no_other_rules_are_granted_than_those_that_tests_know() -> None:
+    assert all(rule in rules() for rule in rules_for("sessionCredentials.enabled=true"))
+
+
+def test_secrets_are_only_created_where_sessions_are_wanted() -> None:
+    (secrets,) = [rule for rule in rules_for() if "secrets" in rule["resources"]]
+    assert secrets["verbs"] == ["get", "patch"]
+    (secrets,) = [rule for rule in rules_for("sessionCredentials.enabled=true") if "secrets" in rule["resources"]]
+    assert secrets["verbs"] == ["get", "patch", "create"]
 
 
 @pytest.mark.parametrize(
