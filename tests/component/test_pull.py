@@ -93,6 +93,12 @@ def test_a_running_workflow_is_pulled_and_goes_on_untouched(workflow: Workflow) 
         assert code == 0, said
         assert notes(workflow.folder / "whole.sqlite") == ["one", "two", "three"]
         assert "all there is: nothing was written since it became Sealed" in said
+        (workflow.folder / "orders.py").write_text(
+            "from dormouse import workflow\n\n@workflow\nasync def order(): ...\n"
+        )
+        run_it = (DORMOUSE, "run", "orders.py", "--database", "whole.sqlite", "--port", "0")
+        ran = await asyncio.create_subprocess_exec(*run_it, cwd=workflow.folder, stderr=asyncio.subprocess.PIPE)
+        assert "is read-only, as pulled copies are" in (await ran.communicate())[1].decode()
 
     run(story, workflow)
 
@@ -138,6 +144,11 @@ def test_what_is_wrong_is_told_and_leaves_nothing(workflow: Workflow) -> None:
         code, said = await pull(workflow)
         assert (code, "is there already; choose another, or --force" in said) == (2, True), said
         assert kept.read_text() == "mine"
+        left = workflow.folder / "sleeper.sqlite-wal"
+        left.write_text("of another database")
+        code, said = await pull(workflow, "--force")
+        assert (code, "is in use, or was when its process was killed" in said) == (2, True), said
+        left.unlink()
         assert (await pull(workflow, "--force"))[0] == 0
         assert notes(kept) == ["one"]
 

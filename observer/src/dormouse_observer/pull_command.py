@@ -52,7 +52,7 @@ class _Moment(click.ParamType[Any]):
 @click.option(
     "-o",
     "--output",
-    "target",
+    "file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file; its manifest is put beside it as FILE.json. Default: NAME.sqlite here.",
 )
@@ -69,7 +69,7 @@ def pull(
     workflow: str,
     namespace: str | None,
     at: Position | datetime | None,
-    target: Path | None,
+    file: Path | None,
     *,
     force: bool,
     endpoint: str | None,
@@ -101,9 +101,16 @@ def pull(
                 raise click.UsageError(str(wrong)) from wrong
         else:
             whereabouts = by_name(workflow, namespace, reach, Path(folder) / "ca.pem")
-        target = target or Path(f"{whereabouts.name}.sqlite")
+        target = file or Path(f"{whereabouts.name}.sqlite")
         if target.exists() and not force:
             raise click.BadParameter(f"{target} is there already; choose another, or --force", param_hint="-o")
+        wal = target.with_name(f"{target.name}-wal")
+        if wal.exists() and wal.stat().st_size:
+            # SQLite would take what it holds for the newest part of the new file.
+            raise click.BadParameter(
+                f"{wal} is there: {target} is in use, or was when its process was killed; choose another",
+                param_hint="-o",
+            )
         if not target.parent.is_dir():
             raise click.BadParameter(f"there is no folder {target.parent}", param_hint="-o")
         manifest, current = asyncio.run(pulled(whereabouts, at, target))

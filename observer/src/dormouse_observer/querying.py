@@ -63,9 +63,7 @@ def _reading(file: Path, seconds: float) -> Iterator[sqlite3.Connection]:
     deadline = time.monotonic() + seconds
     try:
         with opened_to_read(file) as connection:
-            connection.set_authorizer(
-                lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
-            )
+            connection.set_authorizer(_authorized)
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _LOOK_EVERY_INSTRUCTIONS)
             yield connection
     except sqlite3.Error as error:

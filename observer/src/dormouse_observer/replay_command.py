@@ -34,16 +34,24 @@ def replay(
     """Run code over the logs of recorded executions, open and closed. No activity runs, and files are only read.
 
     Of a folder all files *.sqlite count, so that one line checks new code against what every earlier version has
-    left. Exit code 0: all match; 1: the code asks for something else than a log holds; 5: it raises where it did not;
-    6: a workflow of an open execution is not there. With several the highest.
+    left. Of one that has ended, how it would end now is not compared, and one whose workflow is not in the code any
+    more is skipped.
+
+    Exit code 0: all match; 1: the code asks for something else than a log holds; 5: it raises where it did not; 6: a
+    workflow of an open execution is not there. With several the highest.
     """
     from dormouse.commands.printing import document, say
-    from dormouse_observer.code import workflows_of
+    from dormouse_observer.code import NoCode, workflows_of
     from dormouse_observer.replaying import files_of, replayed
     from dormouse_observer.verdict import exit_code, junit, verdicts_text
 
     files = files_of(paths)
-    known = workflows_of(code)
+    try:
+        known = workflows_of(code)
+    except NoCode as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--code") from wrong
+    if report is not None and not report.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {report.parent}", param_hint="--junit")
     verdicts: list[Verdict] = []
     with click.progressbar(files, label="replaying", file=sys.stderr, hidden=len(files) == 1) as shown:
         for file in shown:

@@ -42,5 +42,6 @@ def replayed(file: Path, known: Mapping[str, Workflow[..., Any]], wanted: Collec
                 continue
             events = database.events(row)
             blocked = why_blocked(row, events, known)
-            verdicts.append(Verdict(str(file), row.id, row.workflow, len(events), outcome_of(blocked), blocked))
+            outcome = outcome_of(blocked, is_known=row.workflow in known)
+            verdicts.append(Verdict(str(file), row.id, row.workflow, len(events), outcome, blocked))
     return verdicts

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from dormouse.commands.printing import printable
 from dormouse.engine.mismatch import Blocked
 
 
@@ -15,12 +16,13 @@ class Outcome(StrEnum):
     """Which of them it is decides the exit code; the gravest of several wins."""
 
     MATCH = "match"
+    SKIPPED = "skipped"
     DIVERGED = "diverged"
     RAISED = "raised"
     MISSING = "missing"
 
 
-EXIT_CODES = {Outcome.MATCH: 0, Outcome.DIVERGED: 1, Outcome.RAISED: 5, Outcome.MISSING: 6}
+EXIT_CODES = {Outcome.MATCH: 0, Outcome.SKIPPED: 0, Outcome.DIVERGED: 1, Outcome.RAISED: 5, Outcome.MISSING: 6}
 """2, 3 and 4 mean what they mean for every verb: a wrong command line, still open, unreachable."""
 
 
@@ -35,18 +37,21 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     blocked: Blocked | None = None
 
 
-def outcome_of(blocked: Blocked | None) -> Outcome:
-    """Whether the code went another way, raised where it used to ask, or is not there."""
+def outcome_of(blocked: Blocked | None, *, is_known: bool = True) -> Outcome:
+    """Whether the code went another way, raised where it used to ask, or is not there; `is_known`: the workflow is."""
     if blocked is None:
-        return Outcome.MATCH
+        return Outcome.MATCH if is_known else Outcome.SKIPPED
     if blocked.reason == "UnknownWorkflow":
         return Outcome.MISSING
     return Outcome.RAISED if blocked.raised else Outcome.DIVERGED
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:
-    """0 when all match; else that of the gravest."""
-    return max((EXIT_CODES[one.outcome] for one in verdicts), default=0)
+    """0 when all match; else that of the gravest. Code that has none of the workflows is the wrong code."""
+    found = list(verdicts)
+    if found and all(one.outcome is Outcome.SKIPPED for one in found):
+        return EXIT_CODES[Outcome.MISSING]
+    return max((EXIT_CODES[one.outcome] for one in found), default=0)
 
 
 def verdicts_text(verdicts: Sequence[Verdict]) -> str:
@@ -69,7 +74,7 @@ def _differs(one: Verdict) -> str:
     else:
         lines.append(f"  {found.message}")
     lines += [f"  {line}" for line in (found.suggestion or "").splitlines()]
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def _at(source: str | None) -> str:
@@ -81,7 +86,10 @@ def junit(verdicts: Sequence[Verdict]) -> bytes:
     failed = sum(one.blocked is not None for one in verdicts)
     suite = ET.Element("testsuite", name="dormouse replay", tests=str(len(verdicts)), failures=str(failed), errors="0")
     for one in verdicts:
-        case = ET.SubElement(suite, "testcase", classname=f"{one.file}.{one.workflow}", name=one.execution)
+        names = {"classname": _xml(f"{one.file}.{one.workflow}"), "name": _xml(one.execution)}
+        case = ET.SubElement(suite, "testcase", names)
+        if one.outcome is Outcome.SKIPPED:
+            ET.SubElement(case, "skipped", message="it has ended, and its workflow is not in this code")
         if one.blocked is not None:
             failure = ET.SubElement(case, "failure", type=str(one.outcome), message=_xml(one.blocked.message))
             failure.text = _xml(_differs(one))
@@ -94,4 +102,4 @@ def _xml(text: str) -> str:
 
 
 def _is_writable(char: str) -> bool:
-    return char in "\t\n\r" or (char >= " " and not "\ud800" <= char <= "\udfff")
+    return char in "\t\n\r" or (char >= " " and not "\ud800" <= char <= "\udfff" and char not in "\ufffe\uffff")

@@ -34,6 +34,14 @@ def test_each_outcome_has_its_exit_code(blocked: Blocked | None, outcome: Outcom
     assert exit_code([verdict(None), verdict(blocked), verdict(None)]) == code
 
 
+def test_what_has_ended_may_leave_the_code_but_not_all_of_it() -> None:
+    skipped = Verdict("f.sqlite", "old", "order", 3, outcome_of(None, is_known=False))
+    assert skipped.outcome is Outcome.SKIPPED
+    assert exit_code([verdict(None), skipped]) == 0
+    assert exit_code([skipped, skipped]) == 6, "that must be the wrong code"
+    assert ET.fromstring(junit([skipped])).find("testcase/skipped") is not None
+
+
 def test_nothing_that_was_replayed_is_nothing_that_failed() -> None:
     assert exit_code([]) == 0
 
@@ -57,3 +65,5 @@ def test_a_report_is_valid_whatever_the_messages_hold() -> None:
     assert failure is not None
     assert failure.get("message") == "a??[31m <b> & ? \"'"
     assert "+ code  ?<script>" in str(failure.text)
+    ET.fromstring(junit([verdict(hostile, "\x1b\ufffe")]))
+    assert "\x07" not in verdicts_text([verdict(hostile)])

@@ -259,7 +259,7 @@ def _runtime(dwf: DurableWorkflow, settings: Settings) -> dict[str, Any]:
         "DORMOUSE_SOURCE": SOURCE_DIRECTORY,
         "DORMOUSE_START_WORKFLOW": start.workflow if start is not None else "",
         "DORMOUSE_START_INPUT": _input(dwf),
-        # Whoever is cut off is quiet before the operator, which waits as long, starts a successor.
+        # The operator waits as long, from the last renewal of the node's Lease, before it starts a successor.
         "DORMOUSE_FENCE_SECONDS": str(dwf.spec.node_lost_seconds),
     }
     runs = ("dormouse.runtime",) if dwf.spec.exec is None else ("dormouse.guest", *dwf.spec.exec.command)

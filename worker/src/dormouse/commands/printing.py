@@ -29,6 +29,11 @@ def say(text: str) -> None:
     click.echo(text, color=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
 
 
+def printable(text: str) -> str:
+    """Without what a terminal would obey: the text may be somebody else's."""
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
 def document(value: Any, output: str) -> str:
     """JSON or YAML, with the names that the HTTP API uses."""
     if output == "json":

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dormouse.telemetry import OpenTelemetry
 
 _NO_EPOCH = 0
+_WRITABLE = 0o222
 
 
 class CannotRun(Exception):
@@ -58,6 +59,13 @@ class Standalone:
         Raises:
             CannotRun: when the module, the file or the port do not let it.
         """
+        if self.database.exists() and not self.database.stat().st_mode & _WRITABLE:
+            # Asked of the mode: root could write all the same.
+            raise CannotRun(
+                f"{self.database} is read-only, as pulled copies are: run as they are, they would act in the name of "
+                "the workflow that they were pulled from. Restore it under a new name (spec.restore), or chmod u+w a "
+                "file that is your own"
+            )
         log_as(self.log_format)
         api = Api(_NO_EPOCH)
         try:

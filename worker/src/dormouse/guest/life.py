@@ -69,14 +69,15 @@ class GuestLife:
         command = self._settings.command
         try:
             name = socket_name(socket, folder)
-            self._guest = Guest.start(command, guest_environment(self._environment, self._settings.pod, life, name))
+            try:
+                self._guest = Guest.start(command, guest_environment(self._environment, self._settings.pod, life, name))
+            except OSError as error:
+                code = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_RUNNABLE
+                return Ending(
+                    "EntrypointFailed", f"cannot run {command[0]!r}: {error.strerror}; check spec.exec.command", code
+                )
             _log.info("epoch %d is open, %s runs as process %d", life.epoch, command[0], self._guest.pid)
             return await self._work(keeper, self._guest)
-        except OSError as error:
-            code = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_RUNNABLE
-            return Ending(
-                "EntrypointFailed", f"cannot run {command[0]!r}: {error.strerror}; check spec.exec.command", code
-            )
         finally:
             os.close(folder)
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from dormouse.keeper.children import die_with_parent
 
@@ -46,12 +47,14 @@ class Guest:
     def send(self, number: int) -> None:
         """Pass a signal on to the command; what it started is its own affair."""
         if not self.exit_code.done():
-            self._process.send_signal(number)
+            # Not by Popen, which would reap it first, and then its group's number could be anybody's.
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
 
     def kill(self) -> None:
         """End it and what it started, at once."""
         if not self.exit_code.done():
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill_group()
 
     async def end(self, within_seconds: float) -> int:
         """Tell it to end, and end it when it does not; its exit code."""
@@ -64,6 +67,10 @@ class Guest:
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
         # It is not reaped yet, so the number of the group is still its own. Who is left there would write unguarded.
-        os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill_group()
         code = self._process.wait()
         self.exit_code.set_result(code if code >= 0 else _KILLED_BY - code)
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)

@@ -99,6 +99,10 @@ def environment(location: Location, aws_settings: int | None = None) -> dict[str
     elif location.access_key_id:
         variables["AWS_ACCESS_KEY_ID"] = location.access_key_id
         variables["AWS_SECRET_ACCESS_KEY"] = location.secret_access_key
+        # That of a person's own session does not belong to these keys.
+        variables.pop("AWS_SESSION_TOKEN", None)
+        if location.session_token:
+            variables["AWS_SESSION_TOKEN"] = location.session_token
     return variables
 
 

@@ -17,7 +17,8 @@ class Bound:
 
     Attributes:
         seconds: after the last proof nothing acts any more. Not more than what the operator waits before it counts a
-            silent node as lost, so a pod that is cut off is quiet before its successor begins.
+            silent node as lost, so a pod that is cut off is quiet soon after its successor begins: at the latest after
+            the time between two renewals of a node's Lease, since the silence counts from the last one.
     """
 
     seconds: float

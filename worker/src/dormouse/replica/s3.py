@@ -38,6 +38,8 @@ from dormouse.replica.store import (
 _CODE = re.compile(r"(?:<Code>|\(code: )([\w.:]+)")
 """As S3 writes it, and as obstore does of one of the keys that it deletes together."""
 _OF_KMS = re.compile(r"<(Code|Message)>[^<]*(\bkms[:.]|\bKMS\b)")
+_PASSING = re.compile(r"Throttling|SlowDown|Internal|Unavailable|Timeout")
+"""KMS throttles and fails for a while as well, behind the same words."""
 _NEW_EACH_TIME = re.compile(r" in [0-9.]+(ns|µs|ms|s)\b|<(RequestId|HostId)>.*?</\2>", re.DOTALL)
 """The same failure is told in the same words, since a status is written, and an Event made, for new ones."""
 _DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
@@ -195,6 +197,8 @@ class S3:
         code = found[1] if found else None
         if code == "NoSuchBucket":
             return BucketMissing(f"the bucket {self._bucket!r} does not exist; create it, or correct spec.bucket")
+        if code is not None and _PASSING.search(code):
+            return StoreUnknown(_short(error))
         if _OF_KMS.search(text):  # with any status, also 404 and 501
             return StoreDenied(
                 f"the store does not encrypt with the KMS key {self._kms_key_id or 'of its bucket'} ({code}); correct "
