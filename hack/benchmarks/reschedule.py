@@ -150,6 +150,15 @@ def reschedule_seconds(one: ChainWorkflow, epoch: int) -> float:
     return (first_step_ns(one, epoch + 1) - started_ns) / 1e9
 
 
+def snapshot_bytes(one: ChainWorkflow) -> int:
+    """What the present life has uploaded first; 0 before it has."""
+    try:
+        size: int = obstore.head(one.cluster.bucket(), first_transaction(one.stored.current().entry.prefix))["size"]
+    except FileNotFoundError:
+        return 0
+    return size
+
+
 def taken(ballast_bytes: int, rounds: int) -> tuple[float, float]:
     """The medians of ours and of the floor, taken in turns."""
     ours, floors = [], []
@@ -157,8 +166,7 @@ def taken(ballast_bytes: int, rounds: int) -> tuple[float, float]:
         one.wait_for_epoch(1)
         reschedule_seconds(one, 1)  # the first life starts from nothing: the ones after it restore
         floor = Floor(place, one, ballast_bytes)
-        snapshot = obstore.head(place.cluster.bucket(), first_transaction(one.stored.current().entry.prefix))
-        floor.prepare(snapshot["size"])
+        floor.prepare(eventually("the new life's snapshot is in the store", lambda: snapshot_bytes(one), seconds=60))
         for epoch in range(2, 2 + rounds):
             ours.append(reschedule_seconds(one, epoch))
             floors.append(floor.seconds())
