@@ -60,19 +60,6 @@ async def napping(seconds: float) -> None:
 @workflow
 async def hanging() -> None:
     await stuck()
-
-@activity(retry=RetryPolicy(initial_seconds=2, jitter=0.0))
-async def fail_until_told(name: str) -> str:
-    await note(name)
-    while not (HERE / "go").exists():
-        await asyncio.sleep(0.01)
-    if not (HERE / "succeed").exists():
-        raise OSError("not yet")
-    return name
-
-@workflow
-async def trying(name: str) -> str:
-    return await fail_until_told(name)
 """
 SHORT = {"DORMOUSE_START_WORKFLOW": "short", "DORMOUSE_START_INPUT": '"a"'}
 NAPPING = {"DORMOUSE_START_WORKFLOW": "napping", "DORMOUSE_START_INPUT": "600"}
@@ -374,52 +361,3 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         server.close()
 
     live(tmp_path, scenario)
-
-
-FENCED = {"DORMOUSE_START_WORKFLOW": "trying", "DORMOUSE_START_INPUT": '"a"', "DORMOUSE_FENCE_SECONDS": "1"}
-
-
-async def waits_for_a_proof(pod: RuntimePod, frozen: bool) -> None:
-    """One attempt was made and failed; when the next one is due, the last proof is older than the bound."""
-
-    async def tries() -> bool:
-        return notes(pod) == ["a"]
-
-    async def waits() -> bool:
-        return "no attempt begins" in pod.output.read_text()
-
-    await pod.start()
-    await pod.until(tries)
-    pod.keeper.owns = False
-    if frozen:
-        pod.keeper.freeze()
-    (pod.source / "go").touch()
-    await pod.until(waits)
-    (pod.source / "succeed").touch()
-    assert notes(pod) == ["a"]
-
-
-@pytest.mark.parametrize("frozen", [False, True])
-def test_no_attempt_begins_that_nobody_proves_this_pod_may_make(tmp_path: Path, frozen: bool) -> None:
-    async def scenario(pod: RuntimePod) -> None:
-        await waits_for_a_proof(pod, frozen)
-        pod.keeper.thaw()
-        assert (await pod.ended())[0] == 0
-        assert notes(pod) == ["a", "a"]
-
-    live(tmp_path, scenario, **FENCED)
-
-
-def test_an_attempt_that_waited_for_a_proof_is_not_recorded_when_its_life_is_over(tmp_path: Path) -> None:
-    async def scenario(pod: RuntimePod) -> None:
-        await waits_for_a_proof(pod, frozen=False)
-        pod.keeper.fence()
-        code, farewell = await pod.ended()
-        assert (code, farewell["reason"]) == (1, "Fenced")
-        pod.keeper.thaw()
-        await pod.start()
-        code, farewell = await pod.ended()
-        assert (code, farewell["result"]) == (0, "succeeded")
-        assert notes(pod) == ["a", "a"]
-
-    live(tmp_path, scenario, **FENCED)

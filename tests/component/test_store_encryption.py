@@ -82,3 +82,19 @@ def test_a_probe_tells_how_the_bucket_encrypts_by_itself(encrypting: MinIO) -> N
     ran = probe(encrypting, "s3://by-itself")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "the bucket encrypts with AES256" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("bucket", "variables", "said"),
+    [
+        ("never-made", {}, "does not exist; create it"),
+        (None, {"AWS_SECRET_ACCESS_KEY": "wrong"}, "export the right AWS_ACCESS_KEY_ID"),
+        (None, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "look at --endpoint and the network"),
+    ],
+)
+def test_what_is_not_the_key_s_fault_is_not_called_that(
+    encrypting: MinIO, bucket: str | None, variables: dict[str, str], said: str
+) -> None:
+    ran = probe(encrypting, f"s3://{bucket or encrypting.bucket}/probed", "--kms-key-id", KEY, **variables)
+    assert (ran.returncode, said in ran.stderr) == (4, True), ran.stdout + ran.stderr
+    assert "KMS" not in ran.stderr

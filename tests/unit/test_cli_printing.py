@@ -6,14 +6,22 @@ import msgspec
 import pytest
 
 from dormouse.client import Blocked, Error, Event, Execution, Waiting
-from dormouse.commands.printing import answer_text, execution_text, history_text, told_text
+from dormouse.commands.printing import answer_text, execution_text, for_terminal, history_text, told_text
 
+ESC = "\x1b"
 DUE = "2030-01-01T00:00:00.000Z"
 
 
 def shown(**more: object) -> str:
     lines = execution_text(Execution("a", "order", "Open", DUE, **more), None).splitlines()  # type: ignore[arg-type]
     return "\n".join(lines[4:])
+
+
+def test_a_terminal_is_given_nothing_to_obey_but_our_colours() -> None:
+    hostile = f"{ESC}]52;c;aGk={chr(7)}a\tb\nc\r{chr(0x9B)}2J{ESC}[8m{chr(0x7F)} grüße 🐭"
+    assert for_terminal(hostile) == "?]52;c;aGk=?a\tb\nc??2J?[8m? grüße 🐭"
+    ours = f"{ESC}[31mFailed{ESC}[0m"
+    assert for_terminal(ours) == ours
 
 
 def test_of_a_long_result_the_beginning_is_shown_and_the_verb_that_prints_all_of_it() -> None:

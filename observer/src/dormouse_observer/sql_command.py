@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from dormouse.commands.printing import printable
 from dormouse.commands.verb import Verb
 
 
@@ -47,4 +46,4 @@ def _json(cell: Any) -> Any:
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None else printable(" ".join(str(_json(cell)).split()))
+    return "" if cell is None else " ".join(str(_json(cell)).split())

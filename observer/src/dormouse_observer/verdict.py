@@ -8,7 +8,6 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from dormouse.commands.printing import printable
 from dormouse.engine.mismatch import Blocked
 
 
@@ -74,7 +73,7 @@ def _differs(one: Verdict) -> str:
     else:
         lines.append(f"  {found.message}")
     lines += [f"  {line}" for line in (found.suggestion or "").splitlines()]
-    return printable("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _at(source: str | None) -> str:

@@ -12,6 +12,8 @@ import pytest
 from engine_lab import until
 
 from dormouse import Engine, ExecutionFailed, RetryPolicy, activity, activity_info, workflow
+from dormouse.engine.attempts import Attempts
+from dormouse.engine.calls import ActivityCall
 from dormouse.engine.definitions import Workflow
 
 R = TypeVar("R")
@@ -313,6 +315,38 @@ def test_an_attempt_whose_task_somebody_else_cancels_is_tried_again(tmp_path: Pa
         return (await asyncio.gather(leaves_its_task(), waits()))[1]
 
     assert asyncio.run(_result(tmp_path, together)) == 2
+
+
+def test_an_attempt_that_is_cancelled_before_its_first_turn_leaves_its_place_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, cancelled = Attempts.begin, []
+
+    def begin_and_cancel(attempts: Attempts, call: ActivityCall) -> None:
+        begin(attempts, call)
+        if call.execution.id == "unwanted":
+            attempts.cancel(call)
+            cancelled.append(call)
+
+    monkeypatch.setattr(Attempts, "begin", begin_and_cancel)
+
+    @activity
+    async def waits() -> None:
+        await asyncio.sleep(0)
+
+    @workflow
+    async def one() -> str:
+        await waits()
+        return "done"
+
+    async def run() -> list[str]:
+        async with Engine(tmp_path / "db.sqlite", [one], activities_at_once=1) as engine:
+            first = await (await engine.start(one, id="first")).result()
+            await engine.start(one, id="unwanted")
+            return [first, await (await engine.start(one, id="next")).result()]
+
+    assert asyncio.run(run()) == ["done", "done"]
+    assert len(cancelled) == 1
 
 
 def test_what_an_attempt_does_on_its_way_out_is_done_in_its_context(tmp_path: Path) -> None:

@@ -15,24 +15,34 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import GetBucketEncryptionOutputTypeDef
 
 _NAME = "Encryption"
+_NOT_OF_THE_KEY = {"NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
 
 
-async def key_check(location: Location, prefix: str) -> Check:
-    """Write an object with the key of `location`, and ask the store with what it was encrypted."""
+async def key_check(location: Location, prefix: str) -> Check | None:
+    """Write an object with the key of `location`, and ask the store with what it was encrypted.
+
+    None when the store refused or failed for a reason that has nothing to do with the key.
+    """
     return await asyncio.to_thread(_key_check, location, prefix)
 
 
-def _key_check(location: Location, prefix: str) -> Check:
+def _key_check(location: Location, prefix: str) -> Check | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     client, bucket, wanted = bucket_client(location), location.bucket, location.kms_key_id
     key = "/".join(part for part in (prefix, FOLDER, uuid4().hex) if part)
     try:
         client.put_object(Bucket=bucket, Key=key, ServerSideEncryption="aws:kms", SSEKMSKeyId=wanted)
-        found = client.head_object(Bucket=bucket, Key=key)
-        client.delete_object(Bucket=bucket, Key=key)
-    except (ClientError, BotoCoreError) as error:
+        try:
+            found = client.head_object(Bucket=bucket, Key=key)
+        finally:
+            client.delete_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _NOT_OF_THE_KEY:
+            return None
         return Check(_NAME, "failed", f"the store does not encrypt with the KMS key {wanted}: {error}")
+    except BotoCoreError:
+        return None  # it was not reached
     used: str = found.get("ServerSideEncryption", "")
     if used != "aws:kms":
         told = f"the store took the KMS key {wanted} and encrypted with {used or 'nothing'}"

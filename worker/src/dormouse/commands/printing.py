@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -25,13 +26,18 @@ _LONGEST_RESULT = 200
 
 
 def say(text: str) -> None:
-    """Print; colours only on a terminal, and not where NO_COLOR is set."""
-    click.echo(text, color=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    """Print; colours only on a terminal, and not where NO_COLOR is set. Programs get the text as it is."""
+    is_terminal = sys.stdout.isatty()
+    click.echo(for_terminal(text) if is_terminal else text, color=is_terminal and not os.environ.get("NO_COLOR"))
 
 
-def printable(text: str) -> str:
-    """Without what a terminal would obey: the text may be somebody else's."""
-    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+_OBEYED = re.compile(r"(\x1b\[(?:3[123]|0)m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""The colours of ours, and all control characters but tabs and line breaks."""
+
+
+def for_terminal(text: str) -> str:
+    """Without what a terminal would obey, for payloads and errors may be somebody else's."""
+    return _OBEYED.sub(lambda found: found[1] or "?", text)
 
 
 def document(value: Any, output: str) -> str:

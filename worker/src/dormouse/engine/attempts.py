@@ -135,7 +135,8 @@ class Attempts:
             self._watch.go_on()
         name = call.activity.name
         if name in self._waiting:
-            self._running[call] = self.loop.create_task(self._run(call), name=name)
+            task = self._running[call] = self.loop.create_task(self._run(call), name=name)
+            task.add_done_callback(partial(self._never_ran, call))
             return
         self._running[call] = None
         self._begun.append(call)
@@ -229,6 +230,11 @@ class Attempts:
             self._count(call, outcome, perf_counter_ns() - began)
             self._ended(call)
         self._report(call, outcome)
+
+    def _never_ran(self, call: ActivityCall, task: asyncio.Task[None]) -> None:
+        """A task that is cancelled before its first turn does not enter its coroutine: nobody else gives its place."""
+        if self._running.get(call) is task:
+            self._ended(call)
 
     def _ended(self, call: ActivityCall) -> None:
         del self._running[call]

@@ -40,14 +40,17 @@ async def enter(pod: PodSettings) -> tuple[KeeperClient, Life]:
 
 
 async def unless_told(task: asyncio.Task[T], told_to_stop: asyncio.Event) -> T:
-    """What the task gives, or ToldToStop when that comes first."""
+    """What the task gives, or ToldToStop when that comes first, or at the same time: nothing was begun yet."""
     stopping = asyncio.create_task(told_to_stop.wait())
     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not task.done():
         task.cancel()
         raise ToldToStop
-    return task.result()
+    given = task.result()
+    if told_to_stop.is_set():
+        raise ToldToStop
+    return given
 
 
 async def leave(sealing: asyncio.Task[str], keeper: KeeperClient, told_to_stop: asyncio.Event, seconds: float) -> str:

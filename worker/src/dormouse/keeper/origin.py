@@ -69,6 +69,7 @@ async def find_beginning(store: HistoryStore, wanted: FromName | FromObject, lay
             "newest position",
         )
     began = time.monotonic()
+    warned = False
     while True:
         source, etag = await _read_source(store, wanted)
         if not is_settled(source):
@@ -78,10 +79,12 @@ async def find_beginning(store: HistoryStore, wanted: FromName | FromObject, lay
                     f"epoch {source.epoch} of {wanted.name!r} has claimed and not begun, so where the one before it "
                     "ends is not known yet; let it run",
                 )
-            _log.warning(
-                "epoch %d of %s has not said yet where it begins, which is where the one before it ends; waiting",
-                source.epoch, wanted.name,
-            )  # fmt: skip
+            if not warned:
+                warned = True
+                _log.warning(
+                    "epoch %d of %s has not said yet where it begins, which is where the one before it ends; waiting",
+                    source.epoch, wanted.name,
+                )  # fmt: skip
             await asyncio.sleep(_UNSETTLED_SECONDS)
             continue
         base = await resolved(store, source, wanted.at)
