@@ -199,6 +199,13 @@ class RuntimePod:
         except ConnectionRefusedError:
             return False
 
+    async def is_healthy(self) -> bool:
+        """Whether it listens, and finds nothing wrong with itself; the gate may still be closed."""
+        try:
+            return (await self.get("/healthz"))[0] == 200
+        except ConnectionRefusedError:
+            return False
+
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Wait for something that a test knows will come."""
         async with asyncio.timeout(60):

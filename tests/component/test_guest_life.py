@@ -351,14 +351,7 @@ def test_it_is_ready_while_the_command_runs(tmp_path: Path) -> None:
     async def scenario(pod: RuntimePod) -> None:
         pod.keeper.gate.clear()
         await pod.start()
-
-        async def listens() -> bool:
-            try:
-                return (await pod.get("/healthz"))[0] == 200
-            except ConnectionRefusedError:
-                return False
-
-        await pod.until(listens)
+        await pod.until(pod.is_healthy)
         assert (await pod.get("/readyz"))[0] == 503
         pod.keeper.gate.set()
         await pod.ready()

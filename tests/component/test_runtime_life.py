@@ -179,14 +179,7 @@ def test_nothing_is_touched_before_the_gate_opens(tmp_path: Path) -> None:
         pod.keeper.gate.clear()
         before = pod.database.read_bytes()
         await pod.start()
-
-        async def listens() -> bool:
-            try:
-                return (await pod.get("/healthz"))[0] == 200
-            except ConnectionRefusedError:
-                return False
-
-        await pod.until(listens)
+        await pod.until(pod.is_healthy)
         status, answer = await pod.get("/readyz")
         assert (status, answer["error"]["reason"]) == (503, "NotReady")
         assert pod.database.read_bytes() == before
