@@ -13,14 +13,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from round import Round, Told
+from cluster_story import tell_of_cluster
+from round import Round
 from story import tell
+from telling import Told, document, line, row, summary
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 _ROOT = Path(__file__).parents[2]
 _LOG = _ROOT / "tests" / "CHAOS_LOG.md"
-_SHOWN = 3
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -34,7 +35,8 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="leave out the read of CURRENT after each upload, to see that these rounds then lose data",
     )
-    parser.add_argument("--jobs", type=int, default=2, help="how many rounds at a time (2)")
+    parser.add_argument("--cluster", action="store_true", help="on the cluster of hack/cluster, one round at a time")
+    parser.add_argument("--jobs", type=int, default=2, help="how many rounds at a time, without --cluster (2)")
     parser.add_argument("--log", action="store_true", help="add a row to tests/CHAOS_LOG.md")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     parser.add_argument("--keep", action="store_true", help="leave the folder with all logs, and say where it is")
@@ -42,75 +44,26 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(given)
     if options.rounds < 1 or options.jobs < 1:
         parser.error("--rounds and --jobs must be at least 1")
+    if options.cluster and options.without_reread:
+        parser.error("--without-reread breaks the keeper of local pods only; leave out --cluster")
     return options
 
 
-def line(told: Told) -> str:
-    """One round, for people."""
-    verdict = told.verdict
-    words = []
-    for what, found in (
-        ("lost", verdict.lost),
-        ("corrupt", verdict.corrupt),
-        ("run again", verdict.rerun),
-        ("lost within the bound", verdict.forgiven),
-    ):
-        if found:
-            words.append(f"{len(found)} {what}: {'; '.join(found[:_SHOWN])}")
-    if told.stuck:
-        words.append(f"stuck: {told.stuck}")
-    if not told.counts:
-        words.append("does not count")
-    met = ", ".join(f"{fault} {count}" for fault, count in sorted(told.met.items()))
-    return (
-        f"seed {told.story.seed} | {told.story} | store faults met: {met or 'none'} | acknowledged "
-        f"{told.acknowledged} | failovers {told.failovers} | {' | '.join(words) or 'kept'}"
-    )
+def _seeds(options: argparse.Namespace) -> range:
+    return range(options.seed, options.seed + options.rounds)
 
 
-def document(told: Told) -> dict[str, object]:
-    """One round, for programs."""
-    return {
-        "seed": told.story.seed,
-        "story": str(told.story),
-        "storeFaults": dict(told.met),
-        "acknowledged": told.acknowledged,
-        "failovers": told.failovers,
-        "counts": told.counts,
-        "lost": told.verdict.lost,
-        "corrupt": told.verdict.corrupt,
-        "runAgain": told.verdict.rerun,
-        "lostWithinBound": told.verdict.forgiven,
-        "stuck": told.stuck,
-    }
+def play_on_cluster(options: argparse.Namespace, folder: Path) -> list[Told]:
+    """Every round, one after the other, with the operator and the images of this tree."""
+    from cluster_round import playing_on_cluster
 
-
-def summary(all_told: Sequence[Told]) -> dict[str, int]:
-    """The figures of a run."""
-    return {
-        "rounds": len(all_told),
-        "counted": sum(told.counts for told in all_told),
-        "acknowledged": sum(told.acknowledged for told in all_told),
-        "failovers": sum(told.failovers for told in all_told),
-        "chaos_lost": sum(len(told.verdict.lost) for told in all_told),
-        "chaos_corrupt": sum(len(told.verdict.corrupt) for told in all_told),
-        "chaos_rerun": sum(len(told.verdict.rerun) for told in all_told),
-        "stuck": sum(bool(told.stuck) for told in all_told),
-    }
-
-
-def row(options: argparse.Namespace, figures: dict[str, int], commit: str, date: str) -> str:
-    """A row of the log."""
-    kind = " ".join(
-        (
-            "split brain" if options.split_brain else "all faults",
-            options.durability,
-            *(("without the re-read",) if options.without_reread else ()),
-        )
-    )
-    seeds = f"{options.seed} to {options.seed + options.rounds - 1}"
-    cells = (date, commit, kind, seeds, *(str(each) for name, each in figures.items() if name != "rounds"))
-    return f"| {' | '.join(cells)} |\n"
+    told = []
+    with playing_on_cluster(folder) as play_round:
+        for seed in _seeds(options):
+            told.append(play_round(tell_of_cluster(seed, options.durability, split_brain=options.split_brain)))
+            if not options.json:
+                print(line(told[-1]), flush=True)
+    return told
 
 
 async def play(options: argparse.Namespace, folder: Path) -> list[Told]:
@@ -133,8 +86,7 @@ async def play(options: argparse.Namespace, folder: Path) -> list[Told]:
 
     try:
         async with asyncio.TaskGroup() as group:
-            seeds = range(options.seed, options.seed + options.rounds)
-            playing = [group.create_task(one(seed)) for seed in seeds]
+            playing = [group.create_task(one(seed)) for seed in _seeds(options)]
     finally:
         await asyncio.to_thread(server.stop)
     return [each.result() for each in playing]
@@ -150,12 +102,13 @@ def _commit() -> str:
 def main(given: Sequence[str]) -> int:
     options = arguments(given)
     if options.story:
-        for seed in range(options.seed, options.seed + options.rounds):
-            print(f"seed {seed} | {tell(seed, options.durability, split_brain=options.split_brain)}")
+        teller = tell_of_cluster if options.cluster else tell
+        for seed in _seeds(options):
+            print(f"seed {seed} | {teller(seed, options.durability, split_brain=options.split_brain)}")
         return 0
     commit = _commit()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    told = asyncio.run(play(options, folder))
+    told = play_on_cluster(options, folder) if options.cluster else asyncio.run(play(options, folder))
     figures = summary(told)
     kept = all(each.kept for each in told)
     if options.json:

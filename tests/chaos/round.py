@@ -20,7 +20,8 @@ from local_pod import LocalPod
 from outside import NAME, NAMESPACE, Outside
 from recorder import Recorder
 from story import SPLIT_BRAIN, Act, Blow, Moment, Request, Story
-from verdict import Verdict, judge
+from telling import Told
+from verdict import judge
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 
@@ -54,27 +55,6 @@ class _Watch:
 
 class Stuck(Exception):
     """The workflow did not get on, although nothing harmed it any more."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """What is said of a round."""
-
-    story: Story
-    verdict: Verdict
-    acknowledged: int
-    failovers: int
-    stuck: str = ""
-    met: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def counts(self) -> bool:
-        """Whether the round shows anything."""
-        return self.acknowledged > 0 and self.failovers > 0
-
-    @property
-    def kept(self) -> bool:
-        return self.verdict.kept and not self.stuck
 
 
 class Round:
