@@ -257,6 +257,8 @@ class ApiServer:
         wanted = (body.get("preconditions") or {}).get("uid")
         if wanted not in (None, metadata["uid"]):
             return error(409, "the UID in the precondition does not match")
+        if (body.get("preconditions") or {}).get("resourceVersion") not in (None, metadata["resourceVersion"]):
+            return error(409, "the ResourceVersion in the precondition does not match")
         ended = (document.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         if metadata.get("finalizers") or (key[0] == "pods" and not ended and body.get("gracePeriodSeconds") != 0):
             metadata.setdefault("deletionTimestamp", "2026-03-01T12:00:00Z")

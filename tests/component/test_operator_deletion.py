@@ -6,6 +6,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 from operator_fleet import Fleet, Tell, telling
 from store_proxy import StoreProxy, writes_of
 
@@ -134,5 +135,43 @@ def test_a_store_that_takes_no_writes_is_told_once_however_often_it_is_tried(
             proxy.fail = None
             await made.gone()
         assert (await made.read_current()).state is State.RELEASED
+
+    tell(story)
+
+
+def test_a_completed_workflow_goes_after_its_time_and_its_data_is_released(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await made.running()
+            await made.apply(ttlSecondsAfterFinished=1)
+            await made.seal(SealReason.COMPLETED)
+            await made.tell("report-e1", "Succeeded", said={"reason": "Completed", "result": "succeeded"})
+            await made.gone()
+        assert (await made.read_current()).state is State.RELEASED
+        assert "Expired" in made.reasons()
+
+    tell(story)
+
+
+def test_one_whose_time_is_taken_back_at_the_last_moment_stays(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        taken_back = asyncio.Event()
+
+        async def take_back(request: web.Request) -> None:
+            if request.method == "DELETE" and request.path.endswith("durableworkflows/report"):
+                await made.server.change(
+                    "durableworkflows", "report", lambda one: one["spec"].pop("ttlSecondsAfterFinished")
+                )
+                taken_back.set()
+
+        async with made.operator():
+            await made.running()
+            await made.apply(ttlSecondsAfterFinished=0)
+            with made.server.fault(take_back):
+                await made.seal(SealReason.COMPLETED)
+                await made.tell("report-e1", "Succeeded", said={"reason": "Completed", "result": "succeeded"})
+                await taken_back.wait()
+            await made.calm()
+            assert "deletionTimestamp" not in made.source()["metadata"]
 
     tell(story)

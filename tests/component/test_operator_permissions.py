@@ -65,7 +65,7 @@ async def trust_some_authority(made: Fleet) -> None:
 
 
 async def live_a_whole_life(made: Fleet) -> None:
-    """A workflow is run, changed and deleted, with a report and with races on the way."""
+    """A workflow is run, changed, completed and deleted, with a report and with races on the way."""
     (port,) = free_ports(1)
     taking_reports: dict[str, Any] = {
         "reports_port": port,
@@ -80,16 +80,14 @@ async def live_a_whole_life(made: Fleet) -> None:
             await made.runs("report-e1")
             await made.phase("Running")
             await report_something(port)
-            await made.apply(source={"inline": "print('changed')\n"})
+            await made.apply(source={"inline": "print('changed')\n"}, ttlSecondsAfterFinished=0)
             await made.server.until(lambda: "deletionTimestamp" in made.server.get("pods", "report-e1")["metadata"])
             await made.seal(SealReason.STOPPED)
             await made.obey_deletions()
             await made.runs("report-e2")
             await made.phase("Running")
-            await made.server.delete("durableworkflows", "report")
-            await made.server.until(lambda: "deletionTimestamp" in made.server.get("pods", "report-e2")["metadata"])
-            await made.seal(SealReason.STOPPED)
-            await made.obey_deletions()
+            await made.seal(SealReason.COMPLETED)
+            await made.tell("report-e2", "Succeeded", said={"reason": "Completed", "result": "succeeded"})
             await made.gone()
 
 

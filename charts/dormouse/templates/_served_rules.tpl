@@ -7,6 +7,7 @@
     - list # fill the cache at the start, and compare it now and then
     - watch # notice changes
     - patch # put the finalizer on, and take it off
+    - delete # one that has completed, after its ttlSecondsAfterFinished
 - apiGroups: [dormouse.dev]
   resources: [durableworkflows/status]
   verbs:

@@ -297,6 +297,7 @@ NO_REASON: dict[str, Any] = {
     "operating_mode": "Suspended",
     "deletion_policy": "Delete",
     "adoption_policy": "Released",
+    "ttl_seconds_after_finished": 60,
     "restore": Restore(from_name="orders"),
 }
 NO_REASON_IN_STORAGE: dict[str, Any] = {"allow_empty_restore": 1, "take_over_from": "old-uid"}

@@ -114,6 +114,7 @@ class DurableWorkflowSpec(
     failover: Failover | None = None
     deletion_policy: DeletionPolicy = "Retain"
     adoption_policy: AdoptionPolicy = "Never"
+    ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=2147483647)] | None = None
     template: Template | None = None
 
     @property

@@ -42,6 +42,21 @@ class Actor:
         if (left.get("metadata") or {}).get("uid") == action.uid:
             self._world.put(PODS, left)
 
+    async def delete_workflow(self, planned_with: Document) -> None:
+        """Only as it was planned with; Conflict when somebody has changed it since. One that is gone is fine."""
+        namespace, name = key_of(planned_with)
+        newest = self._world.workflows.get((namespace, name)) or planned_with
+        if newest["metadata"].get("generation") != planned_with["metadata"].get("generation"):
+            return
+        uid, version = planned_with["metadata"]["uid"], newest["metadata"]["resourceVersion"]
+        try:
+            left = await self._api.delete(WORKFLOWS, namespace, name, uid, version=version)
+        except NotFound:
+            self._world.drop(WORKFLOWS, newest)
+            return
+        if (left.get("metadata") or {}).get("uid") == uid:
+            self._world.put(WORKFLOWS, left)
+
     async def set_finalizer(self, document: Document, *, is_held: bool) -> None:
         """Hold the object, or let it go. Raises Conflict when it changed meanwhile."""
         try:

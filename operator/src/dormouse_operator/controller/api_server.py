@@ -78,10 +78,20 @@ class ApiServer:
         return await self._request("PATCH", path, body=patch, content_type="application/merge-patch+json")
 
     async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str, grace_seconds: int | None = None
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        grace_seconds: int | None = None,
+        version: str | None = None,
     ) -> Document:
-        """Delete the object of this UID; Conflict when the name belongs to another one by now."""
-        body: Document = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        """Delete the object of this UID; Conflict when the name belongs to another one by now.
+
+        With `version` also when it was changed since.
+        """
+        preconditions = {"uid": uid} if version is None else {"uid": uid, "resourceVersion": version}
+        body: Document = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         if grace_seconds is not None:
             body["gracePeriodSeconds"] = grace_seconds
         return await self._request("DELETE", resource.path(namespace, name), body=body)

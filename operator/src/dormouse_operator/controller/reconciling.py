@@ -34,6 +34,7 @@ from dormouse_operator.plan import (
     ApplyConfigMap,
     CreatePod,
     DeletePod,
+    DeleteWorkflow,
     EmitEvent,
     LeaveStore,
     MintSession,
@@ -211,6 +212,8 @@ class Reconciler:
                 seen.memory.was_taken()
             elif isinstance(action, DeletePod):
                 await self._actor.delete_pod(metadata.namespace, action)
+            elif isinstance(action, DeleteWorkflow):
+                await self._actor.delete_workflow(seen.document)
             elif isinstance(action, ApplyConfigMap):
                 await self._actor.apply_config_map(action)
             elif isinstance(action, LeaveStore):

@@ -58,6 +58,10 @@ class LeaveStore(Struct, frozen=True):
     """The store and its Secret may go as far as this object is concerned: it has no data any more."""
 
 
+class DeleteWorkflow(Struct, frozen=True):
+    """The object itself, unless somebody changed it meanwhile: its time after its end is over."""
+
+
 class RemoveFinalizer(Struct, frozen=True):
     """The object may go."""
 
@@ -79,6 +83,7 @@ Action = (
     | MintSession
     | ReadCurrent
     | AddFinalizer
+    | DeleteWorkflow
     | LeaveStore
     | RemoveFinalizer
     | ReleaseData

@@ -16,6 +16,7 @@ from dormouse_operator.plan.actions import (
 )
 from dormouse_operator.plan.case import READ_AGAIN_SECONDS, Case, Step, Trouble, missing, reading_current, stalled
 from dormouse_operator.plan.deletion import decide_deletion
+from dormouse_operator.plan.expiring import with_expiry
 from dormouse_operator.plan.lives import ENDED_FOR_GOOD, NEEDS_HELP, Life
 from dormouse_operator.plan.naming import FINALIZER
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
@@ -42,7 +43,7 @@ def _decide(case: Case) -> Step:
     if case.dwf.status.is_true("Completed"):
         step = Step(phase="Completed", reason="Completed", message=_completed_message(case))
         # One whose node was away when the workflow came to its end.
-        return _and(step, _sweep(case.lives[:-1]))
+        return with_expiry(case, _and(step, _sweep(case.lives[:-1])))
     newest = case.newest
     if newest is not None and newest.live:
         step = _with_pod(case, newest)

@@ -25,6 +25,7 @@ def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
         failover=None if spec.node_lost_seconds == Failover().node_lost_seconds else spec.failover,
         deletion_policy="Retain",
         adoption_policy="Never",
+        ttl_seconds_after_finished=None,
         restore=None,
     )
     return hashlib.sha256(json.encode([asked, _seen(store.spec)], order="sorted")).hexdigest()[:16]
