@@ -13,7 +13,7 @@ from typing import Any
 from cluster_story import ClusterAct, ClusterStory, Hit
 from history import Attempt
 from telling import Told
-from verdict import Register, Restored, judge
+from verdict import Register, Restored, Verdict, judge
 
 from e2e.chain_workflow import ChainWorkflow
 from e2e.installed_operator import InstalledOperator, installed
@@ -74,14 +74,15 @@ def _play(story: ClusterStory, operator: InstalledOperator, namespace: str) -> T
     except (AssertionError, subprocess.SubprocessError) as problem:
         stuck = str(problem)
     attempts = {number: one.attempts() for number, one in enumerate(ones)}
-    restored = Restored() if stuck else _restored(ones)
+    register = Register(attempts)
+    verdict = Verdict()  # of what does not come to its end there is no result to compare with
     if not stuck:
+        verdict = judge(register, _restored(ones), story.durability, MAX_LAG_SECONDS + _SLACK_SECONDS)
         for one in ones:
             one.delete()
-    register = Register(attempts)
     return Told(
         story,
-        judge(register, restored, story.durability, MAX_LAG_SECONDS + _SLACK_SECONDS),
+        verdict,
         register.acknowledged(),
         failovers=sum(_lives(each) - 1 for each in attempts.values() if each),
         stuck=stuck,

@@ -133,3 +133,26 @@ def test_who_asked_while_nobody_could_look_is_woken_again(told: Callable[[Story]
         assert await cluster.look(41, b="4") == ["usual"]
 
     told(story)
+
+
+def test_who_keeps_off_a_lost_node_is_woken_when_it_is_back_unless_it_has_a_place(
+    told: Callable[[Story], None],
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        for name, spec in (("waits", {}), ("placed", {"nodeName": "b"})):
+            metadata = {"name": name, "namespace": "team", "uid": name, "resourceVersion": "1"}
+            cluster.world.put(WORKFLOWS, {"metadata": metadata, "spec": {}})
+            owner = {"kind": "DurableWorkflow", "name": name, "uid": name, "controller": True}
+            annotations = {"dormouse.dev/keeps-off": "a,c"}
+            pod = {
+                **metadata, "name": f"{name}-e2", "uid": f"{name}-e2",
+                "ownerReferences": [owner], "annotations": annotations,
+            }  # fmt: skip
+            cluster.world.put(PODS, {"metadata": pod, "spec": spec})
+        await cluster.look(0, c="1")
+        assert await cluster.look(20, b="2") == ["usual", "waits"]
+        assert await cluster.look(23, b="3", c="2") == ["waits"]
+        assert await cluster.look(26, b="4", a="2") == ["usual", "waits"]
+        assert await cluster.look(29, b="5") == []
+
+    told(story)

@@ -82,6 +82,12 @@ def reason(made: Plan) -> str:
     return ready.reason
 
 
+def message(made: Plan) -> str:
+    ready = made.status.condition("Ready")
+    assert ready is not None
+    return ready.message
+
+
 def environment(manifest: dict[str, Any], name: str) -> str:
     (keeper,) = manifest["spec"]["initContainers"]
     (value,) = [entry["value"] for entry in keeper["env"] if entry["name"] == name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dormouse_operator.plan import build_pod, template_hash
-from unit.operator_plan.pods import LIVED, active, created, deleted, kinds, planned, pod, sealed
+from unit.operator_plan.pods import LIVED, active, created, deleted, kinds, message, planned, pod, sealed, seen
 from unit.operator_samples import store, with_status, workflow
 
 TERMS = "spec.template.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
@@ -44,6 +44,30 @@ def test_keeping_off_a_node_is_no_reason_to_replace_the_pod_when_the_node_is_bac
     dwf = workflow(**LIVED)
     made = build_pod(dwf, store(), 3, first_claim=False, keep_off=LOST)
     assert made["metadata"]["annotations"]["dormouse.dev/template-hash"] == template_hash(dwf, store())
+
+
+def without_place(node: str = "", **changes: Any) -> tuple[Any, dict[str, Any]]:
+    """A workflow whose pod of epoch 3 was made while `LOST` were lost, and finds no node."""
+    dwf = workflow(**{**LIVED, "epoch": 3})
+    made = seen(build_pod(dwf, store(), 3, first_claim=False, keep_off=LOST), phase="Pending", node=node, **changes)
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes"}
+    made["status"]["conditions"] = [] if node else [unschedulable]
+    return dwf, made
+
+
+def test_a_pod_without_a_place_is_made_anew_when_a_node_that_it_keeps_off_is_back() -> None:
+    dwf, waiting = without_place()
+    assert kinds(planned(dwf, waiting, lost_nodes=LOST)) == []
+    back = planned(dwf, waiting, lost_nodes=frozenset({"node-c"}))
+    assert deleted(back) == [("report-e3", None)]
+    assert "it was made to keep off node-a, lost then and back now" in message(back)
+    anew = planned(with_status(dwf, back.status), current=active(2), lost_nodes=frozenset({"node-c"}))
+    assert terms(created(anew)) == [{"matchFields": [off("node-c")]}]
+
+
+def test_a_pod_that_has_its_place_stays_there_when_the_lost_node_is_back() -> None:
+    dwf, placed = without_place(node="node-b")
+    assert kinds(planned(dwf, placed)) == []
 
 
 def test_the_old_pod_of_a_node_that_is_back_is_swept() -> None:

@@ -11,6 +11,7 @@ from dormouse_operator.api import Failover
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Refused
 from dormouse_operator.controller.resources import LEASES, NODE_LEASES, PODS, Document
 from dormouse_operator.controller.world import World
+from dormouse_operator.plan import keeps_off
 
 _LOOK_SECONDS = 3.0
 _REFUSED_SECONDS = 60.0
@@ -55,11 +56,19 @@ class Nodes:
         return frozenset(silent) if is_heard else frozenset()
 
 
+@dataclass(frozen=True)
+class Concerned:
+    """A pod, and the lost nodes that it is on, or keeps off until it has one of its own."""
+
+    pod: Document
+    nodes: frozenset[str]
+
+
 class NodeWatch:
     """Lists the Leases every few seconds, in the standby too: whoever takes over knows already.
 
     It wakes a workflow when one of its pods becomes lost, and when it is no longer: a node that stays away for hours
-    has many pods.
+    has many pods. One that finds no place is woken when a node is back that it keeps off.
     """
 
     def __init__(self, api: ApiServer, world: World) -> None:
@@ -67,7 +76,7 @@ class NodeWatch:
         self._api = api
         self._world = world
         self._nodes = Nodes()
-        self._lost: dict[str, Document] = {}
+        self._concerned: dict[str, Concerned] = {}
 
     def lost(self, seconds: float) -> frozenset[str]:
         """The nodes that are lost for somebody who waits that long, as it was at the last look: it woke who asks."""
@@ -89,17 +98,20 @@ class NodeWatch:
         """Once. Raises ApiError."""
         leases, _ = await self._api.list(LEASES, NODE_LEASES)
         # Who asked meanwhile was told that nobody is lost.
-        before = {} if self._is_old() else self._lost
+        before = {} if self._is_old() else self._concerned
         self._nodes = self._nodes.look(leases, _clock())
-        self._lost = self._lost_pods()
-        for uid in before.keys() ^ self._lost.keys():
-            self._world.wake(PODS, before.get(uid) or self._lost[uid])
+        self._concerned = self._concerned_pods()
+        for uid in before.keys() | self._concerned.keys():
+            was, now = before.get(uid), self._concerned.get(uid)
+            if was is None or now is None or was.nodes != now.nodes:
+                self._world.wake(PODS, (was or self._concerned[uid]).pod)
 
-    def _lost_pods(self) -> dict[str, Document]:
+    def _concerned_pods(self) -> dict[str, Concerned]:
         """By their UIDs; each workflow has a patience of its own."""
         silent = self.lost(_SILENT_SECONDS)
-        pods = [pod for pod in self._world.pods if _node_of(pod) in silent] if silent else []
-        return {pod["metadata"]["uid"]: pod for pod in pods if _node_of(pod) in self.lost(self._patience(pod))}
+        pods = [pod for pod in self._world.pods if _nodes_of(pod) & silent] if silent else []
+        found = (Concerned(pod, _nodes_of(pod) & self.lost(self._patience(pod))) for pod in pods)
+        return {each.pod["metadata"]["uid"]: each for each in found if each.nodes}
 
     def _patience(self, pod: Document) -> float:
         workflows = (self._world.workflows.get(task.key) for task in self._world.concerned(PODS, pod))
@@ -111,8 +123,9 @@ class NodeWatch:
         return _clock() - self._nodes.looked_at > _SILENT_SECONDS
 
 
-def _node_of(pod: Document) -> str | None:
-    return (pod.get("spec") or {}).get("nodeName")
+def _nodes_of(pod: Document) -> frozenset[str]:
+    node = (pod.get("spec") or {}).get("nodeName")
+    return frozenset({node}) if node else keeps_off(pod["metadata"])
 
 
 def _clock() -> float:

@@ -15,6 +15,7 @@ from dormouse_operator.plan.actions import (
     ReleaseData,
     RemoveFinalizer,
 )
+from dormouse_operator.plan.lives import keeps_off
 from dormouse_operator.plan.naming import (
     ABANDON_ANNOTATION,
     BREAK_GLASS,
@@ -74,6 +75,7 @@ __all__ = [
     "build_pod",
     "build_source",
     "template_hash",
+    "keeps_off",
     "session_policy",
     "times",
     "pod_name",

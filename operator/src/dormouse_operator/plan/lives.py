@@ -10,6 +10,7 @@ from dormouse_operator.plan.naming import (
     BREAK_GLASS,
     EPOCH_LABEL,
     KEEPER_CONTAINER,
+    KEEPS_OFF_ANNOTATION,
     RUNTIME_CONTAINER,
     TEMPLATE_HASH_ANNOTATION,
     WORKER_IMAGE_ANNOTATION,
@@ -81,6 +82,8 @@ class Life(Struct, frozen=True, kw_only=True):
     ended: bool
     failed: bool
     node: str
+    keeps_off: frozenset[str]
+    """The nodes that were lost when it was made: the scheduler may not put it there."""
     lost: bool
     keeper_ready: bool
     runtime_ready: bool
@@ -136,6 +139,7 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
         ended=ended,
         failed=phase == "Failed",
         node=spec.get("nodeName") or "",
+        keeps_off=keeps_off(metadata),
         lost=spec.get("nodeName") in lost_nodes,
         keeper_ready=not ended and _ready(keeper),
         runtime_ready=not ended and _ready(runtime),
@@ -178,6 +182,11 @@ def _ending(container: Mapping[str, Any]) -> Ending | None:
     if isinstance(said, dict) and isinstance(said.get("reason"), str):
         return Ending(said["reason"], str(said.get("message", "")), said)
     return Ending(ended.get("reason") or "Error", text.strip())
+
+
+def keeps_off(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """Which nodes the pod was made to keep off."""
+    return frozenset(filter(None, (metadata.get("annotations") or {}).get(KEEPS_OFF_ANNOTATION, "").split(",")))
 
 
 _ON_ITS_WAY = frozenset({"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"})

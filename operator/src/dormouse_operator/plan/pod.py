@@ -15,6 +15,7 @@ from dormouse_operator.plan.naming import (
     EPOCH_LABEL,
     KEEPER_CONTAINER,
     KEEPER_PORT,
+    KEEPS_OFF_ANNOTATION,
     REPORTS_AUDIENCE,
     RUNTIME_CONTAINER,
     RUNTIME_PORT,
@@ -82,6 +83,7 @@ def build_pod(
     if settings.reports_url:
         _let_report(spec, settings.reports_url)
     if keep_off:
+        metadata["annotations"][KEEPS_OFF_ANNOTATION] = ",".join(sorted(keep_off))
         spec["affinity"] = _keeping_off(spec.get("affinity") or {}, keep_off)
     return pod
 

@@ -18,6 +18,9 @@ def why_to_roll(case: Case, store: ObjectStore, life: Life) -> str:
         return f"pod {life.pod} seals and ends because the spec changed"
     if not life.keeper_ready and _break_glass_changed(case, life):
         return f"pod {life.pod} ends because break-glass settings changed"
+    if life.obstacle is not None and not life.node and (back := life.keeps_off - case.observed.lost_nodes):
+        nodes = ", ".join(sorted(back))
+        return f"pod {life.pod} finds no place and ends: it was made to keep off {nodes}, lost then and back now"
     worker = case.settings.worker_image
     if life.worker_image not in ("", worker) and _is_stuck(life):
         return f"pod {life.pod} does not get on with {life.worker_image} and ends: the next one has {worker}"
