@@ -10,7 +10,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["_ssl", "_hashlib", "msgspec", "http.client", "boto3"])
+@pytest.mark.parametrize("module", ["_ssl", "_hashlib", "msgspec", "http.client", "boto3", "shutil", "lzma", "uuid"])
 def test_a_keeper_does_without(module: str, loaded: set[str]) -> None:
     assert module not in loaded
 

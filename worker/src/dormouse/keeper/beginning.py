@@ -6,7 +6,6 @@ import asyncio
 import errno
 import logging
 import os
-import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -264,7 +263,10 @@ def remove_leftovers(*databases: Path) -> None:
     for database in databases:
         for suffix in ("", "-wal", "-shm", "-journal"):
             database.with_name(database.name + suffix).unlink(missing_ok=True)
-        shutil.rmtree(database.with_name(f".{database.name}-litestream"), ignore_errors=True)
+        if (folder := database.with_name(f".{database.name}-litestream")).exists():
+            from shutil import rmtree  # with its compressors it weighs a MiB, and most lives find nothing to remove
+
+            rmtree(folder, ignore_errors=True)
 
 
 def _put_in_place(draft: Path, database: Path) -> None:

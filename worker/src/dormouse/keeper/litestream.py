@@ -11,7 +11,6 @@ import asyncio
 import fcntl
 import json
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -48,8 +47,11 @@ def program() -> str:
         Refused: when there is none.
     """
     beside = Path(sys.executable).with_name("litestream")
-    found = str(beside) if beside.exists() else shutil.which("litestream")
-    if found is None:
+    if beside.exists():
+        return str(beside)
+    from shutil import which  # with its compressors it weighs a MiB that nothing else here needs
+
+    if (found := which("litestream")) is None:
         raise Refused(Reason.INVALID_SETTINGS, f"litestream is not installed; {installed_by('pod')}")
     return found
 

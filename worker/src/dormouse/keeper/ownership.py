@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import uuid
+import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -175,7 +175,7 @@ def _what(seen: Current | Malformed | None) -> str:
 
 def new_nonce() -> str:
     """Makes the bytes of a record unique."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 async def check_conditional_writes(store: Store, key: str) -> None:
