@@ -9,21 +9,24 @@ import pytest
 from click.testing import CliRunner
 
 from dormouse._commands import root
+from dormouse.cluster.kubectl import Kubectl
 from dormouse.commands.target import FileTarget, NameTarget, UrlTarget, parse
+
+STAGE = Kubectl("stage")
 
 
 @pytest.mark.parametrize(
     ("text", "is_file", "target"),
     [
         ("http://localhost:8080/", False, UrlTarget("http://localhost:8080")),
-        ("shop", False, NameTarget("shop", "stage")),
+        ("shop", False, NameTarget("shop", STAGE)),
         ("shop", True, FileTarget(Path("shop"))),
         ("shop.sqlite", False, FileTarget(Path("shop.sqlite"))),
         ("backup/shop", False, FileTarget(Path("backup/shop"))),
     ],
 )
 def test_a_target_is_a_file_an_address_or_a_name(text: str, is_file: bool, target: object) -> None:
-    assert parse(text, "stage", is_file=is_file) == target
+    assert parse(text, STAGE, is_file=is_file) == target
 
 
 @pytest.mark.parametrize(
@@ -64,8 +67,8 @@ def test_what_is_wrong_is_said_without_a_traceback(line: list[str], code: int, s
 
 
 def test_the_token_goes_with_the_target() -> None:
-    assert parse("http://a", None, is_file=False, token="t") == UrlTarget("http://a", "t")
-    assert parse("shop", None, is_file=False, token="t") == NameTarget("shop", None, "t")
+    assert parse("http://a", STAGE, is_file=False, token="t") == UrlTarget("http://a", "t")
+    assert parse("shop", STAGE, is_file=False, token="t") == NameTarget("shop", STAGE, "t")
 
 
 def test_a_name_needs_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:

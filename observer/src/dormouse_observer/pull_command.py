@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormouse.commands.verb import Verb
+from dormouse.cluster.kubectl import Kubectl
+from dormouse.commands import completion
+from dormouse.commands.verb import Verb, on_cluster
 
 if TYPE_CHECKING:
     from dormouse.replica.current import Position
@@ -46,8 +48,8 @@ class _Moment(click.ParamType[Any]):
         "dormouse pull s3://bucket/shop/orders --endpoint http://localhost:9000",
     ],
 )
-@click.argument("workflow", metavar="NAME|URL")
-@click.option("-n", "--namespace", help="Where NAME is. Default: the namespace of the kubeconfig's context.")
+@click.argument("workflow", metavar="NAME|URL", shell_complete=completion.workflow_names)
+@on_cluster
 @click.option("--at", type=_Moment(), help="epoch/txid, or a time with its zone. Default: the newest position.")
 @click.option(
     "-o",
@@ -67,7 +69,7 @@ class _Moment(click.ParamType[Any]):
 )
 def pull(
     workflow: str,
-    namespace: str | None,
+    kubectl: Kubectl,
     at: Position | datetime | None,
     file: Path | None,
     *,
@@ -100,7 +102,7 @@ def pull(
             except InvalidURL as wrong:
                 raise click.UsageError(str(wrong)) from wrong
         else:
-            whereabouts = by_name(workflow, namespace, reach, Path(folder) / "ca.pem")
+            whereabouts = by_name(workflow, reach, Path(folder) / "ca.pem", kubectl)
         target = file or Path(f"{whereabouts.name}.sqlite")
         if target.exists() and not force:
             raise click.BadParameter(f"{target} is there already; choose another, or --force", param_hint="-o")

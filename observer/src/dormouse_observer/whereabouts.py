@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from dormouse.cluster.kubectl import Kubectl
 from dormouse.errors import DormouseError
 from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import Location
@@ -20,10 +18,7 @@ from dormouse_operator.api import ObjectStore
 from dormouse_operator.store.url import InvalidURL, located
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_WITHIN_SECONDS = 20.0
-
-Kubectl = Callable[..., dict[str, Any]]
-"""`kubectl get` with these arguments; the object that it printed."""
+_STORES = "objectstores.dormouse.dev"
 
 
 class NotFound(DormouseError):
@@ -64,24 +59,20 @@ def by_url(url: str, reach: Reach, environment: Mapping[str, str]) -> Whereabout
     return Whereabouts(place.location, Layout.of("/".join(prefix), namespace, name), namespace, name)
 
 
-def by_name(
-    name: str, namespace: str | None, reach: Reach, ca_file: Path, kubectl: Kubectl | None = None
-) -> Whereabouts:
+def by_name(name: str, reach: Reach, ca_file: Path, kubectl: Kubectl) -> Whereabouts:
     """What the DurableWorkflow, its ObjectStore and their Secret say; certificates are written to `ca_file`.
 
     Raises:
-        NotFound: when one of them is missing, or may not be read.
+        ClusterError: when one of them is missing, or may not be read.
+        NotFound: when the Secret lacks a key.
     """
-    get = kubectl or _kubectl_get
-    where = ("--namespace", namespace) if namespace else ()
-    workflow = get("durableworkflow", name, *where)
+    workflow = kubectl.workflow(name)
     namespace = str(workflow["metadata"]["namespace"])
-    where = ("--namespace", namespace)
-    reference = workflow["spec"]["storage"]["storeRef"]["name"]
-    found = get("objectstore", reference, *where)
+    kubectl = kubectl.within(namespace)
+    found = kubectl.get(_STORES, workflow["spec"]["storage"]["storeRef"]["name"])
     spec = msgspec.convert({key: found[key] for key in ("apiVersion", "kind", "metadata", "spec")}, ObjectStore).spec
     secret = spec.credentials.secret_ref
-    values = get("secret", secret.name, *where).get("data", {})
+    values = kubectl.get("secret", secret.name).get("data", {})
     keys = []
     for key in (secret.access_key_id_key, secret.secret_access_key_key):
         if key not in values:
@@ -90,7 +81,7 @@ def by_name(
     bundle = reach.ca_bundle
     if bundle is None and spec.ca_bundle is not None:
         config_map = spec.ca_bundle.config_map_ref
-        ca_file.write_text(get("configmap", config_map.name, *where).get("data", {}).get(config_map.key, ""))
+        ca_file.write_text(kubectl.get("configmap", config_map.name).get("data", {}).get(config_map.key, ""))
         bundle = ca_file
     location = Location(
         bucket=spec.bucket,
@@ -113,20 +104,3 @@ def by_name(
 def _reached(location: Location, reach: Reach) -> Location:
     given = {"endpoint": reach.endpoint, "region": reach.region, "path_style": reach.path_style}
     return replace(location, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type] # each of its type
-
-
-def _kubectl_get(kind: str, name: str, *options: str) -> dict[str, Any]:
-    command = ["kubectl", "get", kind, name, *options, "--output=json"]
-    try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=_WITHIN_SECONDS, check=False)
-    except FileNotFoundError:
-        raise NotFound(
-            f"{name!r} is looked for on a cluster, which needs kubectl; or give s3://BUCKET/[PREFIX/]NAMESPACE/NAME"
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise NotFound(f"kubectl did not answer within {_WITHIN_SECONDS:g} s; is the cluster there?") from None
-    if ran.returncode:
-        # Before it says what is wrong it logs each of its tries.
-        raise NotFound(f"kubectl get {kind} {name}: {(ran.stderr.strip() or 'it failed').splitlines()[-1]}")
-    found: dict[str, Any] = json.loads(ran.stdout)
-    return found

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dormouse.cluster.kubectl import Kubectl
 from dormouse.replica.layout import Layout
 from dormouse_observer.whereabouts import NotFound, Reach, by_name, by_url
 from dormouse_operator.store.url import InvalidURL
@@ -23,12 +24,12 @@ STORE: dict[str, Any] = {
     "caBundle": {"configMapRef": {"name": "ca"}},
 }
 OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
-    ("durableworkflow", "orders"): {
+    ("durableworkflows.dormouse.dev", "orders"): {
         "metadata": {"namespace": "shop"},
         "spec": {"storage": {"storeRef": {"name": "default"}}},
         "status": {"image": "orders:1"},
     },
-    ("objectstore", "default"): {
+    ("objectstores.dormouse.dev", "default"): {
         "apiVersion": "dormouse.dev/v1alpha1",
         "kind": "ObjectStore",
         "metadata": {"name": "default", "namespace": "shop", "uid": "1"},
@@ -42,9 +43,13 @@ OBJECTS: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def kubectl(kind: str, name: str, *options: str) -> dict[str, Any]:
-    assert options in {(), ("--namespace", "shop")}
-    return OBJECTS[kind, name]
+class Cluster(Kubectl):
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        assert kind.startswith("durableworkflows") or self.namespace == "shop"
+        return OBJECTS[kind, name]
+
+
+KUBECTL = Cluster()
 
 
 def test_a_url_names_bucket_prefix_namespace_and_name() -> None:
@@ -66,7 +71,7 @@ def test_without_keys_it_is_said_which_variables_hold_them() -> None:
 
 
 def test_for_a_name_the_cluster_says_all(tmp_path: Path) -> None:
-    found = by_name("orders", None, REACH, tmp_path / "ca.pem", kubectl)
+    found = by_name("orders", REACH, tmp_path / "ca.pem", KUBECTL)
     assert (found.namespace, found.name, found.image) == ("shop", "orders", "orders:1")
     assert found.layout == Layout.of("production", "shop", "orders")
     location = found.location
@@ -77,14 +82,15 @@ def test_for_a_name_the_cluster_says_all(tmp_path: Path) -> None:
 
 def test_the_way_there_may_be_another_from_here(tmp_path: Path) -> None:
     reach = Reach(endpoint="https://outside", path_style=False, ca_bundle=tmp_path / "mine.pem")
-    location = by_name("orders", "shop", reach, tmp_path / "ca.pem", kubectl).location
+    location = by_name("orders", reach, tmp_path / "ca.pem", KUBECTL).location
     assert (location.endpoint, location.path_style, location.bucket) == ("https://outside", False, "kept")
     assert location.ca_bundle == str(tmp_path / "mine.pem")
 
 
 def test_a_key_that_the_secret_lacks_is_named(tmp_path: Path) -> None:
-    def without(kind: str, name: str, *options: str) -> dict[str, Any]:
-        return {"data": {}} if kind == "secret" else kubectl(kind, name, *options)
+    class Without(Cluster):
+        def get(self, kind: str, name: str) -> dict[str, Any]:
+            return {"data": {}} if kind == "secret" else super().get(kind, name)
 
     with pytest.raises(NotFound, match="Secret keys in namespace shop has no key 'id'"):
-        by_name("orders", None, REACH, tmp_path / "ca.pem", without)
+        by_name("orders", REACH, tmp_path / "ca.pem", Without())

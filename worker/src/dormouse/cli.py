@@ -9,10 +9,28 @@ from dormouse.extras import installed_by
 
 def main() -> None:
     """Run the command line; entry points of the group `dormouse.commands` add verbs."""
+    _run("dormouse")
+
+
+def kubectl_plugin() -> None:
+    """The same as `kubectl dormouse`: kubectl runs the program `kubectl-dormouse`."""
+    _run("kubectl dormouse")
+
+
+def complete_for_kubectl() -> None:
+    """What can follow `kubectl dormouse`: kubectl's completion runs the program `kubectl_complete-dormouse`."""
+    try:
+        from dormouse.commands.kubectl_completion import offered
+    except ModuleNotFoundError:
+        return  # the plugin itself says what is missing
+    print(offered(sys.argv[1:]))  # noqa: T201 - it is what kubectl reads
+
+
+def _run(program: str) -> None:
     try:
         from dormouse._commands import root
     except ModuleNotFoundError as missing:
         if missing.name not in {"click", "yaml"}:
             raise
-        sys.exit(f"dormouse: the command line needs {missing.name}; install it with: {installed_by('cli')}")
-    root(prog_name="dormouse")
+        sys.exit(f"{program}: the command line needs {missing.name}; install it with: {installed_by('cli')}")
+    root(prog_name=program)

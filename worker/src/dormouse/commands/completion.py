@@ -6,15 +6,44 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
-from dormouse.commands.target import NameTarget, reading
-from dormouse.commands.verb import parsed_target
+from dormouse.cluster.kubectl import Kubectl
+from dormouse.commands.target import NameTarget, parsed_target, reading
 from dormouse.errors import DormouseError
 
 if TYPE_CHECKING:
     from dormouse.client import Execution
 
 _MOST = 1000
+_CLUSTER_WITHIN_SECONDS = 3.0
+
+
+def targets(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Files, and the DurableWorkflows of the namespace."""
+    # The files come first: bash begins anew with them.
+    offered = [CompletionItem[str](incomplete, type="file")]
+    if not {"/", ":", "."}.intersection(incomplete):
+        offered += [CompletionItem[str](name) for name in _that_begin(incomplete, _workflow_names(ctx))]
+    return offered
+
+
+def workflow_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The DurableWorkflows of the namespace that begin like this."""
+    return _that_begin(incomplete, _workflow_names(ctx))
+
+
+def kubectl_of(ctx: click.Context) -> Kubectl:
+    """The cluster that the options before the cursor mean; who presses TAB does not wait for long."""
+    given = ctx.params
+    return Kubectl(given.get("namespace"), given.get("context"), given.get("kubeconfig"), _CLUSTER_WITHIN_SECONDS)
+
+
+def _workflow_names(ctx: click.Context) -> Sequence[str]:
+    try:
+        return kubectl_of(ctx).workflow_names()
+    except DormouseError:
+        return ()
 
 
 def executions(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -32,12 +61,12 @@ def _that_begin(incomplete: str, names: Iterable[str]) -> list[str]:
 
 
 def _listed(ctx: click.Context) -> Sequence[Execution]:
-    """None where they cannot be had at once: nobody waits for kubectl at each TAB, or is told of an error by it."""
+    """None where they cannot be had at once: nobody waits for a port at each TAB, or is told of an error by it."""
     given = ctx.params
     # Behind an option that still lacks its value click has left the arguments unread.
     typed = given.get("target") or next(iter(ctx.args), "")
     try:
-        target = parsed_target(typed, given.get("namespace"), given.get("token_file"))
+        target = parsed_target(typed, kubectl_of(ctx), given.get("token_file"))
         if isinstance(target, NameTarget):
             return []
         with reading(target) as source:

@@ -1,4 +1,4 @@
-"""How does a verb reach a DurableWorkflow on a cluster? Through kubectl, with the rights of whoever calls it."""
+"""How does a verb reach a DurableWorkflow's pod? Through kubectl, with the rights of whoever calls it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,41 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dormouse.errors import DormouseError
+from dormouse.cluster.kubectl import Kubectl
+from dormouse.cluster.refusals import ClusterError, refused
 
 _PORT = 8080
-_WITHIN_SECONDS = 20.0
-_SOUGHT = "{!r} is no file and no address as http://HOST:PORT, so it is looked for on a cluster as a DurableWorkflow"
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
-class NotForwarded(DormouseError):
-    """kubectl does not lead to the pod; the message is its own."""
+@contextmanager
+def forwarded(name: str, kubectl: Kubectl) -> Iterator[str]:
+    """The address of the workflow's present pod, as long as the context lasts.
+
+    Raises:
+        ClusterError: when there is no pod, or no way to it.
+    """
+    try:
+        workflow = kubectl.workflow(name)
+    except ClusterError as error:
+        raise type(error)(
+            f"{name!r} is no file and no address as http://HOST:PORT, so it is looked for on a cluster as a "
+            f"DurableWorkflow; {error}"
+        ) from None
+    pod = workflow.get("status", {}).get("podName")
+    if not pod:
+        raise ClusterError(f"{name} has no pod now; `dormouse status {name}` says why")
+    with forwarded_pod(pod, kubectl.within(workflow["metadata"]["namespace"])) as url:
+        yield url
 
 
 @contextmanager
-def forwarded(name: str, namespace: str | None) -> Iterator[str]:
-    """The address of the workflow's present pod, as long as the context lasts."""
-    where = [] if namespace is None else ["--namespace", namespace]
-    pod = _kubectl("get", "durableworkflow", name, *where, "-o", "jsonpath={.status.podName}")
-    if not pod:
-        raise NotForwarded(f"{name} has no pod now; `kubectl describe dwf {name}` says why")
-    command = ["kubectl", "port-forward", f"pod/{pod}", f":{_PORT}", "--address", "127.0.0.1", *where]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def forwarded_pod(pod: str, kubectl: Kubectl) -> Iterator[str]:
+    """The same of a pod by its own name."""
+    command = kubectl.command("port-forward", f"pod/{pod}", f":{_PORT}", "--address=127.0.0.1")
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         yield f"http://127.0.0.1:{_local_port(process)}"
     finally:
@@ -42,26 +56,5 @@ def _local_port(process: subprocess.Popen[str]) -> str:
         found = _FORWARDING.search(line)
         if found:
             return found[1]
-        said.append(line.strip())
-    raise NotForwarded(f"kubectl port-forward: {' '.join(said) or 'it ended'}")
-
-
-def _kubectl(*arguments: str) -> str:
-    try:
-        ran = subprocess.run(
-            ["kubectl", *arguments],  # noqa: S607 - the user's own
-            capture_output=True,
-            text=True,
-            timeout=_WITHIN_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise NotForwarded(f"{_SOUGHT.format(arguments[2])}, which needs kubectl") from None
-    except subprocess.TimeoutExpired:
-        raise NotForwarded(f"kubectl did not answer within {_WITHIN_SECONDS:g} s; is the cluster there?") from None
-    if ran.returncode:
-        # Before it says what is wrong it logs each of its tries.
-        raise NotForwarded(
-            f"{_SOUGHT.format(arguments[2])}; kubectl: {(ran.stderr.strip() or 'it failed').splitlines()[-1]}"
-        )
-    return ran.stdout.strip()
+        said.append(line)
+    raise refused("".join(said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dormouse.errors import DormouseError
+from dormouse.token_file import read_tokens
 
 if TYPE_CHECKING:
     from dormouse.client import Approvals, Client, Event, Execution, Executions
+    from dormouse.cluster.kubectl import Kubectl
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ class UrlTarget:
 
 @dataclass(frozen=True)
 class NameTarget:
-    """A DurableWorkflow on the cluster of the kubeconfig."""
+    """A DurableWorkflow on a cluster."""
 
     name: str
-    namespace: str | None
+    kubectl: Kubectl
     token: str | None = None
 
 
@@ -47,7 +50,7 @@ class InvalidTarget(DormouseError):
     """It can be none of the three."""
 
 
-def parse(text: str, namespace: str | None, *, is_file: bool, token: str | None = None) -> Target:
+def parse(text: str, kubectl: Kubectl, *, is_file: bool, token: str | None = None) -> Target:
     """Tell the three apart. Pure: `is_file` says whether there is such a file.
 
     Raises:
@@ -59,7 +62,18 @@ def parse(text: str, namespace: str | None, *, is_file: bool, token: str | None 
         raise InvalidTarget(f"{text} is read as a DurableWorkflow's name; a runtime is http://{text}")
     if is_file or "/" in text or text.endswith((".sqlite", ".db")):
         return FileTarget(Path(text))
-    return NameTarget(text, namespace, token)
+    return NameTarget(text, kubectl, token)
+
+
+def parsed_target(text: str, kubectl: Kubectl, token_file: Path | None) -> Target:
+    """The same of what was typed here: files are looked for, and the token is read.
+
+    Raises:
+        InvalidTarget: as above.
+        InvalidTokens: when the file holds no token.
+    """
+    token = os.environ.get("DORMOUSE_TOKEN") or None if token_file is None else read_tokens(token_file)[0]
+    return parse(text, kubectl, is_file=Path(text).is_file(), token=token)
 
 
 class NeedsRuntime(DormouseError):
@@ -136,5 +150,5 @@ def writing(target: Target) -> Iterator[Client]:
         return
     from dormouse.commands.port_forward import forwarded
 
-    with forwarded(target.name, target.namespace) as url, Client(url, token=target.token) as client:
+    with forwarded(target.name, target.kubectl) as url, Client(url, token=target.token) as client:
         yield client

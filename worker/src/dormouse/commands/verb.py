@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any, Literal, ParamSpec
 
 import click
 
-from dormouse.commands.target import InvalidTarget, Target, parse
+from dormouse.cluster.kubectl import Kubectl
+from dormouse.commands import completion
+from dormouse.commands.target import InvalidTarget, parsed_target
 from dormouse.errors import DormouseError, UnknownExecution
-from dormouse.token_file import read_tokens
 
 REFUSED, STILL_OPEN, UNREACHABLE = 1, 3, 4
 """Exit codes; click's own for a wrong command line is 2."""
-_UNREACHABLE = ("Unreachable", "NotReadable", "NotForwarded")
+_UNREACHABLE = ("Unreachable", "NotReadable", "ClusterError", "NotThere")
 TARGETS = (
     ("orders.sqlite", "A database file. It is only read."),
     ("http://localhost:8080", "The address of a runtime, as `dormouse run` prints it."),
@@ -63,34 +63,44 @@ class Verb(click.Command):
         raise _Ended(message, code)
 
 
-def on_target(function: Callable[..., None]) -> Callable[..., None]:
-    """Add TARGET, and the namespace of a name: the function is given what they mean."""
+def on_cluster(function: Callable[..., None]) -> Callable[..., None]:
+    """Add which cluster and which namespace, as kubectl names them: the function is given a Kubectl."""
 
-    @click.argument("target", type=click.Path())
     @click.option(
-        "-n",
-        "--namespace",
-        help="Where the DurableWorkflow is. Default: the namespace of the kubeconfig's context.",
+        "-n", "--namespace", help="Where the DurableWorkflow is. Default: the namespace of the kubeconfig's context."
     )
+    @click.option("--context", help="Which context of the kubeconfig. Default: the current one.")
+    @click.option(
+        "--kubeconfig",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="The kubeconfig file. Default: as kubectl finds it.",
+    )
+    @wraps(function)
+    def with_kubectl(namespace: str | None, context: str | None, kubeconfig: Path | None, **others: Any) -> None:
+        function(kubectl=Kubectl(namespace, context, kubeconfig), **others)
+
+    return with_kubectl
+
+
+def on_target(function: Callable[..., None]) -> Callable[..., None]:
+    """Add TARGET, and the cluster of a name: the function is given what they mean."""
+
+    @click.argument("target", type=click.Path(), shell_complete=completion.targets)
+    @on_cluster
     @click.option(
         "--token-file",
         type=click.Path(dir_okay=False, path_type=Path),
         help="Holds the token that the runtime asks for. Default: the environment's DORMOUSE_TOKEN, if it is set.",
     )
     @wraps(function)
-    def with_target(target: str, namespace: str | None, token_file: Path | None, **others: Any) -> None:
-        function(parsed_target(target, namespace, token_file), **others)
+    def with_target(target: str, kubectl: Kubectl, token_file: Path | None, **others: Any) -> None:
+        try:
+            meant = parsed_target(target, kubectl, token_file)
+        except InvalidTarget as error:
+            raise click.BadParameter(str(error), param_hint="TARGET") from error
+        function(meant, **others)
 
     return with_target
-
-
-def parsed_target(target: str, namespace: str | None, token_file: Path | None) -> Target:
-    """What these three mean together."""
-    token = os.environ.get("DORMOUSE_TOKEN") or None if token_file is None else read_tokens(token_file)[0]
-    try:
-        return parse(target, namespace, is_file=Path(target).is_file(), token=token)
-    except InvalidTarget as error:
-        raise click.BadParameter(str(error), param_hint="TARGET") from error
 
 
 def with_output(

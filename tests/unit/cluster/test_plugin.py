@@ -1,0 +1,78 @@
+"""Is `kubectl dormouse` the same program, on the cluster that its options name, and does kubectl complete it?"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+
+import pytest
+from click.testing import CliRunner
+
+from dormouse import cli
+from dormouse._commands import root
+from dormouse.commands.kubectl_completion import offered
+from markdown_blocks import REPOSITORY
+from scripted_kubectl import Refusal, ScriptedKubectl
+
+NAMES = "durableworkflow.dormouse.dev/orders\ndurableworkflow.dormouse.dev/shop\n"
+
+
+def test_it_is_the_same_program_under_the_names_that_kubectl_looks_for() -> None:
+    scripts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {
+        "dormouse": "dormouse.cli:main",
+        "kubectl-dormouse": "dormouse.cli:kubectl_plugin",
+        "kubectl_complete-dormouse": "dormouse.cli:complete_for_kubectl",
+    }
+
+
+def test_its_help_names_it_as_it_is_typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["kubectl-dormouse", "show", "--help"])
+    with pytest.raises(SystemExit):
+        cli.kubectl_plugin()
+    assert capsys.readouterr().out.startswith("Usage: kubectl dormouse show ")
+
+
+def test_a_name_is_looked_for_on_the_cluster_that_the_options_name(kubectl: ScriptedKubectl) -> None:
+    kubectl.answers({"get": {"metadata": {"namespace": "team"}, "status": {}}})
+    line = ["list", "shop", "-n", "team", "--context", "stage", "--kubeconfig", "config"]
+    ended = CliRunner().invoke(root, line)
+    assert (ended.exit_code, ended.output) == (4, "Error: shop has no pod now; `dormouse status shop` says why\n")
+    assert kubectl.asked() == [
+        "get durableworkflows.dormouse.dev shop --output=json --namespace=team --context=stage --kubeconfig=config"
+    ]
+
+
+def test_a_wrong_name_is_answered_with_the_nearest(kubectl: ScriptedKubectl) -> None:
+    kubectl.answers({"output=name": NAMES, "get": Refusal("Error from server (NotFound): shpo not found")})
+    ended = CliRunner().invoke(root, ["list", "shpo"])
+    assert ended.exit_code == 4
+    assert "did you mean shop?" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (["dr"], ["drill\tRestore a running workflow's data from the...", ":4"]),
+        (["show", "s"], ["shop", ":0"]),
+        (["pull", ""], ["orders", "shop", ":4"]),
+        (["show", "./s"], [":0"]),
+        (["show", "shop", "--cont"], ["--context\tWhich context of the kubeconfig. Default: the current one.", ":4"]),
+        (["list", "shop", "--status", "Fa"], ["failed", ":4"]),
+    ],
+)
+def test_kubectl_is_told_what_can_follow(kubectl: ScriptedKubectl, words: list[str], lines: list[str]) -> None:
+    kubectl.answers({"output=name": NAMES})
+    assert offered(words).splitlines() == lines
+
+
+def test_completion_looks_where_the_options_before_it_say(kubectl: ScriptedKubectl) -> None:
+    kubectl.answers({"output=name": NAMES})
+    assert offered(["show", "-n", "team", "--context", "stage", ""]).splitlines() == ["orders", "shop", ":0"]
+    assert kubectl.asked() == ["get durableworkflows.dormouse.dev --output=name --namespace=team --context=stage"]
+
+
+def test_completion_says_nothing_where_there_is_no_cluster(kubectl: ScriptedKubectl) -> None:
+    kubectl.answers({"get": Refusal("The connection to the server was refused")})
+    assert offered(["show", ""]) == ":0"
+    assert offered([]).endswith(":4")

@@ -1,0 +1,92 @@
+"""How is a cluster asked? By kubectl: as the user has set it up, and with the user's own rights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dormouse.cluster.refusals import WORKFLOWS, ClusterError, NotThere, no_such, refused
+
+_WITHIN_SECONDS = 20.0
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """Where it looks: what is not said is as the kubeconfig has it."""
+
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    within_seconds: float = _WITHIN_SECONDS
+
+    def within(self, namespace: str) -> Kubectl:
+        """The same cluster, in this namespace."""
+        return replace(self, namespace=namespace)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The whole command line."""
+        given = {"--namespace": self.namespace, "--context": self.context, "--kubeconfig": self.kubeconfig}
+        return ["kubectl", *arguments, *(f"{name}={value}" for name, value in given.items() if value is not None)]
+
+    def run(self, *arguments: str, document: str | None = None) -> str:
+        """What it prints, given this to read.
+
+        Raises:
+            ClusterError: when it refuses, is not there or does not answer.
+        """
+        try:
+            ran = subprocess.run(
+                self.command(*arguments),
+                input=document,
+                stdin=subprocess.DEVNULL if document is None else None,
+                capture_output=True,
+                text=True,
+                timeout=self.within_seconds,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise ClusterError("this needs kubectl, which is not installed here") from None
+        except subprocess.TimeoutExpired:
+            raise ClusterError(
+                f"kubectl did not answer within {self.within_seconds:g} s; is the cluster there?"
+            ) from None
+        if ran.returncode:
+            raise refused(ran.stderr)
+        return ran.stdout
+
+    def get(self, kind: str, name: str) -> Document:
+        """One object.
+
+        Raises:
+            NotThere: when there is none of this name.
+            ClusterError: when it cannot be read.
+        """
+        found: Document = json.loads(self.run("get", kind, name, "--output=json"))
+        return found
+
+    def items(self, kind: str, *options: str) -> list[Document]:
+        """All objects of a kind that the options leave."""
+        found: list[Document] = json.loads(self.run("get", kind, *options, "--output=json"))["items"]
+        return found
+
+    def workflow(self, name: str) -> Document:
+        """One DurableWorkflow; if there is none of the name, the error says which there are."""
+        try:
+            return self.get(WORKFLOWS, name)
+        except NotThere:
+            raise no_such(name, self._names(), self.namespace or "") from None
+
+    def workflow_names(self) -> list[str]:
+        """Of all DurableWorkflows of the namespace."""
+        return [line.rpartition("/")[2] for line in self.run("get", WORKFLOWS, "--output=name").splitlines()]
+
+    def _names(self) -> Sequence[str]:
+        try:
+            return self.workflow_names()
+        except ClusterError:  # who may get one may perhaps not list them all
+            return ()
