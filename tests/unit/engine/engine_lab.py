@@ -80,7 +80,7 @@ class EveryCommit(LocalOnly):
 class _AtOnce:
     """A thread that keeps nobody waiting."""
 
-    def do(self, work: Work, done: Done) -> None:
+    def do(self, work: Work, done: Done, *, at_once: bool = False) -> None:  # noqa: ARG002 - it always is
         error = None
         try:
             work()

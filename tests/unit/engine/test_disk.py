@@ -43,6 +43,26 @@ def test_what_goes_wrong_is_told_and_the_next_is_done_all_the_same() -> None:
     assert told == [broken]
 
 
+def test_the_loop_goes_on_once_what_is_done_at_once_has_begun() -> None:
+    go_on, over = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        go_on.wait(60)
+        over.set()
+
+    async def run() -> bool:
+        disk, all_done = DiskThread(), asyncio.Event()
+        disk.do(slow, lambda _: None)
+        threading.Timer(0.01, go_on.set).start()
+        disk.do(lambda: None, lambda _: all_done.set(), at_once=True)
+        what_was_before_is_over = over.is_set()
+        await all_done.wait()
+        disk.stop()
+        return what_was_before_is_over
+
+    assert asyncio.run(run())
+
+
 def test_it_stops_once_all_is_done() -> None:
     done: list[int] = []
 

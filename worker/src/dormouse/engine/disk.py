@@ -1,7 +1,8 @@
 """Who waits for the disk, while the loop goes on? A thread that does one thing after the other.
 
 An executor would do as well, but each of its futures has locks, and around each lock the thread and the loop wait for
-each other's Python. This one takes it twice for a commit: when it begins, and when the disk is done.
+each other's Python. This one takes it twice for a commit: when it begins, and when the disk is done. Whom Python lets
+wait gets it after 5 ms at the latest, and nobody hurries: where the loop has much to do it has to step back itself.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ class DiskThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._todo: SimpleQueue[tuple[Work, Done] | None] = SimpleQueue()
+        self._todo: SimpleQueue[tuple[Work, Done, bool] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._has_begun = threading.Lock()
+        self._has_begun.acquire()
 
-    def do(self, work: Work, done: Done) -> None:
+    def do(self, work: Work, done: Done, *, at_once: bool = False) -> None:
+        """Do this after all that was given before; `at_once` waits until it has begun."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="dormouse-commit", daemon=True)
             self._thread.start()
-        self._todo.put((work, done))
+        self._todo.put((work, done, at_once))
+        if at_once:
+            self._has_begun.acquire()
 
     def stop(self) -> None:
         """Once all is done."""
@@ -38,8 +44,10 @@ class DiskThread:
 
     def _run(self) -> None:
         while (given := self._todo.get()) is not None:
-            work, done = given
+            work, done, at_once = given
             error = None
+            if at_once:
+                self._has_begun.release()
             try:
                 work()
             except Exception as raised:  # noqa: BLE001 - who gave it knows what it means

@@ -230,7 +230,7 @@ class Turns:
         self._transact(at)
         batch = self.journal.take()
         if not batch.empty:
-            self._writer.write(batch)
+            self._writer.write(batch, at_once=bool(self._unheard))
 
     def _take(self, at: int) -> None:
         family, consequences = self.family, self.journal.consequences

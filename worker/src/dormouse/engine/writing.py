@@ -88,8 +88,8 @@ class Writer:
         self._allowing = None
         self._free()
 
-    def write(self, batch: Batch) -> None:
-        """Write a batch, as soon as the durability allows another commit."""
+    def write(self, batch: Batch, *, at_once: bool) -> None:
+        """Write a batch, as soon as the durability allows another commit; `at_once` when the loop has much to do."""
         self.busy = True
         if not batch.writes:
             self._loop.call_soon(self._then, self._written, batch)
@@ -98,7 +98,7 @@ class Writer:
         allowed = None if self._is_allowed else self._durability.before_commit()
         self._is_allowed = False
         if allowed is None:
-            self._commit(batch)
+            self._commit(batch, at_once=at_once)
         else:
             asyncio.ensure_future(allowed).add_done_callback(partial(self._then, self._commit, batch))
 
@@ -111,10 +111,10 @@ class Writer:
             await asyncio.wait(waits)
         self._disk.stop()
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: Batch, *, at_once: bool = False) -> None:
         left = self._database.write(batch)
         self._tally.events += len(batch.events)
-        self._disk.do(partial(self._commit_in_thread, left), partial(self._committed, batch))
+        self._disk.do(partial(self._commit_in_thread, left), partial(self._committed, batch), at_once=at_once)
 
     def _committed(self, batch: Batch, error: Exception | None) -> None:
         self._then(self._written, batch) if error is None else self._fail(error)
