@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from durability_lives import living, run, seen_by_proxy
+from durability_waiters import ask
 from frame import Baseline, Measured, median
 from keeper_pod import KeeperPod, Workflow
 from store_proxy import StoreProxy
@@ -20,14 +21,8 @@ _BODY = b"x" * 500
 
 async def _barrier(pod: KeeperPod, waiters: int, number: int) -> float:
     """From a commit to its answer, as half of those who wait for it have it."""
-    pod.write(f"commit {number}")
-    started = time.perf_counter()
-
-    async def waits() -> float:
-        await pod.keeper.barrier()
-        return time.perf_counter() - started
-
-    return median(await asyncio.gather(*(waits() for _ in range(waiters))))
+    socket = pod.volume / "run" / "keeper.sock"
+    return median(await asyncio.to_thread(ask, socket, waiters, lambda: pod.write(f"commit {number}")))
 
 
 async def _floor(made: Workflow, proxy: StoreProxy, number: int) -> float:

@@ -6,12 +6,12 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, NotSafeYet, OwnershipUnproven, SealFailed
-from dormouse.keeper.wire import VERSION, line, short_path
+from dormouse.keeper.wire import VERSION, answers, line, short_path
 from dormouse.probes import NOT_FOUND, OK, UNAVAILABLE, Page, serve_probes
 
 _log = logging.getLogger("dormouse.keeper")
@@ -74,17 +74,11 @@ class Service:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        conversation = asyncio.current_task()
-        assert conversation is not None  # noqa: S101 - a server's callback is a task
-        self._tasks.add(conversation)
-        room = asyncio.Semaphore(_UNANSWERED_AT_ONCE)
+        own = asyncio.current_task()
+        assert own is not None  # noqa: S101 - a server's callback is a task
+        self._tasks.add(own)
         try:
-            while data := await reader.readline():
-                await room.acquire()
-                task = asyncio.create_task(self._answer(data, writer))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-                task.add_done_callback(lambda _: room.release())
+            await _Conversation(self._served, writer, self._tasks).read(reader)
         except (OSError, ValueError) as error:
             _log.warning("socket: %s", error)
         except asyncio.CancelledError:
@@ -92,37 +86,98 @@ class Service:
             return
         finally:
             self._writers.discard(writer)
-            self._tasks.discard(conversation)
+            self._tasks.discard(own)
             writer.close()
 
-    async def _answer(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+    def _page(self, path: str) -> Page:
+        match path:
+            case "/healthz":
+                return OK, {"healthy": True}
+            case "/readyz":
+                ready, why = self._served.ready()
+                return (OK if ready else UNAVAILABLE), {"ready": ready, "reason": why}
+            case "/status":
+                return OK, self._served.status()
+            case _:
+                return NOT_FOUND, {"error": "there are /healthz, /readyz and /status"}
+
+
+Operation = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class _Conversation:
+    """One connection. The barriers that it asks for in one go are one question, and their answers one write."""
+
+    def __init__(self, served: Served, writer: asyncio.StreamWriter, tasks: set[asyncio.Task[None]]) -> None:
+        self._served = served
+        self._writer = writer
+        self._tasks = tasks
+        self._room = asyncio.Semaphore(_UNANSWERED_AT_ONCE)
+        self._barriers: dict[float | None, list[object]] = {}
+        """The requests that a barrier will answer which has not begun, by how long they want to wait."""
+
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        """Begin with what is asked, until nothing more is."""
+        while data := await reader.readline():
+            await self._room.acquire()
+            self._begin(data)
+
+    def _begin(self, data: bytes) -> None:
         number: object = None
         try:
             request = json.loads(data)
             number = request["id"]
             if request.get("v") != VERSION:
                 raise ValueError(f"version {request.get('v')!r} is not spoken here, {VERSION} is")
-            answer = {"ok": True, **await self._operation(request)()}
+            if request["op"] == "barrier":
+                self._begin_barrier(number, _seconds(request, "timeout", None))
+            else:
+                self._start([number], self._operation(request))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self._reply([number], _bad_request(error))
+
+    def _begin_barrier(self, number: object, timeout: float | None) -> None:
+        if timeout in self._barriers:
+            self._barriers[timeout].append(number)
+            return
+
+        def barrier() -> Awaitable[dict[str, Any]]:
+            del self._barriers[timeout]  # who asks from now on may have committed later
+            return self._served.barrier(timeout)
+
+        self._barriers[timeout] = [number]
+        self._start(self._barriers[timeout], barrier)
+
+    def _start(self, numbers: list[object], operation: Operation) -> None:
+        task = asyncio.create_task(self._answer(numbers, operation))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, numbers: list[object], operation: Operation) -> None:
+        try:
+            answer = {"ok": True, **await operation()}
         except (Fenced, SealFailed, NotDrilled, NotSafeYet, OwnershipUnproven) as error:
             answer = {"ok": False, "error": type(error).__name__, "message": str(error)}
         except AlreadySealed as error:
             answer = {"ok": False, "error": "Sealed", "message": str(error)}
             answer |= {"reason": error.reason, "position": error.position}
         except (ValueError, KeyError, TypeError) as error:
-            answer = {"ok": False, "error": "BadRequest", "message": f"{type(error).__name__}: {error}"}
+            answer = _bad_request(error)
         except Exception as error:  # noqa: BLE001 - an unanswered request would hang the runtime
             _log.exception("socket: unforeseen")
             answer = {"ok": False, "error": "Failed", "message": f"{type(error).__name__}: {error}"}
-        if not writer.is_closing():
-            writer.write(line({"id": number, **answer}))
+        self._reply(numbers, answer)
 
-    def _operation(self, request: dict[str, Any]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    def _reply(self, numbers: Sequence[object], answer: dict[str, Any]) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(answers(numbers, answer))
+        for _ in numbers:
+            self._room.release()
+
+    def _operation(self, request: dict[str, Any]) -> Operation:
         match request["op"]:
             case "gate":
                 return self._served.gate
-            case "barrier":
-                timeout = _seconds(request, "timeout", None)
-                return lambda: self._served.barrier(timeout)
             case "ownership":
                 within = _seconds(request, "within", 0.0) or 0.0
                 return lambda: self._served.prove(within)
@@ -137,17 +192,9 @@ class Service:
                     f"unknown operation {other!r}; there are gate, barrier, ownership, status, drill and seal"
                 )
 
-    def _page(self, path: str) -> Page:
-        match path:
-            case "/healthz":
-                return OK, {"healthy": True}
-            case "/readyz":
-                ready, why = self._served.ready()
-                return (OK if ready else UNAVAILABLE), {"ready": ready, "reason": why}
-            case "/status":
-                return OK, self._served.status()
-            case _:
-                return NOT_FOUND, {"error": "there are /healthz, /readyz and /status"}
+
+def _bad_request(error: Exception) -> dict[str, Any]:
+    return {"ok": False, "error": "BadRequest", "message": f"{type(error).__name__}: {error}"}
 
 
 def _seconds(request: dict[str, Any], name: str, absent: float | None) -> float | None:
