@@ -18,7 +18,8 @@ async def serve_probes(host: str, port: int, page: Callable[[str], Page]) -> asy
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=5)
+            async with asyncio.timeout(5):
+                head = await reader.readuntil(b"\r\n\r\n")
             status, body = page(head.split(b" ", 2)[1].decode("ascii", "replace"))
             content = json.dumps(body).encode()
             writer.write(

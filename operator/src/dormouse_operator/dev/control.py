@@ -80,7 +80,8 @@ class Controller:
             self._woken.clear()
             pause = await self.step()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
 
     async def step(self) -> float:
         """Observe, plan, save, act; returns after how many seconds to come back unless woken."""

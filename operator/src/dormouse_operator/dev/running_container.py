@@ -85,7 +85,8 @@ class RunningContainer:
             pause = backoff.after(clock() - started)
             self._set(now=waiting, ready=False)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told_to_end.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._told_to_end.wait()
         never = Terminated(_NEVER_RAN, timestamp(), timestamp(), reason="ContainerStatusUnknown")
         self._set(now=self.state.last or never, ready=False)
 

@@ -47,7 +47,8 @@ class Handle(Generic[R_co]):
             TimeoutError: when it is still open after `timeout` seconds.
         """
         try:
-            return cast("R_co", await asyncio.wait_for(self._engine.result(self.id), timeout))
+            async with asyncio.timeout(timeout):
+                return cast("R_co", await self._engine.result(self.id))
         except TimeoutError:
             raise TimeoutError(f"execution {self.id!r} is still open") from None
 
@@ -132,7 +133,8 @@ class Handle(Generic[R_co]):
         control = await self._engine.control()
         name, key = name_of(update), idempotency_key or token_hex(16)
         try:
-            result = await asyncio.wait_for(control.update(self.id, name, encode(value), key), timeout)
+            async with asyncio.timeout(timeout):
+                result = await control.update(self.id, name, encode(value), key)
         except TimeoutError:
             raise not_done_yet(self.id, name, key) from None
         return _decode(update, result)

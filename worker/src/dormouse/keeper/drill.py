@@ -44,7 +44,8 @@ async def live_side(database: Path, litestream: Litestream) -> LiveSide:
             try:
                 with _nobody_writes(database):
                     _begin_to_read(reader)
-                    synced = await asyncio.wait_for(litestream.sync(), _HELD_AT_MOST_SECONDS)
+                    async with asyncio.timeout(_HELD_AT_MOST_SECONDS):
+                        synced = await litestream.sync()
             except (NotSynced, TimeoutError, sqlite3.OperationalError) as error:
                 trouble = f"{type(error).__name__}: {error}"
                 await asyncio.sleep(0.1)

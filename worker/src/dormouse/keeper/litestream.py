@@ -167,7 +167,8 @@ class Litestream:
             NotSynced: when there is no useful answer yet.
         """
         try:
-            status, body = await asyncio.wait_for(self._post("/sync", {"path": str(self._database)}), timeout=30)
+            async with asyncio.timeout(30):
+                status, body = await self._post("/sync", {"path": str(self._database)})
             answer = json.loads(body)
             if status != 200:
                 raise NotSynced(str(answer.get("error", answer)))
@@ -232,7 +233,8 @@ async def restore(
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, preexec_fn=die_with_parent(),
         )  # fmt: skip
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout_seconds)
+        async with asyncio.timeout(timeout_seconds):
+            output, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()

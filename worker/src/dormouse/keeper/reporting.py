@@ -49,7 +49,8 @@ class Reporter:
                 continue
             pause = _LOOK_SECONDS if due is None else min(_LOOK_SECONDS, due - clock())
             try:
-                await asyncio.wait_for(self._life.news.wait(), max(0.0, pause))
+                async with asyncio.timeout(max(0.0, pause)):
+                    await self._life.news.wait()
             except TimeoutError:
                 continue
 

@@ -53,4 +53,5 @@ class Window:
                 pause = _UNANSWERED_SECONDS
             news.set()
             with suppress(TimeoutError):
-                await asyncio.wait_for(pruned.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await pruned.wait()

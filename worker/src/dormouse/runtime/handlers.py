@@ -108,7 +108,8 @@ async def show_result(call: Call) -> Response:
     wait, engine, execution_id = RESULT_WAIT.read(call.request), call.engine, call.execution_id
     if not engine.read.describe(execution_id).status.closed:
         try:
-            await asyncio.wait_for(engine.outcome(execution_id), wait)
+            async with asyncio.timeout(wait):
+                await engine.outcome(execution_id)
         except (TimeoutError, ExecutionBlocked):
             return json_response(202, execution_view(engine.read.describe(execution_id)))
     row, event = await engine.outcome(execution_id)
@@ -143,7 +144,8 @@ async def send_update(call: Call) -> Response:
     key = idempotency_key(call.request) or token_hex(16)
     control = await call.engine.control()
     try:
-        result = await asyncio.wait_for(control.update(call.execution_id, call.name, value, key), wait)
+        async with asyncio.timeout(wait):
+            result = await control.update(call.execution_id, call.name, value, key)
     except TimeoutError:
         return json_response(202, AnswerView(idempotency_key=key))
     except AnswerFailed as failed:

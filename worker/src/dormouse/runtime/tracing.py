@@ -43,6 +43,7 @@ async def send_the_last(telemetry: OpenTelemetry | None) -> None:
 
     Thread(target=close, name="dormouse-traces", daemon=True).start()
     try:
-        await asyncio.wait_for(sent.wait(), _SENT_WITHIN_SECONDS)
+        async with asyncio.timeout(_SENT_WITHIN_SECONDS):
+            await sent.wait()
     except TimeoutError:
         _log.warning("the last spans were not sent: nobody takes them")
