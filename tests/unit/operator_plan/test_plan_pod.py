@@ -18,6 +18,7 @@ from dormouse_operator.api.durableworkflow import (
     Storage,
     StoreReference,
     Template,
+    UpdatePolicy,
     Volume,
 )
 from dormouse_operator.plan import Settings, build_pod, build_source, template_hash
@@ -295,6 +296,7 @@ def test_the_template_hash_follows_the_store() -> None:
 # What no pod sees, or only the next one.
 NO_REASON: dict[str, Any] = {
     "operating_mode": "Suspended",
+    "update_policy": UpdatePolicy(type="Manual"),
     "deletion_policy": "Delete",
     "adoption_policy": "Released",
     "ttl_seconds_after_finished": 60,

@@ -18,6 +18,7 @@ from dormouse_operator.api.durableworkflow import (
     StoreReference,
     Template,
     TemplateMetadata,
+    UpdatePolicy,
     Volume,
 )
 from dormouse_operator.api.invalid import InvalidManifest
@@ -55,6 +56,7 @@ __all__ = [
     "Template",
     "TemplateMetadata",
     "Failover",
+    "UpdatePolicy",
     "AdoptedFrom",
     "Executions",
     "LastDrill",

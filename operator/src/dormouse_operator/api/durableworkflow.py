@@ -99,6 +99,12 @@ class Failover(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
     """A kubelet renews every ten seconds: one missed renewal is not enough."""
 
 
+class UpdatePolicy(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """When a running pod is replaced to follow a changed spec."""
+
+    type: Literal["Immediate", "OnIdle", "Manual"] = "Immediate"
+
+
 class DurableWorkflowSpec(
     Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -112,6 +118,7 @@ class DurableWorkflowSpec(
     drill: Drill | None = None
     operating_mode: OperatingMode = "Running"
     failover: Failover | None = None
+    update_policy: UpdatePolicy | None = None
     deletion_policy: DeletionPolicy = "Retain"
     adoption_policy: AdoptionPolicy = "Never"
     ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=2147483647)] | None = None

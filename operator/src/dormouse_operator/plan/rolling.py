@@ -4,6 +4,7 @@ from dormouse_operator.api import ObjectStore
 from dormouse_operator.plan.case import Case
 from dormouse_operator.plan.lives import NEEDS_HELP, Life
 from dormouse_operator.plan.pod import break_glass, build_pod
+from dormouse_operator.plan.reported import Verdict, doing
 from dormouse_operator.plan.template_hash import template_hash
 
 
@@ -13,7 +14,7 @@ def why_to_roll(case: Case, store: ObjectStore, life: Life) -> str:
     Raises:
         InvalidManifest: when no pod can follow the spec; the one that runs is better than none.
     """
-    if life.template_hash != template_hash(case.dwf, store):
+    if _is_outdated(case, store, life) and not _why_to_wait(case, life):
         build_pod(case.dwf, store, life.epoch + 1, first_claim=False, settings=case.settings)
         return f"pod {life.pod} seals and ends because the spec changed"
     if not life.keeper_ready and _break_glass_changed(case, life):
@@ -25,6 +26,36 @@ def why_to_roll(case: Case, store: ObjectStore, life: Life) -> str:
     if life.worker_image not in ("", worker) and _is_stuck(life):
         return f"pod {life.pod} does not get on with {life.worker_image} and ends: the next one has {worker}"
     return ""
+
+
+def up_to_date(case: Case) -> Verdict:
+    """Whether the newest pod follows the spec, and if not what it waits for."""
+    life, store = case.newest, case.observed.store
+    if life is None or not life.live:
+        return "True", "UpToDate", "the next pod has the newest spec"
+    if store is None:
+        return "Unknown", "StoreNotFound", "what a pod would be is not known without its ObjectStore"
+    if not _is_outdated(case, store, life):
+        return "True", "UpToDate", f"pod {life.pod} has the newest spec"
+    return _why_to_wait(case, life) or ("False", "Rolling", f"pod {life.pod} is replaced by one with the newest spec")
+
+
+def _is_outdated(case: Case, store: ObjectStore, life: Life) -> bool:
+    return life.template_hash != template_hash(case.dwf, store)
+
+
+def _why_to_wait(case: Case, life: Life) -> Verdict | None:
+    """Only as long as the pod gets on; without reports, as with `dormouse dev`, nobody knows whether it is idle."""
+    policy = case.dwf.spec.update_policy
+    if policy is None or policy.type == "Immediate" or _is_stuck(life):
+        return None
+    if policy.type == "Manual":
+        return "False", "WaitsForYou", f"delete pod {life.pod} to replace it: updatePolicy.type is Manual"
+    executions = doing(case).executions
+    if not case.settings.reports_url or (executions is not None and executions.running == 0):
+        return None
+    what = "has not said yet whether it is idle" if executions is None else f"runs {executions.running}"
+    return "False", "WaitsUntilIdle", f"pod {life.pod} {what}: updatePolicy.type is OnIdle"
 
 
 def _break_glass_changed(case: Case, life: Life) -> bool:

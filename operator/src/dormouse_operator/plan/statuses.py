@@ -18,10 +18,13 @@ from dormouse_operator.plan.reported import (
     replication_trouble,
     report_of_newest_life,
 )
+from dormouse_operator.plan.rolling import up_to_date
 
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")
 _LONGEST_MESSAGE = 32768
-_OURS = frozenset({"Ready", "Reconciling", "Stalled", "Completed", "Restored", "Replicating", "Blocked", "Drilled"})
+_OURS = frozenset(
+    {"Ready", "Reconciling", "Stalled", "Completed", "Restored", "Replicating", "Blocked", "Drilled", "UpToDate"}
+)
 
 
 def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
@@ -111,6 +114,8 @@ def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
         computed = (*computed, ("Blocked", blocked(case, step)))
         if case.dwf.spec.drill is not None:
             computed = (*computed, ("Drilled", drilled(case)))
+    if case.dwf.spec.update_policy is not None:
+        computed = (*computed, ("UpToDate", up_to_date(case)))
     # What this operator does not know, a newer one said.
     others = (known for known in case.dwf.status.conditions if known.type not in _OURS)
     return (*(_condition(case, name, *verdict) for name, verdict in computed), *others)

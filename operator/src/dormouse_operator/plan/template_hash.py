@@ -23,6 +23,7 @@ def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
         storage=replace(storage, volume=volume, allow_empty_restore=None, take_over_from=""),
         operating_mode="Running",
         failover=None if spec.node_lost_seconds == Failover().node_lost_seconds else spec.failover,
+        update_policy=None,
         deletion_policy="Retain",
         adoption_policy="Never",
         ttl_seconds_after_finished=None,
