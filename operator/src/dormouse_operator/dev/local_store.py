@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from dormouse_operator.api import API_VERSION, ObjectStore, parse
@@ -11,6 +14,8 @@ from dormouse_operator.dev.seaweedfs import SeaweedFS
 
 LOCAL = "local"
 MADE_HERE = "dormouse.dev/made-by-dormouse-dev"
+STORE_ENVIRONMENT = Path("store", "environment")
+"""Within `.dormouse`: for a shell that wants to look into the store."""
 
 
 def needs_local_store(manifests: Manifests) -> set[str]:
@@ -44,6 +49,19 @@ def with_local_store(manifests: Manifests, server: SeaweedFS) -> Manifests:
         }
         secrets[key] = {name: value.encode() for name, value in values.items()}
     return replace(manifests, stores=stores, secrets=secrets)
+
+
+def write_environment(file: Path, server: SeaweedFS) -> None:
+    """What `dormouse pull` and every other S3 client take from the environment, as a file that a shell can read."""
+    values = {
+        "AWS_ENDPOINT_URL": server.endpoint,
+        "AWS_REGION": server.region,
+        "AWS_ACCESS_KEY_ID": server.access_key,
+        "AWS_SECRET_ACCESS_KEY": server.secret_key,
+    }
+    lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(lines)
 
 
 def _local_store_document(namespace: str, server: SeaweedFS) -> dict[str, Any]:

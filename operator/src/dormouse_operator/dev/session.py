@@ -19,7 +19,13 @@ from dormouse_operator.dev.display import Display, Line, line_of, said
 from dormouse_operator.dev.http_get import get
 from dormouse_operator.dev.kubelet import Kubelet
 from dormouse_operator.dev.leftovers import kill_leftovers, tag
-from dormouse_operator.dev.local_store import MADE_HERE, needs_local_store, with_local_store
+from dormouse_operator.dev.local_store import (
+    MADE_HERE,
+    STORE_ENVIRONMENT,
+    needs_local_store,
+    with_local_store,
+    write_environment,
+)
 from dormouse_operator.dev.manifests import Key, ManifestError, Manifests, load
 from dormouse_operator.dev.outcome import RESULT_PATH, Outcome, answered, is_failed, is_success, left_behind
 from dormouse_operator.dev.ports import is_free
@@ -138,6 +144,7 @@ class Session:
         store = SeaweedFS(self._folder / "store", port, environment=tag(self._folder))
         store.launch()
         self._display.say(f"the local S3 server starts at {store.endpoint}")
+        write_environment(self._folder / STORE_ENVIRONMENT, store)
         self._store = store
         self._file.state.store_port = store.port
         self._start("store", self._keep_store(store))
