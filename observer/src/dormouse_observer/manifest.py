@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -45,6 +46,11 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     image: str | None = None
     schema: int | None = None
     executions: Executions | None = None
+
+
+def manifest_of(file: Path) -> Path:
+    """Where the manifest of a pulled file lies."""
+    return file.with_name(f"{file.name}.json")
 
 
 def behind(manifest: Manifest, current: Current) -> str:

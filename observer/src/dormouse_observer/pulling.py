@@ -22,7 +22,7 @@ from dormouse.replica.layout import first_transaction
 from dormouse.replica.refusal import Refused
 from dormouse.replica.s3 import S3
 from dormouse.replica.store import StoredObject, StoreError
-from dormouse_observer.manifest import Executions, Manifest
+from dormouse_observer.manifest import Executions, Manifest, manifest_of
 from dormouse_observer.whereabouts import Whereabouts
 
 _ANSWERS_WITHIN_SECONDS = 60.0
@@ -41,11 +41,6 @@ class Unreachable(DormouseError):
 class _Contents:
     schema: int | None = None
     executions: Executions | None = None
-
-
-def manifest_of(file: Path) -> Path:
-    """Where the manifest of a pulled file lies."""
-    return file.with_name(f"{file.name}.json")
 
 
 async def pull(whereabouts: Whereabouts, at: Position | datetime | None, target: Path) -> tuple[Manifest, Current]:

@@ -23,6 +23,7 @@ _OWN = {
     "history": ("dormouse.commands.reading", "history"),
     "lint": ("dormouse.commands.lint", "lint"),
     "list": ("dormouse.commands.reading", "list_executions"),
+    "open": ("dormouse_observer.open_command", "open_files"),
     "operator": ("dormouse_operator.controller.command", "operator"),
     "pull": ("dormouse_observer.pull_command", "pull"),
     "query": ("dormouse.commands.messages", "query"),
@@ -41,7 +42,7 @@ _OWN = {
     "update": ("dormouse.commands.messages", "update"),
 }
 
-_EXTRAS = {"dev": "dev", "operator": "operator", "store": "operator", "pull": "observer"}
+_EXTRAS = {"dev": "dev", "operator": "operator", "store": "operator", "open": "observer", "pull": "observer"}
 """Those that need more than the command line itself does."""
 
 

@@ -212,10 +212,10 @@ def _blocked(blocked: Blocked) -> list[list[str]]:
 
 
 def _waiting(waiting: Waiting) -> str:
-    return _what_is_waited_for(waiting) + _at(waiting.source)
+    return what_is_waited_for(waiting) + _at(waiting.source)
 
 
-def _what_is_waited_for(waiting: Waiting) -> str:
+def what_is_waited_for(waiting: Waiting) -> str:
     if waiting.kind == "timer":
         return f"a timer, until {waiting.due_at}"
     if waiting.kind == "approval":

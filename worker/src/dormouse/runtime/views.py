@@ -189,7 +189,7 @@ def execution_view(
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: ErrorView | None = None
     if ending is not None and ending.kind != Kind.EXECUTION_COMPLETED:
-        error = _error_view(decode_failure(ending.payload or b"null"))
+        error = error_view(decode_failure(ending.payload or b"null"))
     elif ending is not None and with_result:
         result = msgspec.Raw(ending.payload or b"null")
     return ExecutionView(
@@ -199,7 +199,7 @@ def execution_view(
         to_text(row.started_at),
         moment(row.closed_at),
         row.blocked,
-        None if waiting is None else [_waiting_view(one) for one in waiting],
+        None if waiting is None else [waiting_view(one) for one in waiting],
         result,
         error,
         row.app_version,
@@ -231,20 +231,20 @@ def approval_view(one: PendingApproval) -> ApprovalView:
     )
 
 
-def _waiting_view(waiting: Waiting) -> WaitingView:
+def waiting_view(waiting: Waiting) -> WaitingView:
     failure = waiting.last_failure
     return WaitingView(
         waiting.kind,
         waiting.name,
         waiting.attempt,
-        None if failure is None else _error_view(failure),
+        None if failure is None else error_view(failure),
         moment(waiting.due),
         waiting.id,
         waiting.source,
     )
 
 
-def _error_view(failure: Failure) -> ErrorView:
+def error_view(failure: Failure) -> ErrorView:
     return ErrorView(failure.type, failure.message, failure.source)
 
 

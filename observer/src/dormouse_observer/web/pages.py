@@ -1,0 +1,228 @@
+"""What is on each page? Reads the file for it, and leaves nothing to the templates but to write it down."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dormouse.engine.payload import Failure
+from dormouse.errors import CannotDecode
+from dormouse_observer.manifest import Manifest
+from dormouse_observer.web.listing import Filters
+from dormouse_observer.web.log_index import LogIndex
+from dormouse_observer.web.payload_view import PayloadView, payload_view
+from dormouse_observer.web.reader import Entry, Listed, PagedFile, Standing, Table
+from dormouse_observer.web.timeline import Timeline, positions_of, timeline, window_of
+from dormouse_observer.web.waiting import Commands, Sentence, sentence
+
+EVENTS = 50
+"""On a page of the log."""
+_MOST_MESSAGES = 50
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """An execution in the list."""
+
+    row: Listed
+    sentence: Sentence
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """A page of the list."""
+
+    filters: Filters
+    rows: tuple[ListRow, ...]
+    following: int | None
+    counts: dict[str, int]
+    workflows: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        """How many there are in all."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A payload, or why it cannot be shown."""
+
+    position: int
+    view: PayloadView | None
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """A page of the log. `first` is the number of its first event, from 0 on."""
+
+    entries: tuple[Entry, ...]
+    first: int
+    total: int
+
+    @property
+    def earlier(self) -> int | None:
+        """Where the page before this one begins."""
+        return max(0, self.first - EVENTS) if self.first else None
+
+    @property
+    def later(self) -> int | None:
+        """Where the page after this one begins."""
+        end = self.first + len(self.entries)
+        return end if end < self.total else None
+
+
+@dataclass(frozen=True)
+class ExecutionPage:
+    """All of an execution that is on its page."""
+
+    row: Listed
+    standing: Standing
+    sentence: Sentence
+    index: LogIndex
+    parent: Listed | None
+    children: tuple[ListRow, ...]
+    timeline: Timeline
+    log: LogPage
+    input: Shown | None
+    output: Shown | None
+    traceback: tuple[TracebackLine, ...]
+    messages: tuple[Entry, ...]
+    runs: tuple[Entry, ...]
+    tables: tuple[Table, ...]
+    commands: tuple[tuple[str, str], ...]
+    until: int
+
+
+@dataclass(frozen=True)
+class TracebackLine:
+    """A line; those that say where, and those that show the code there, stand out."""
+
+    text: str
+    kind: str
+
+
+def list_page(file: PagedFile, filters: Filters, names: Commands) -> ListPage:
+    """A page of the executions that the filters leave."""
+    rows, is_more = file.listed(filters)
+    return ListPage(
+        filters,
+        _said(file, rows, names),
+        rows[-1].key if is_more else None,
+        file.counts(),
+        tuple(file.workflows()),
+    )
+
+
+def _said(file: PagedFile, rows: Sequence[Listed], names: Commands) -> tuple[ListRow, ...]:
+    standings = file.standings(rows)
+    return tuple(ListRow(row, sentence(row, standings[row.key], names)) for row in rows)
+
+
+def execution_page(
+    file: PagedFile, row: Listed, names: Commands, *, events: int | None, calls: int | None, count: int | None
+) -> ExecutionPage:
+    """An execution.
+
+    Args:
+        file: it is in.
+        row: of it.
+        names: for commands to be copied.
+        events: the number of the event that the page of the log begins with; None for the first.
+        calls: the number of the call that the timeline begins with.
+        count: how many calls the timeline has.
+    """
+    index = file.index(row.key)
+    standing = file.standings([row])[row.key]
+    window = window_of(index, calls, count)
+    until = row.closed_at or (index.moments[-1] if index.moments else row.started_at)
+    picture = timeline(index, window, {one.position: one for one in file.entries(positions_of(index, window))}, until)
+    first = file.first_event(row)
+    is_done = row.closed_position is not None and standing.failure is None and standing.unreadable is None
+    return ExecutionPage(
+        row,
+        standing,
+        sentence(row, standing, names),
+        index,
+        file.parent_of(row),
+        _said(file, file.children_of(row), names),
+        picture,
+        log_page(file, index, events),
+        None if first is None else shown(file, first),
+        shown(file, row.closed_position) if is_done and row.closed_position is not None else None,
+        traceback_lines(standing.failure),
+        tuple(file.entries([index.positions[number] for number in index.messages[:_MOST_MESSAGES]])),
+        tuple(file.entries([index.positions[number] for number in index.runs[-_MOST_MESSAGES:]])),
+        tuple(file.tables()),
+        commands(row, names),
+        until,
+    )
+
+
+def log_page(file: PagedFile, index: LogIndex, first: int | None) -> LogPage:
+    """The events from this number on."""
+    total = len(index.positions)
+    begins = max(0, min(first or 0, total - 1)) // EVENTS * EVENTS
+    return LogPage(tuple(file.entries(index.positions[begins : begins + EVENTS])), begins, total)
+
+
+def shown(file: PagedFile, position: int) -> Shown:
+    """The payload of an event; `view` is None when it has none, or cannot be read."""
+    try:
+        payload = file.payload(position)
+    except CannotDecode as missing:
+        return Shown(position, None, f"{missing}.")
+    return Shown(position, None if payload is None else payload_view(payload))
+
+
+def traceback_lines(failure: Failure | None) -> tuple[TracebackLine, ...]:
+    """Of what an execution failed with, where it was kept."""
+    if failure is None or not failure.traceback:
+        return ()
+    lines = failure.traceback.rstrip().splitlines()
+    return tuple(TracebackLine(line, _kind_of(line)) for line in lines)
+
+
+def _kind_of(line: str) -> str:
+    if line.startswith("  File "):
+        return "place"
+    if line.startswith("    "):
+        return "pointer" if set(line.strip()) <= set("^~") else "code"
+    return "said"
+
+
+def commands(row: Listed, names: Commands) -> tuple[tuple[str, str], ...]:
+    """What else there is to be done with this execution, each with what it is for."""
+    file, execution = shlex.quote(names.file), shlex.quote(row.id)
+    return (
+        ("its log, in a terminal", f"dormouse history {file} {execution}"),
+        ("would your code go on with it?", f"dormouse replay {file} --code . --execution {execution}"),
+    )
+
+
+def lineage(manifest: Manifest | None) -> tuple[tuple[str, str], ...]:
+    """What is known of where a file comes from, as names and values."""
+    if manifest is None:
+        return ()
+    epoch, _, txid = manifest.position.partition("/")
+    known = (
+        ("workflow", f"{manifest.namespace}/{manifest.name}"),
+        ("from", manifest.source),
+        ("epoch", f"{epoch}, so {_lives(epoch)}"),
+        ("transaction", f"{txid}, {'the newest then' if manifest.is_newest else 'the store holds later ones'}"),
+        ("written", f"{manifest.written_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("pulled", f"{manifest.pulled_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("state then", manifest.state),
+        ("identity", manifest.identity),
+        ("image", manifest.image or ""),
+        ("code", ", ".join(manifest.executions.app_versions) if manifest.executions else ""),
+        ("SHA-256", manifest.sha256),
+    )
+    return tuple((name, value) for name, value in known if value)
+
+
+def _lives(epoch: str) -> str:
+    before = int(epoch) - 1 if epoch.isdecimal() else 0
+    return "its first life" if not before else f"{before:,} {'life' if before == 1 else 'lives'} before this one"

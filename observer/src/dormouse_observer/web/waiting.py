@@ -1,0 +1,128 @@
+"""In one sentence: what does an execution wait for, or how did it end, and what can somebody do? Pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Literal
+
+from dormouse.commands.printing import what_is_waited_for
+from dormouse.engine.clock import SECOND
+from dormouse.engine.ending import Status
+from dormouse.engine.standing import Waiting
+from dormouse.runtime.views import waiting_view
+from dormouse_observer.web.reader import Listed, Standing
+
+Mood = Literal["well", "waits", "wrong", "ended"]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Where an execution stands.
+
+    Attributes:
+        advice: what to do, if there is anything.
+        command: that does it, to be copied; TARGET in it is for the live workflow.
+    """
+
+    text: str
+    mood: Mood
+    advice: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The names that stand in commands to be copied."""
+
+    file: str
+    target: str
+
+
+def sentence(row: Listed, standing: Standing, names: Commands) -> Sentence:
+    """Say it."""
+    if standing.unreadable is not None:
+        return Sentence(f"It is {row.status}; why is encrypted.", "wrong", f"{standing.unreadable}.")
+    if standing.blocked is not None:
+        return Sentence(
+            f"It is blocked: {standing.blocked.message}",
+            "wrong",
+            "Its code asks for something else than its log holds. See where, and deploy code that goes both ways.",
+            _replay(row, names),
+        )
+    if row.is_closed:
+        return _ended(row, standing, names)
+    if not standing.waiting:
+        return Sentence(
+            "It waits for nothing that the file knows: its code was running, or waits for a signal.",
+            "waits",
+            "See where its code stands.",
+            _replay(row, names),
+        )
+    first = standing.waiting[0]
+    others = len(standing.waiting) - 1 + standing.more
+    text = f"It waits for {what_is_waited_for(waiting_view(first))}"
+    if first.source:
+        text += f" ({first.source})"
+    if others:
+        text += f", and for {others:,} more"
+    return _with_advice(f"{text}.", row, first, names)
+
+
+def _ended(row: Listed, standing: Standing, names: Commands) -> Sentence:
+    took = duration((row.closed_at or row.started_at) - row.started_at)
+    failure = standing.failure
+    if failure is None:
+        return Sentence(f"It completed in {took}.", "well")
+    why = next(iter(failure.message.splitlines()), "")
+    at = f" ({failure.source})" if failure.source else ""
+    text = f"It {_ENDED.get(row.status, 'ended')} after {took}: {failure.type}: {why}".rstrip(": ") + at
+    if row.status == Status.FAILED:
+        advice = "Mend what failed, then let the live one go on from there."
+        return Sentence(text, "wrong", advice, f"dormouse retry {names.target} {shlex.quote(row.id)}")
+    return Sentence(text, "ended")
+
+
+_ENDED: dict[str, str] = {
+    Status.FAILED: "failed",
+    Status.CANCELLED: "was cancelled",
+    Status.TERMINATED: "was terminated",
+}
+
+
+def _with_advice(text: str, row: Listed, first: Waiting, names: Commands) -> Sentence:
+    about = f"{names.target} {shlex.quote(row.id)}"
+    name = shlex.quote(first.name or "NAME")
+    match first.kind:
+        case "approval":
+            command = f"dormouse approve {about} {name} --digest {shlex.quote(first.id or 'DIGEST')}"
+            return Sentence(text, "waits", "Somebody has to decide.", command)
+        case "signal":
+            return Sentence(text, "waits", "Somebody has to send it.", f"dormouse signal {about} {name} VALUE")
+        case "resume":
+            return Sentence(text, "waits", "Somebody has to let it go on.", f"dormouse resume {about}")
+        case "activity" if first.last_failure is not None:
+            return Sentence(text, "wrong", "It is tried again by itself; mend what fails.")
+        case "child":
+            return Sentence(text, "waits", "Look at that execution.")
+        case _:
+            return Sentence(text, "waits", "Nothing to do: it goes on by itself.")
+
+
+def _replay(row: Listed, names: Commands) -> str:
+    return f"dormouse replay {shlex.quote(names.file)} --code . --execution {shlex.quote(row.id)}"
+
+
+def duration(microseconds: int) -> str:
+    """For people: two units at most."""
+    seconds = max(0, microseconds) / SECOND
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else f"{max(0, microseconds)} µs"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    left, parts = int(seconds), list[tuple[int, str]]()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count or parts:
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)

@@ -1,0 +1,304 @@
+"""Do the pages show what is in a file, whatever that is, and nothing else? Asked as a browser asks, without one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from observed_files import HOSTILE, describe, long_history, make
+
+from dormouse import Codec
+from dormouse.encryption import AesGcm
+from dormouse_observer.web.app import Pages
+from dormouse_observer.web.library import Library
+from dormouse_observer.web.security import POLICY
+
+
+class Client:
+    """Asks the application as a browser would, over ASGI."""
+
+    def __init__(self, library: Library) -> None:
+        transport = httpx.ASGITransport(Pages(library).app(), raise_app_exceptions=False)
+        self._http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:1234", follow_redirects=True)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return asyncio.run(self._http.get(path, **options))
+
+    def send(self, method: str, path: str) -> httpx.Response:
+        return asyncio.run(self._http.request(method, path))
+
+
+@contextmanager
+def asking(*files: Path, codec: Codec | None = None) -> Iterator[Client]:
+    library = Library(files, codec)
+    library.check()
+    try:
+        yield Client(library)
+    finally:
+        library.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("observed") / "orders.sqlite")
+
+
+@pytest.fixture
+def client(file: Path) -> Iterator[Client]:
+    with asking(file) as client:
+        yield client
+
+
+def ids(page: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a href="/executions/([^"]+)"', page)
+
+
+def test_the_list_says_of_each_execution_where_it_stands(client: Client) -> None:
+    page = client.get("/").text
+    assert set(ids(page)) >= {"order-1", "order-2", "order-3", "refund-1", "nap-1", "evil-1", "parcels-1"}
+    assert "It waits for a timer, until" in page
+    assert "It waits for the approval refund with the digest" in page
+    assert "It waits for activity never, attempt 2 at" in page
+    assert "It failed after" in page
+    assert "It completed in" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?state=Failed", ["order-3"]),
+        ("?q=ORDER-", ["order-3", "order-2", "order-1"]),
+        ("?q=order-&sort=oldest", ["order-1", "order-2", "order-3"]),
+        ("?q=%25", []),
+        ("?workflow=nap", ["nap-1"]),
+        ("?workflow=parcels&state=Completed", ["parcels-1"]),
+        ("?until=2001-01-01", []),
+        ("?since=2001-01-01&q=refund-1", ["refund-1"]),
+    ],
+)
+def test_the_list_is_filtered_and_ordered_by_its_url(client: Client, query: str, found: list[str]) -> None:
+    assert ids(client.get(f"/{query}").text) == found
+
+
+def test_a_long_list_is_paged_through_by_its_links(tmp_path: Path) -> None:
+    database = long_history(tmp_path / "many.sqlite", 1)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO execution (key, id, workflow, status, seed, request, started_at, closed_at) "
+            "VALUES (?, ?, 'agent', 'Completed', x'00', x'00', 1, 2)",
+            [(key, f"e-{key}") for key in range(2, 131)],
+        )
+    seen: list[str] = []
+    with asking(database) as client:
+        path: str | None = "/"
+        while path is not None:
+            page = client.get(path).text
+            seen += ids(page)
+            found = re.search(r'href="(\?[^"]+)" id="next-page"', page)
+            path = None if found is None else "/" + found[1].replace("&amp;", "&")
+    assert seen == [*(f"e-{key}" for key in range(130, 1, -1)), "long-1"]
+
+
+def test_an_execution_has_its_values_its_events_and_its_family(client: Client) -> None:
+    page = client.get("/executions/order-2").text
+    assert "paid 250" in page
+    assert "SignalReceived" in page
+    family = client.get("/executions/parcels-1").text
+    child = re.findall(r'href="/executions/(parcels-1\.[^"]+)"', family)[0]
+    assert 'href="/executions/parcels-1">parcels-1</a>' in client.get(f"/executions/{child}").text
+    failed = client.get("/executions/order-3").text
+    assert "return await charge(250)" in failed, "the traceback has its line of source"
+    assert "dormouse retry TARGET order-3" in failed
+    pending = client.get("/executions/stubborn-1").text
+    assert "the shop does not answer" in pending
+    assert "stock" in client.get("/").text, "the table of the workflow's own"
+
+
+def test_what_is_hostile_is_shown_and_does_nothing(client: Client) -> None:
+    for path in ("/executions/evil-1", "/executions/order-3", "/"):
+        page = client.get(path).text
+        for acts in ("<script>alert", "<img src=x", "\x1b", "\u202e", "\u200b", "49gnp"):
+            assert acts not in page, (path, acts)
+    page = client.get("/executions/evil-1").text
+    assert "␛[31m⟨U+202E⟩gnp.exe⟨U+200B⟩{{ 7 * 7 }}" in page
+    assert "more than 24 levels deep" in page
+    assert re.search(r"… [\d,]+ more characters", page)
+    assert "of which not everything is shown" in page
+
+
+def test_a_payload_is_a_fragment_a_page_and_a_file_to_be_saved(client: Client) -> None:
+    page = client.get("/executions/evil-1").text
+    path = re.findall(r'hx-get="(/executions/evil-1/events/\d+)"', page)[0]
+    fragment = client.get(path, headers={"HX-Request": "true"}).text
+    assert "<html" not in fragment
+    assert "gnp.exe" in fragment
+    assert "<html" in client.get(path).text
+    raw = client.get(f"{path}/raw")
+    assert HOSTILE in raw.json()["long"]
+    assert raw.headers["content-disposition"].startswith("attachment")
+    assert raw.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("/executions/nobody", 404, "there is no execution &#39;nobody&#39;"),
+        ("/executions/order-1/events/999999", 404, "has no event at the position 999999"),
+        ("/executions/order-1/events/999999/raw", 404, "has no event"),
+        ("/nowhere", 404, "there is no such page"),
+        ("/?state=Lost", 400, "`state` is one of Open, Blocked"),
+        ("/?since=yesterday", 400, "`since` is a day such as"),
+        ("/?after=-1", 400, "`after` is a number"),
+        ("/?after=99999999999999999999", 400, "`after` is a number"),
+        ("/executions/order-1?events=x", 400, "`events` is a number"),
+        ("/theme?to=pink", 400, "`to` is one of light, dark"),
+    ],
+)
+def test_what_is_wrong_is_told_on_a_page_that_leads_on(client: Client, path: str, status: int, told: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, told in answer.text) == (status, True), answer.text
+    assert '<a class="button" href="/">' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/executions/order-1", "/nowhere", "/static/style.css", "/theme?to=dark"])
+def test_every_answer_forbids_what_is_not_ours(client: Client, path: str) -> None:
+    headers = client.get(path, follow_redirects=False).headers
+    assert headers["content-security-policy"] == POLICY
+    assert "unsafe" not in POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+class Elements(HTMLParser):
+    """All elements of a page, with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_no_page_has_anything_inline_or_from_elsewhere(client: Client) -> None:
+    for path in ("/", "/executions/order-3", "/executions/evil-1", "/executions/parcels-1"):
+        page = client.get(path).text
+        elements = Elements(page).found
+        assert {tag for tag, _ in elements} & {"style", "iframe", "object", "embed", "base"} == set(), path
+        for tag, attributes in elements:
+            assert not [name for name in attributes if name == "style" or name.startswith(("on", "hx-on"))], (path, tag)
+            for name in ("src", "href", "action", "hx-get"):
+                assert (attributes.get(name) or "/").startswith(("/", "#", "?")), (path, tag, attributes)
+        assert re.findall(r"<script[^>]*>([^<]*)</script>", page) == ["", ""]
+
+
+def test_another_name_of_the_server_is_refused(file: Path) -> None:
+    with asking(file) as client:
+        for host, status in (
+            ("127.0.0.1:99", 200),
+            ("localhost", 200),
+            ("evil.example", 400),
+            ("127.0.0.1.evil.example", 400),
+        ):
+            assert client.get("/", headers={"host": host}).status_code == status, host
+
+
+def test_nothing_can_be_sent(client: Client) -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert client.send(method, "/executions/order-1").status_code == 405
+
+
+def test_colours_are_remembered_and_lead_back_to_a_page_of_ours_alone(client: Client) -> None:
+    for back, leads_to in (
+        ("/executions/order-1?calls=2", "/executions/order-1?calls=2"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example/", "/"),
+        ("/\r\nx: y", "/"),
+    ):
+        answer = client.get("/theme", params={"to": "dark", "back": back}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, leads_to)
+    assert 'data-theme="dark"' in client.get("/").text
+
+
+def test_several_files_begin_with_a_list_of_them(file: Path, tmp_path: Path) -> None:
+    other = long_history(tmp_path / "other.sqlite", 10)
+    describe(other)
+    with asking(file, other) as client:
+        page = client.get("/").text
+        assert "shop/orders" in page
+        assert 'href="/files/1"' in page
+        assert "/files/1/executions/long-1" in client.get("/files/1").text
+        assert "3, so 2 lives before this one" in client.get("/files/1/executions/long-1").text
+        assert client.get("/files/2").status_code == 404
+
+
+def test_of_an_encrypted_file_is_shown_what_needs_no_key_and_said_which_is_missing(tmp_path: Path) -> None:
+    codec = AesGcm({"may-2026": bytes(32)})
+    file = make(tmp_path / "sealed.sqlite", codec)
+    with asking(file) as client:
+        assert "why is encrypted" in client.get("/?state=Failed").text
+        page = client.get("/executions/evil-1").text
+        assert "encoded, by" in page
+        assert "may-2026" in page
+        assert "DORMOUSE_ENCRYPTION_KEYS" in page
+        assert "gnp.exe" not in page
+        path = re.findall(r'hx-get="([^"]+/events/\d+)"', page)[0]
+        assert client.get(f"{path}/raw").status_code == 403
+    with asking(file, codec=codec) as client:
+        assert "gnp.exe" in client.get("/executions/evil-1").text
+
+
+def test_a_page_of_a_very_long_history_is_as_small_as_another(tmp_path: Path) -> None:
+    with asking(long_history(tmp_path / "long.sqlite", 100_001)) as client:
+        page = client.get("/executions/long-1?count=80").text
+        assert "100,001" in page
+        assert (
+            sum(drawing.count("<") - drawing.count("</") for drawing in re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+            < 500
+        )
+        assert len(page) < 250_000
+        last = client.get("/executions/long-1?events=99999999&calls=99999999").text
+        assert "100,001 of 100,001" in last
+        assert "calls 50,000 to 50,000 of 50,000" in last
+
+
+def test_a_file_that_goes_on_is_shown_as_it_is_now(tmp_path: Path) -> None:
+    file = long_history(tmp_path / "live.sqlite", 10)
+    with asking(file) as client:
+        assert "ExecutionCompleted" not in client.get("/executions/long-1").text
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute(
+                "INSERT INTO event (position, execution, kind, at, previous, payload) "
+                "VALUES (11, 1, 'ExecutionCompleted', 1750000000000011, 10, x'31')"
+            )
+            connection.execute(
+                "UPDATE execution SET status = 'Completed', closed_at = 1750000000000011, closed_position = 11"
+            )
+        assert "ExecutionCompleted" in client.get("/executions/long-1").text
+
+
+def test_a_damaged_file_is_told_on_a_page(tmp_path: Path) -> None:
+    file = long_history(tmp_path / "damaged.sqlite", 10)
+    with asking(file) as client:
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("UPDATE event SET at = 'never' WHERE position = 5")
+        answer = client.get("/executions/long-1")
+        assert (answer.status_code, "is it damaged" in answer.text) == (500, True)
+
+
+def test_looking_changes_nothing(file: Path) -> None:
+    before = {path.name: path.read_bytes() for path in file.parent.iterdir()}
+    with asking(file) as client:
+        client.get("/")
+        client.get("/executions/order-3")
+    assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == before
