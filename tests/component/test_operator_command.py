@@ -69,7 +69,7 @@ def test_a_killed_operator_is_followed_by_the_next_and_a_stopped_one_gives_its_l
 def test_an_operator_that_runs_says_that_it_is_alive(tell: Tell, tmp_path: Path) -> None:
     async def story(made: Fleet) -> None:
         (port,) = free_ports(1)
-        process = await started(made, tmp_path, f"--liveness-port={port}")
+        process = await started(made, tmp_path, f"--probes-port={port}")
         await made.running()
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/healthz") as answer:
             assert answer.status == 200
@@ -82,11 +82,11 @@ def test_an_operator_that_runs_says_that_it_is_alive(tell: Tell, tmp_path: Path)
 def test_a_port_that_is_taken_is_named(tell: Tell, tmp_path: Path) -> None:
     async def story(made: Fleet) -> None:
         taken = await asyncio.start_server(lambda _reader, _writer: None, "0.0.0.0", 0)
-        process = await started(made, tmp_path, f"--liveness-port={taken.sockets[0].getsockname()[1]}")
+        process = await started(made, tmp_path, f"--probes-port={taken.sockets[0].getsockname()[1]}")
         said = await ended(process)
         taken.close()
         assert process.returncode == 1
-        assert "Error: --liveness-port: " in said
+        assert "Error: --probes-port: " in said
         assert "Traceback" not in said
 
     tell(story)

@@ -29,6 +29,10 @@ dormouse-operator
 {{- include "dormouse.base" . }}-reports
 {{- end -}}
 
+{{- define "dormouse.metricsService" -}}
+{{- include "dormouse.operator" . }}-metrics
+{{- end -}}
+
 {{- define "dormouse.labels" -}}
 app.kubernetes.io/name: dormouse
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -57,5 +61,6 @@ app.kubernetes.io/managed-by: dormouse
 {{- end -}}
 {{- end -}}
 
-{{- define "dormouse.livenessPort" -}}8080{{- end -}}
+{{- define "dormouse.probesPort" -}}8080{{- end -}}
+{{- define "dormouse.metricsPort" -}}8081{{- end -}}
 {{- define "dormouse.reportsPort" -}}8082{{- end -}}

@@ -35,6 +35,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"image": {"repository": "dormouse-operator", "digest": "sha256:1"}}, "image.digest"),
     ({"workerImage": {"repository": "dormouse-worker", "pullPolicy": "Always"}}, "workerImage"),
     ({"reports": True}, "reports"),
+    ({"metrics": {"enabled": "yes"}}, "metrics.enabled"),
     ({"sessionCredentials": {"enabled": "yes"}}, "sessionCredentials.enabled"),
     ({"podLabels": {"a": 1}}, "podLabels.a"),
     ({"podLabels": {"app.kubernetes.io/component": "mine"}}, "podLabels"),

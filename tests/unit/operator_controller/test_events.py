@@ -10,6 +10,7 @@ import pytest
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Refused
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.resources import Document, Resource
+from dormouse_operator.controller.tally import Tally
 from dormouse_operator.plan import EmitEvent
 
 RAN = EmitEvent("Normal", "PodCreated", "pod report-e1 lives in epoch 1")
@@ -59,7 +60,7 @@ class Clock:
 
 
 def teller(server: Any, clock: Clock | None = None) -> EventTeller:
-    return EventTeller(cast("ApiServer", server), "operator-a", clock or Clock())
+    return EventTeller(cast("ApiServer", server), "operator-a", Tally(), clock or Clock())
 
 
 def test_what_is_said_again_is_counted_up_by_another_operator_too() -> None:

@@ -10,6 +10,7 @@ import pytest
 from dormouse.replica.store import StoreError, StoreUnknown
 from dormouse_operator.controller.credentials import Credentials
 from dormouse_operator.controller.store_lanes import TURNS_AT_ONCE, Slots, StoreLanes
+from dormouse_operator.controller.tally import Tally
 from unit.operator_samples import store
 
 HUNG, GOOD = store({"metadata.name": "hung"}), store({"metadata.name": "good"})
@@ -21,14 +22,14 @@ class Asked:
     """Steps that ask stores until they are told to go on."""
 
     def __init__(self, slots: int) -> None:
-        self.slots = Slots(slots)
-        self.lanes = StoreLanes(self.slots)
+        self.slots, self.tally = Slots(slots), Tally()
+        self.lanes = StoreLanes(self.slots, self.tally)
         self.in_turn: list[str] = []
         self.go_on = asyncio.Event()
 
     async def step(self, name: str, of: object = HUNG) -> None:
         await self.slots.take()
-        async with self.lanes.turn(HUNG if of is HUNG else GOOD, AN_HOUR):
+        async with self.lanes.turn(HUNG if of is HUNG else GOOD, "read", AN_HOUR):
             self.in_turn.append(name)
             await self.go_on.wait()
         self.slots.give_back()
@@ -82,7 +83,7 @@ def test_a_turn_ends_in_time(before: int) -> None:
         await settle()
         await asked.slots.take()
         with pytest.raises(StoreUnknown, match=r"no answer within 0\.01 s"):
-            async with asked.lanes.turn(HUNG, 0.01):
+            async with asked.lanes.turn(HUNG, "read", 0.01):
                 await asyncio.Event().wait()
         asked.slots.give_back()
         asked.go_on.set()
@@ -94,7 +95,7 @@ def test_a_turn_ends_in_time(before: int) -> None:
 def test_a_client_is_kept_until_the_store_or_its_credentials_change() -> None:
     async def story(asked: Asked) -> None:
         await asked.slots.take()
-        async with asked.lanes.turn(GOOD, AN_HOUR) as lane:
+        async with asked.lanes.turn(GOOD, "read", AN_HOUR) as lane:
             first = lane.open(GOOD, Credentials(KEYS, None, "1"))
             assert lane.open(GOOD, Credentials(KEYS, None, "1")) is first
             assert lane.open(GOOD, Credentials(KEYS, None, "2")) is not first
@@ -108,7 +109,7 @@ def test_a_store_that_cannot_be_opened_leaves_its_turn_and_the_slot_to_others() 
         for _ in range(TURNS_AT_ONCE + 1):
             await asked.slots.take()
             with pytest.raises(StoreError, match="accessKeyId"):
-                async with asked.lanes.turn(GOOD, AN_HOUR) as lane:
+                async with asked.lanes.turn(GOOD, "read", AN_HOUR) as lane:
                     lane.open(GOOD, Credentials({**KEYS, "accessKeyId": b"a\nb"}, None, "1"))
             asked.slots.give_back()
 

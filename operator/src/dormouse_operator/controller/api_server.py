@@ -12,8 +12,19 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 
 from dormouse_operator.controller.resources import Document, Resource, version_of
+from dormouse_operator.controller.tally import Tally
 
 _PAGE = 500
+_METHODS = {
+    "get": "GET",
+    "list": "GET",
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    "delete": "DELETE",
+}
+UNANSWERED = "none"
+"""Stands for the code of a request that had no answer."""
 
 
 class ApiError(Exception):
@@ -43,8 +54,11 @@ class Unavailable(ApiError):
 class ApiServer:
     """One connection pool. No call retries by itself: a step that failed is planned anew."""
 
-    def __init__(self, configuration: Configuration, timeout_seconds: float = 15) -> None:
+    def __init__(self, configuration: Configuration, timeout_seconds: float = 15, tally: Tally | None = None) -> None:
         """The configuration as `kubernetes.aio` loads it; a request ends within the time given."""
+        self.answered_at = float("-inf")
+        """When the last answer came, by the loop's clock."""
+        self._tally = tally or Tally()
         self._client = ApiClient(configuration)
         self._client.user_agent = "dormouse-operator"
         self._timeout_seconds = timeout_seconds
@@ -59,23 +73,22 @@ class ApiServer:
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Document:
         """Read the object from etcd, not from a cache of the API server."""
-        return await self._request("GET", resource.path(namespace, name))
+        return await self._request("get", resource, namespace, name)
 
     async def create(self, resource: Resource, document: Mapping[str, Any]) -> Document:
         """Create it; Conflict when the name is taken. Without a namespace it is one of the cluster."""
-        return await self._request("POST", resource.path(document["metadata"].get("namespace")), body=document)
+        return await self._request("create", resource, document["metadata"].get("namespace"), body=document)
 
     async def replace(self, resource: Resource, document: Mapping[str, Any]) -> Document:
         """Replace it; Conflict unless its resourceVersion is still this document's."""
         metadata = document["metadata"]
-        return await self._request("PUT", resource.path(metadata["namespace"], metadata["name"]), body=document)
+        return await self._request("update", resource, metadata["namespace"], metadata["name"], body=document)
 
     async def merge(
         self, resource: Resource, namespace: str, name: str, patch: Mapping[str, Any], subresource: str = ""
     ) -> Document:
         """Apply a JSON merge patch; Conflict unless the resourceVersion in it, if any, still holds."""
-        path = resource.path(namespace, name, subresource)
-        return await self._request("PATCH", path, body=patch, content_type="application/merge-patch+json")
+        return await self._request("patch", resource, namespace, name, subresource, body=patch)
 
     async def delete(
         self,
@@ -94,7 +107,7 @@ class ApiServer:
         body: Document = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         if grace_seconds is not None:
             body["gracePeriodSeconds"] = grace_seconds
-        return await self._request("DELETE", resource.path(namespace, name), body=body)
+        return await self._request("delete", resource, namespace, name, body=body)
 
     async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> tuple[list[Document], int]:
         """All objects, page by page from etcd, and the version that they are complete for."""
@@ -103,7 +116,7 @@ class ApiServer:
         if labels:
             query["labelSelector"] = labels
         while True:
-            page = await self._request("GET", resource.path(namespace), query=query)
+            page = await self._request("list", resource, namespace, query=query)
             found += page.get("items") or ()
             token = (page.get("metadata") or {}).get("continue")
             if not token:
@@ -112,13 +125,18 @@ class ApiServer:
 
     async def _request(
         self,
-        method: str,
-        path: str,
+        verb: str,
+        resource: Resource,
+        namespace: str | None,
+        name: str = "",
+        subresource: str = "",
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
     ) -> Document:
+        method, path = _METHODS[verb], resource.path(namespace, name, subresource)
+        content_type = "application/merge-patch+json" if verb == "patch" else "application/json"
+        counted, code = f"{resource.plural}/{subresource}".rstrip("/"), UNANSWERED
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 prepared = await self._client.param_serialize(
@@ -132,8 +150,12 @@ class ApiServer:
                 response = await self._client.call_api(*prepared)
                 data = await response.read()  # type: ignore[no-untyped-call] # not annotated there
                 status = int(response.status)
+            code = str(status)
+            self.answered_at = asyncio.get_running_loop().time()
         except (aiohttp.ClientError, TimeoutError, OSError) as failed:
             raise Unavailable(f"{method} {path}: {type(failed).__name__}: {failed}".rstrip(": ")) from failed
+        finally:
+            self._tally.requests[verb, counted, code] += 1
         try:
             answer = json.loads(data) if data else {}
         except ValueError as failed:

@@ -70,7 +70,7 @@ class StoreAsker:
         before = seen.observed.current
         error = before.error if isinstance(before, CurrentUnread) else ""
         try:
-            async with self._lanes.turn(store, _READING_SECONDS) as lane:
+            async with self._lanes.turn(store, "read", _READING_SECONDS) as lane:
                 current = await read_current(lane.open(store, credentials), _layout(seen.workflow, store))
         except (StoreError, OSError) as failed:
             unread = CurrentUnread(told("CURRENT cannot be read from", store, failed, before=error))
@@ -83,7 +83,7 @@ class StoreAsker:
         memory = seen.memory
         leaving = Leaving(seen.workflow.metadata.uid, action.policy, action.epoch)
         try:
-            async with self._lanes.turn(store, _RELEASING_SECONDS) as lane:
+            async with self._lanes.turn(store, "release", _RELEASING_SECONDS) as lane:
                 opened = lane.open(store, credentials)
                 is_done = await release(opened, _layout(seen.workflow, store), leaving, _REMOVING_SECONDS)
         except NotOurs as failed:

@@ -34,7 +34,8 @@ def operator() -> None:
     show_default=True,
     help="How often the watches are compared with full lists.",
 )
-@click.option("--liveness-port", type=click.IntRange(1, 65535), help="Answer GET /healthz on this port.")
+@click.option("--probes-port", type=click.IntRange(1, 65535), help="Answer GET /healthz and /readyz on this port.")
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Answer GET /metrics on this port.")
 @click.option("--reports-port", type=click.IntRange(1, 65535), help="Take the reports of running pods on this port.")
 @click.option("--reports-url", default="", metavar="URL", help="Where pods reach that port: http://HOST:PORT.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell every step.")
@@ -45,7 +46,8 @@ def run(
     worker_image: str | None,
     workers: int,
     relist_seconds: int,
-    liveness_port: int | None,
+    probes_port: int | None,
+    metrics_port: int | None,
     reports_port: int | None,
     reports_url: str,
     verbose: bool,
@@ -86,7 +88,8 @@ def run(
         worker_image=worker_image or STOCK.worker_image,
         workers=workers,
         relist_seconds=float(relist_seconds),
-        liveness_port=liveness_port,
+        probes_port=probes_port,
+        metrics_port=metrics_port,
         reports_port=reports_port,
         reports_url=reports_url,
     )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NamespaceEnds, NotFound
 from dormouse_operator.controller.resources import EVENTS, Document
+from dormouse_operator.controller.tally import Tally
 from dormouse_operator.plan import EmitEvent
 
 _REMEMBERED = 4096
@@ -54,9 +55,12 @@ def event_document(about: Document, told: EmitEvent, instance: str, now: str) ->
 class EventTeller:
     """An Event that cannot be told is logged: no step fails for it."""
 
-    def __init__(self, api: ApiServer, instance: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, api: ApiServer, instance: str, tally: Tally, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`instance` is this operator's own name."""
         self._api = api
+        self._tally = tally
         self._instance = instance
         self._clock = clock
         self._budgets: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -66,6 +70,7 @@ class EventTeller:
         """Say it, or count it up, unless this object has said too much lately."""
         if not self._may_tell(about["metadata"]["uid"]):
             log.debug("%s had too much to tell: %s: %s", about["metadata"]["name"], told.reason, told.message)
+            self._tally.events["suppressed"] += 1
             return
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         document = event_document(about, told, self._instance, now)
@@ -74,10 +79,13 @@ class EventTeller:
             count = await self._say(document, key, now)
         except NamespaceEnds as ends:
             log.debug("event %s for %s: %s", told.reason, "/".join(key), ends)
+            self._tally.events["failed"] += 1
             return
         except ApiError as failed:
             log.warning("event %s for %s was not told: %s", told.reason, "/".join(key), failed)
+            self._tally.events["failed"] += 1
             return
+        self._tally.events["told" if count == 1 else "counted_up"] += 1
         self._counts[key] = count
         self._counts.move_to_end(key)
         if len(self._counts) > _REMEMBERED:

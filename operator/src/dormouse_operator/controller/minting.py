@@ -88,7 +88,7 @@ class SessionMinter:
         sts, secret = store.spec.credentials.sts, credentials.secret
         assert sts is not None and secret is not None  # noqa: PT018, S101 - else nothing is minted
         namespace, name = key_of(action.manifest)
-        async with self._lanes.turn(store, _MINTING_SECONDS):
+        async with self._lanes.turn(store, "mint", _MINTING_SECONDS):
             minted = await asyncio.to_thread(
                 self._assume_role, store, sts, secret, credentials.ca_bundle, action.policy, f"{namespace}.{name}"[:64]
             )

@@ -19,7 +19,8 @@ class Options:
     workers: int = 8
     relist_seconds: float = 300.0
     terms: Terms = field(default_factory=Terms)
-    liveness_port: int | None = None
+    probes_port: int | None = None
+    metrics_port: int | None = None
     reports_port: int | None = None
     reports_host: str | None = None
     reports_url: str = ""

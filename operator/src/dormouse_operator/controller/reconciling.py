@@ -25,6 +25,7 @@ from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Ke
 from dormouse_operator.controller.saving import StatusWriter
 from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import read_store
+from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import (
     MANAGED_BY_LABEL,
@@ -69,6 +70,7 @@ class Reconciler:
         inbox: Inbox,
         holder: StoreHolder,
         lanes: StoreLanes,
+        waiting_times: WaitingTimes,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -82,6 +84,7 @@ class Reconciler:
         self._holder = holder
         self._asker = StoreAsker(lanes)
         self._minter = SessionMinter(api, lanes, events)
+        self._waiting_times = waiting_times
         self._settings = settings
         self._now = now
         self._actor = Actor(api, world)
@@ -110,6 +113,7 @@ class Reconciler:
         if document is None:
             self._memories.forget(key)
             self._inbox.forget(key)
+            self._waiting_times.forget(key)
             return None
         try:
             workflow = read(document)
@@ -175,7 +179,9 @@ class Reconciler:
         """Whether there is something new to plan with."""
         if not await self._save(seen.document, planned):
             return False
-        self._inbox.saved(key_of(seen.document), seen.observed.report)
+        key = key_of(seen.document)
+        self._inbox.saved(key, seen.observed.report)
+        self._waiting_times.saved(key, seen.workflow.status, planned.status)
         is_news = False
         for action in planned.actions:
             is_news = await self._act(seen, action) or is_news

@@ -17,6 +17,7 @@ from dormouse_operator.controller.api_server import ApiError
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.reports_sender import Sender, Senders, TooManyTokens, objection
 from dormouse_operator.controller.resources import WORKFLOWS, Document
+from dormouse_operator.controller.tally import TAKEN, Tally
 from dormouse_operator.controller.world import World
 
 PATH = "/v1/reports"
@@ -39,11 +40,12 @@ class Refusal(Exception):
 class ReportsServer:
     """Takes reports while this replica leads."""
 
-    def __init__(self, world: World, senders: Senders, inbox: Inbox) -> None:
+    def __init__(self, world: World, senders: Senders, inbox: Inbox, tally: Tally) -> None:
         """`world` knows the pods that may report, and is told of what was reported."""
         self._world = world
         self._senders = senders
         self._inbox = inbox
+        self._tally = tally
         self._posted_at: OrderedDict[str, float] = OrderedDict()
         self._answering = 0
         application = web.Application(client_max_size=LARGEST_REPORT_BYTES)
@@ -64,11 +66,13 @@ class ReportsServer:
         try:
             await self._take(request)
         except Refusal as refusal:
+            self._tally.reports[refusal.reason] += 1
             told = {"error": {"reason": refusal.reason, "message": str(refusal)}}
             headers = {"Retry-After": "1"} if refusal.status in (429, 503) else {}
             return web.json_response(told, status=refusal.status, headers=headers)
         finally:
             self._answering -= 1
+        self._tally.reports[TAKEN] += 1
         return web.Response(status=204)
 
     async def _take(self, request: web.Request) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -16,19 +17,24 @@ from kubernetes.aio.client import Configuration
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound
 from dormouse_operator.controller.credentials import CredentialReader
 from dormouse_operator.controller.events import EventTeller
+from dormouse_operator.controller.figures import Figures, Leading
 from dormouse_operator.controller.holding import StoreHolder
 from dormouse_operator.controller.leading import Election
-from dormouse_operator.controller.liveness import Liveness
 from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.options import Options
+from dormouse_operator.controller.probes import metrics, probes
+from dormouse_operator.controller.readiness import Senses, objections
 from dormouse_operator.controller.reconciling import Reconciler
 from dormouse_operator.controller.relisting import WATCHED, Relister, relist
 from dormouse_operator.controller.reports import ReportsServer
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.reports_sender import Senders
+from dormouse_operator.controller.standing import standing
 from dormouse_operator.controller.store_lanes import Slots, StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses
 from dormouse_operator.controller.stores import BucketSettings, ProbeStore, StoreKeeper, bucket_settings, probe_store
+from dormouse_operator.controller.tally import Outcome, Tally
+from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.watching import watch
 from dormouse_operator.controller.work_queue import WorkQueue
 from dormouse_operator.controller.world import Task, World
@@ -49,28 +55,42 @@ class Operator:
         api: ApiServer,
         options: Options,
         folder: Path,
+        tally: Tally,
         probe: ProbeStore = probe_store,
         settings_of: BucketSettings = bucket_settings,
     ) -> None:
-        """`folder` is for small files of this life; `probe` and `settings_of` ask the real stores unless a test says
-        otherwise."""
+        """`folder` is for small files of this life, `tally` is what `api` counts in too; `probe` and `settings_of`
+        ask the real stores unless a test says otherwise."""
         self._api = api
         self._options = options
+        self._tally = tally
+        self._is_filled = self._is_watching = self._is_leading = False
         self.queue: WorkQueue[Task] = WorkQueue()
         self.world = World(self.queue.add)
         self.nodes = NodeWatch(api, self.world)
         credentials = CredentialReader(api, folder)
-        events = EventTeller(api, options.candidate.identity)
+        events = EventTeller(api, options.candidate.identity, tally)
         settings = Settings(worker_image=options.worker_image, on_cluster=True, reports_url=options.reports_url)
         self._inbox = Inbox()
-        self._reports = ReportsServer(self.world, Senders(api), self._inbox)
-        self._liveness = Liveness()
+        self._reports = ReportsServer(self.world, Senders(api), self._inbox, tally)
+        self._probes = probes(self._objections)
+        self._metrics = metrics(tally, self._figures)
+        self._waiting_times = WaitingTimes(tally)
         statuses = StoreStatuses(api, self.world)
         holder = StoreHolder(api, self.world, credentials, statuses, events)
         self._slots = Slots(options.workers)
-        lanes = StoreLanes(self._slots)
+        lanes = StoreLanes(self._slots, tally)
         self._workflows = Reconciler(
-            api, self.world, credentials, events, self.nodes, self._inbox, holder, lanes, settings
+            api,
+            self.world,
+            credentials,
+            events,
+            self.nodes,
+            self._inbox,
+            holder,
+            lanes,
+            self._waiting_times,
+            settings,
         )
         self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, lanes, probe, settings_of)
 
@@ -88,25 +108,50 @@ class Operator:
                 log.error("the %s cannot be listed: %s", resource.plural, failed)
             if len(failures) == len(self._options.namespaces or (None,)):
                 raise NotInstalled(f"the {resource.plural} cannot be listed: {failures[0]}") from failures[0]
+        self._is_filled = True
 
     async def listen(self) -> None:
         """Take reports, if that was asked for: a standby answers too, so that keepers need not wait for a time-out."""
         if (port := self._options.reports_port) is not None:
             await _listening("--reports-port", self._reports.listen(self._options.reports_host, port))
-        if (port := self._options.liveness_port) is not None:
-            await _listening("--liveness-port", self._liveness.listen(port))
+        if (port := self._options.probes_port) is not None:
+            await _listening("--probes-port", self._probes.listen(port))
+        if (port := self._options.metrics_port) is not None:
+            await _listening("--metrics-port", self._metrics.listen(port))
 
     async def close(self) -> None:
         """Listen no more."""
         await self._reports.close()
-        await self._liveness.close()
+        await self._probes.close()
+        await self._metrics.close()
+
+    def watches(self, goes_on: bool) -> None:
+        """The watches have begun, or ended."""
+        self._is_watching = goes_on
+        self._tally.watches_ended += not goes_on
+
+    def _objections(self) -> tuple[str, ...]:
+        senses = Senses(self._is_filled, self._is_watching, self._api.answered_at)
+        return tuple(objections(senses, asyncio.get_running_loop().time()))
+
+    def _figures(self) -> Figures:
+        leading = None
+        if self._is_leading:
+            world = self.world
+            leading = Leading(self.queue.load(), standing(world.workflows, world.pods, world.stores))
+        return Figures(is_ready=not self._objections(), leading=leading)
 
     async def work(self) -> None:
         """What the leader does, until cancelled: everything once, then whatever changes."""
         for task in self.world.all_tasks():
             self.queue.add(task)
-        with self._inbox.open():
-            await self._work_on_queue()
+        self._waiting_times.forget_all()
+        self._is_leading = True
+        try:
+            with self._inbox.open():
+                await self._work_on_queue()
+        finally:
+            self._is_leading = False
 
     async def _work_on_queue(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -130,20 +175,29 @@ class Operator:
 
     async def _step(self, task: Task) -> bool:
         """Whether it came to its end."""
+        began = time.monotonic_ns()
+        outcome = await self._try(task)
+        self._tally.reconciles[task.kind, outcome] += 1
+        self._tally.reconciling[task.kind].add(time.monotonic_ns() - began)
+        return outcome == "done"
+
+    async def _try(self, task: Task) -> Outcome:
+        name = "/".join(task.key)
         try:
             step = self._workflows.step if task.kind == "workflow" else self._stores.step
             pause = await step(task.key)
         except Conflict as behind:
-            log.info("%s %s: planned with something old: %s", task.kind, "/".join(task.key), behind)
+            log.info("%s %s: planned with something old: %s", task.kind, name, behind)
+            return "conflict"
         except ApiError as failed:
-            log.warning("%s %s: %s", task.kind, "/".join(task.key), failed)
+            log.warning("%s %s: %s", task.kind, name, failed)
+            return "api_error"
         except Exception:  # one object that trips over a mistake of ours must not stop all others
-            log.exception("%s %s: this is a mistake in dormouse", task.kind, "/".join(task.key))
-        else:
-            if pause is not None:
-                self.queue.add_after(task, pause)
-            return True
-        return False
+            log.exception("%s %s: this is a mistake in dormouse", task.kind, name)
+            return "mistake"
+        if pause is not None:
+            self.queue.add_after(task, pause)
+        return "done"
 
 
 async def _listening(option: str, listen: Awaitable[None]) -> None:
@@ -165,8 +219,9 @@ async def run(
     """Until SIGTERM, SIGINT or `stop`. Raises NotInstalled."""
     stop = stop or asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="dormouse-operator-") as folder:
-        async with ApiServer(configuration) as api, contextlib.AsyncExitStack() as ends:
-            operator = Operator(api, options, Path(folder), probe, settings_of)
+        tally = Tally()
+        async with ApiServer(configuration, tally=tally) as api, contextlib.AsyncExitStack() as ends:
+            operator = Operator(api, options, Path(folder), tally, probe, settings_of)
             ends.push_async_callback(operator.close)
             await operator.fill()
             await operator.listen()
@@ -176,7 +231,9 @@ async def run(
             relister = Relister(api, operator.world, options.namespaces, options.relist_seconds)
             relisting = asyncio.create_task(relister.run(), name="lists")
             looking = asyncio.create_task(operator.nodes.run(), name="looks at nodes")
-            watching = asyncio.create_task(watch(configuration, options, operator.world, relister.hint), name="watches")
+            watching = asyncio.create_task(
+                watch(configuration, options, operator.world, relister.hint, operator.watches), name="watches"
+            )
             stopping = asyncio.create_task(stop.wait(), name="waits for the end")
             for each in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(each, stop.set)

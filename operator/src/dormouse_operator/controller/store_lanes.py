@@ -15,6 +15,7 @@ from dormouse.replica.store import StoreUnknown
 from dormouse_operator.api import ObjectStore
 from dormouse_operator.controller.credentials import Credentials
 from dormouse_operator.controller.resources import Key
+from dormouse_operator.controller.tally import Answer, Question, Tally
 from dormouse_operator.store.location import open_store
 
 TURNS_AT_ONCE = 8
@@ -47,21 +48,41 @@ class Slots:
 class StoreLanes:
     """One lane for each ObjectStore that is asked."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, tally: Tally) -> None:
         """Who asks has one of the slots."""
         self._slots = slots
+        self._tally = tally
         self._lanes: dict[Key, Lane] = {}
 
     @asynccontextmanager
-    async def turn(self, store: ObjectStore, seconds: float) -> AsyncIterator[Lane]:
+    async def turn(self, store: ObjectStore, question: Question, seconds: float) -> AsyncIterator[Lane]:
         """Until so many seconds are over, those before the turn comes included. Raises StoreUnknown then."""
         lane = self._lanes.setdefault((store.metadata.namespace, store.metadata.name), Lane())
+        answer: Answer = "failed"
         async with self._slots.lent():
             try:
-                async with asyncio.timeout(seconds), lane.turns:
+                async with asyncio.timeout(seconds), self._turn_of(lane):
                     yield lane
+                answer = "answered"
             except TimeoutError as late:
+                answer = "timeout"
                 raise StoreUnknown(f"no answer within {seconds:g} s") from late
+            finally:
+                self._tally.turns[question, answer] += 1
+
+    @asynccontextmanager
+    async def _turn_of(self, lane: Lane) -> AsyncIterator[None]:
+        if lane.turns.locked():
+            self._tally.turns_delayed += 1
+        self._tally.turns_waiting += 1
+        try:
+            await lane.turns.acquire()
+        finally:
+            self._tally.turns_waiting -= 1
+        try:
+            yield
+        finally:
+            lane.turns.release()
 
     def forget(self, store: Key) -> None:
         """There is no such store any more; whoever is in its lane comes to an end there."""

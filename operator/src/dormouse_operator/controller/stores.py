@@ -163,7 +163,7 @@ class StoreKeeper:
         ):
             return
         try:
-            async with self._lanes.turn(store, _PROBING_SECONDS):
+            async with self._lanes.turn(store, "settings", _PROBING_SECONDS):
                 found = await self._bucket_settings(store, credentials)
         except StoreError as failed:
             log.info("store %s: its bucket's settings are not known: %s", "/".join(key), failed)
@@ -175,7 +175,7 @@ class StoreKeeper:
 
     async def _ask(self, store: ObjectStore, credentials: Credentials) -> Probe:
         try:
-            async with self._lanes.turn(store, _PROBING_SECONDS):
+            async with self._lanes.turn(store, "probe", _PROBING_SECONDS):
                 return await self._probe(store, credentials)
         except StoreUnknown as late:
             return unavailable("StoreUnknown", str(late))

@@ -23,9 +23,15 @@ log = logging.getLogger(__name__)
 
 
 async def watch(
-    configuration: Configuration, options: Options, world: World, listed: Callable[[Resource], None]
+    configuration: Configuration,
+    options: Options,
+    world: World,
+    listed: Callable[[Resource], None],
+    goes_on: Callable[[bool], None],
 ) -> None:
-    """Until cancelled. `listed` is told of each kind that a list came of, and of all when the watches begin anew.
+    """Until cancelled; `goes_on` is told when they begin, and when they end.
+
+    `listed` is told of each kind that a list came of, and of all when the watches begin anew.
 
     kopf ends all of its watches when one of them meets what it does not know how to go on from: a 404 while the API
     server starts, an ERROR that is no 410, a token that is refused.
@@ -34,12 +40,15 @@ async def watch(
     pauses = iter(_WithoutEnd())
     while True:
         began = clock()
+        goes_on(True)
         try:
             await _watch_once(configuration, options, world, listed)
         except Exception:  # whatever it is, a new watch is the way on
             log.exception("the watches ended")
         else:
             log.error("the watches ended by themselves")
+        finally:
+            goes_on(False)
         if clock() - began > _LONGEST_PAUSE_SECONDS:
             pauses = iter(_WithoutEnd())
         await asyncio.sleep(next(pauses))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K")
@@ -25,14 +27,27 @@ class Timer(Protocol):
 CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
+@dataclass(frozen=True)
+class Load:
+    """How much there is to do, and since when."""
+
+    ready: int
+    oldest_seconds: float
+    """How long the key that comes next has been waiting."""
+    working: int
+    failing: int
+    """Keys whose last step failed: they come again after a pause."""
+
+
 class WorkQueue(Generic[K]):
     """Every `get` is followed by a `done` of the same key."""
 
-    def __init__(self, call_later: CallLater | None = None) -> None:
+    def __init__(self, call_later: CallLater | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         """`call_later` is the running loop's unless a test has its own clock."""
         self._call_later = call_later
+        self._clock = clock
         self._ready: deque[K] = deque()
-        self._waiting: set[K] = set()
+        self._waiting: dict[K, float] = {}
         self._working: set[K] = set()
         self._again: set[K] = set()
         self._timers: dict[K, Timer] = {}
@@ -45,7 +60,7 @@ class WorkQueue(Generic[K]):
         if key in self._working:
             self._again.add(key)
         elif key not in self._waiting:
-            self._waiting.add(key)
+            self._waiting[key] = self._clock()
             self._ready.append(key)
             self._something.set()
 
@@ -75,7 +90,7 @@ class WorkQueue(Generic[K]):
         if not self._ready:
             return None
         key = self._ready.popleft()
-        self._waiting.discard(key)
+        del self._waiting[key]
         self._working.add(key)
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
@@ -100,6 +115,11 @@ class WorkQueue(Generic[K]):
         while self._waiting or self._working:
             self._rested.clear()
             await self._rested.wait()
+
+    def load(self) -> Load:
+        """As it is now."""
+        oldest = self._clock() - self._waiting[self._ready[0]] if self._ready else 0.0
+        return Load(len(self._ready), oldest, len(self._working), len(self._failures))
 
     def failures(self, key: K) -> int:
         """Failed steps in a row."""
