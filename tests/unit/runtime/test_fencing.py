@@ -63,10 +63,14 @@ def test_all_that_wait_share_one_question() -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("error", [Fenced("epoch 4 is current"), KeeperGone("killed")])
-def test_who_waits_when_the_life_is_over_is_told_nothing_that_could_be_recorded(error: KeeperError) -> None:
+@pytest.mark.parametrize("error", [Fenced("epoch 4 is current"), KeeperGone("killed"), KeeperError("unforeseen")])
+def test_who_waits_when_no_proof_will_come_is_told_nothing_that_could_be_recorded_and_the_life_ends(
+    error: KeeperError,
+) -> None:
     async def scenario() -> None:
-        waiting = asyncio.create_task(begin(Fence(Keeper(20.1, error), Bound(20))))
+        fence = Fence(Keeper(20.1, error), Bound(20))
+        waiting = asyncio.create_task(begin(fence))
+        assert await asyncio.wait_for(fence.failure, 60) is error
         await settle()
         assert not waiting.done()
         waiting.cancel()

@@ -30,6 +30,8 @@ class Fence:
         self._keeper = keeper
         self._bound = bound
         self._proving: asyncio.Task[None] | None = None
+        self.failure: asyncio.Future[KeeperError] = asyncio.get_running_loop().create_future()
+        """Resolves with why no proof will come any more; whoever waits for one is told nothing."""
 
     def before_attempt(self) -> Awaitable[None] | None:
         """Until when must an attempt wait before it begins? None when it may at once."""
@@ -52,9 +54,10 @@ class Fence:
                     await self._keeper.ownership(self._bound.ask_every)
                 except OwnershipUnproven:
                     await asyncio.sleep(_PAUSE_SECONDS)
-        except KeeperError:
-            # This life is over, and ends what waits here with everything else. An attempt that failed for that reason
-            # would be recorded, and the next life would believe it.
+        except KeeperError as error:
+            # The life ends by that, and with it what waits here. An attempt that failed for that reason would be
+            # recorded, and the next life would believe it.
+            self.failure.set_result(error)
             await asyncio.get_running_loop().create_future()
         finally:
             telling.cancel()

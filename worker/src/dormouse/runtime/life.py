@@ -88,7 +88,8 @@ class RuntimeLife:
         await asyncio.sleep(0)  # the keeper hears of us before the import, which may take long
         module = self._load()
         keeper, life = await unless_told(opening, self._told_to_stop)
-        engine = self._engine(module, keeper, life)
+        fence = Fence(keeper, Bound(self._settings.pod.fence_seconds))
+        engine = self._engine(module, keeper, life, fence)
         await engine.__aenter__()
         _log.info("epoch %d is open, restored from %s", life.epoch, life.restored_from or "nothing")
         self._api.drill = drill = Drill(keeper, engine.workflows, self._settings.codec)
@@ -102,19 +103,18 @@ class RuntimeLife:
         if life.wants_status:
             beside.append(asyncio.create_task(self._tell(engine, keeper, drilling)))
         try:
-            return await self._work(engine, keeper)
+            return await self._work(engine, keeper, fence)
         finally:
             for task in beside:
                 task.cancel()
 
-    def _engine(self, module: ModuleType, keeper: KeeperClient, life: Life) -> Engine:
+    def _engine(self, module: ModuleType, keeper: KeeperClient, life: Life, fence: Fence) -> Engine:
         pod = self._settings.pod
         durability: Durability = (
             SyncDurability(keeper)
             if pod.durability == "Sync"
             else AsyncDurability(keeper, pod.max_lag_seconds, all_in_store=life.all_in_store)
         )
-        fence = Fence(keeper, Bound(pod.fence_seconds))
         try:
             return Engine(
                 pod.database,
@@ -133,12 +133,13 @@ class RuntimeLife:
 
     # The work.
 
-    async def _work(self, engine: Engine, keeper: KeeperClient) -> Ending:
+    async def _work(self, engine: Engine, keeper: KeeperClient, fence: Fence) -> Ending:
         working = asyncio.create_task(self._until_done(engine))
         stopping = asyncio.create_task(self._told_to_stop.wait())
-        ends: set[asyncio.Future[object]] = {working, stopping, keeper.ended, engine.failure}  # type: ignore[arg-type]
+        failures = (keeper.ended, engine.failure, fence.failure)
+        ends: set[asyncio.Future[object]] = {working, stopping, *failures}  # type: ignore[arg-type]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for failure in (keeper.ended, engine.failure):
+        for failure in failures:
             if failure.done():
                 return ending_of(failure.result())
         if working.done():
