@@ -255,10 +255,12 @@ def test_a_command_runs_in_the_place_of_the_runtime_under_its_guard() -> None:
     assert keeper_of(pod)["command"] == keeper_of(built())["command"]
 
 
-def test_what_is_cut_off_is_quiet_when_its_node_counts_as_lost() -> None:
-    assert values(runtime_of(built()))["DORMOUSE_FENCE_SECONDS"] == "20"
+def test_what_is_cut_off_right_before_its_node_renews_its_lease_is_quiet_when_that_counts_as_lost() -> None:
+    assert values(runtime_of(built()))["DORMOUSE_FENCE_SECONDS"] == "10"
+    earliest = built({"spec.failover": {"nodeLostSeconds": 15}})
+    assert values(runtime_of(earliest))["DORMOUSE_FENCE_SECONDS"] == "5"
     later = built({"spec.failover": {"nodeLostSeconds": 90}})
-    assert values(runtime_of(later))["DORMOUSE_FENCE_SECONDS"] == "90"
+    assert values(runtime_of(later))["DORMOUSE_FENCE_SECONDS"] == "80"
     assert template_hash(workflow({"spec.failover": {"nodeLostSeconds": 20}}), store()) == template_hash(
         workflow(), store()
     )

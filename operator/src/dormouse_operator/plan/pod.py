@@ -39,6 +39,8 @@ GRACE_SECONDS = 60
 _LARGEST_INPUT_BYTES = 65536
 _USER = 65532
 _TOKEN_SECONDS = 3600
+_RENEWED_EVERY_SECONDS = 10
+"""By a kubelet its node's Lease: a quarter of nodeLeaseDurationSeconds, which is 40 unless somebody changes it."""
 
 
 class Settings(Struct, frozen=True):
@@ -261,8 +263,8 @@ def _runtime(dwf: DurableWorkflow, settings: Settings) -> dict[str, Any]:
         "DORMOUSE_SOURCE": SOURCE_DIRECTORY,
         "DORMOUSE_START_WORKFLOW": start.workflow if start is not None else "",
         "DORMOUSE_START_INPUT": _input(dwf),
-        # The operator waits as long, from the last renewal of the node's Lease, before it starts a successor.
-        "DORMOUSE_FENCE_SECONDS": str(dwf.spec.node_lost_seconds),
+        # The node's silence counts from the last renewal of its Lease, which may be as old as that when it is cut off.
+        "DORMOUSE_FENCE_SECONDS": str(dwf.spec.node_lost_seconds - _RENEWED_EVERY_SECONDS),
     }
     runs = ("dormouse.runtime",) if dwf.spec.exec is None else ("dormouse.guest", *dwf.spec.exec.command)
     return {

@@ -16,9 +16,9 @@ class Bound:
     """How long nobody has to prove anything.
 
     Attributes:
-        seconds: after the last proof nothing acts any more. Not more than what the operator waits before it counts a
-            silent node as lost, so a pod that is cut off is quiet soon after its successor begins: at the latest after
-            the time between two renewals of a node's Lease, since the silence counts from the last one.
+        seconds: after the last proof nothing acts any more. What the operator waits before it counts a silent node as
+            lost, less the time between two renewals of a node's Lease, since the silence counts from the last one: so
+            a pod that is cut off is quiet before its successor begins.
     """
 
     seconds: float
