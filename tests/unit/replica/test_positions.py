@@ -183,3 +183,19 @@ def test_what_a_life_only_copied_is_restored_from_where_it_was_written_first() -
     assert found(idle, minute(15), files, {}) == first
     assert found(idle, Position(3, 1), files, {}) == first
     assert found(idle, None, files, {}) == Base("w/epochs/3", 3, 2)
+
+
+def test_the_first_transaction_of_a_life_that_acknowledged_nothing_yet_is_refused_by_its_position() -> None:
+    """It may be found to be a copy, and go from under the fork; what it began from stays."""
+    newest = replace(entry(2, 10, Base("w/epochs/1", 1, 3)), replicated=False)
+    files = {1: each(1, 1, 2, 3), 2: each(2, 11, 12)}
+    begun = record(entry(1, 0), newest)
+    assert refused(begun, Position(2, 1), files) == (
+        "2/1 was never acknowledged: it may turn out to be a copy of 1/3, and go; choose 1/3, or let the source run "
+        "until its first transaction is acknowledged"
+    )
+    assert found(begun, Position(2, 2), files, {}) == Base("w/epochs/2", 2, 2)
+    marked = record(entry(1, 0), replace(newest, replicated=True))
+    assert found(marked, Position(2, 1), files, {}) == Base("w/epochs/2", 2, 1)
+    first_life = record(replace(entry(1, 0), replicated=False))
+    assert found(first_life, Position(1, 1), files, {}) == Base("w/epochs/1", 1, 1)

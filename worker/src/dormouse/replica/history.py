@@ -171,11 +171,18 @@ def _at_position(current: Current, at: Position, files: Mapping[str, Iterable[Fi
             f"{at} is not part of the source's history: that epoch ends at {at.epoch}/{segment.cap}",
             "choose that position, or one of a later epoch",
         )
+    wanted = Base(segment.entry.prefix, at.epoch, at.txid)
+    if not segment.entry.copies_base and (behind := behind_copies(current, wanted, or_unmarked=True)) != wanted:
+        began = f"{behind.epoch}/{behind.txid}"
+        raise _outside(
+            f"{at} was never acknowledged: it may turn out to be a copy of {began}, and go",
+            f"choose {began}, or let the source run until its first transaction is acknowledged",
+        )
     if segment.entry.prefix not in files:
         return AskFiles(segment.entry)
     ends = [file.last for file in restorable(files[segment.entry.prefix], segment.cap)]
     if at.txid in ends:
-        return Resolved(behind_copies(current, Base(segment.entry.prefix, at.epoch, at.txid)))
+        return Resolved(behind_copies(current, wanted))
     near = [end for end in ends if end < at.txid][-1:] + [end for end in ends if end > at.txid][:1]
     nearest = " and ".join(f"{at.epoch}/{end}" for end in near) or "none in that epoch"
     raise _outside(f"the store cannot restore {at}: compaction merged it with others", f"the nearest are: {nearest}")
