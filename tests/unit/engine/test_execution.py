@@ -214,7 +214,7 @@ def test_a_workflow_that_never_waits_is_blocked_and_not_run_for_ever(monkeypatch
 
     run = Run(restless)
     assert run.execution.blocked is not None
-    assert "without the workflow waiting" in run.execution.blocked.message
+    assert "ran without waiting" in run.execution.blocked.message
 
 
 def test_what_a_finally_asks_for_when_the_code_is_let_go_is_not_done() -> None:

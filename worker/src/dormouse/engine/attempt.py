@@ -58,22 +58,21 @@ class Runner(Protocol):
         ...
 
 
-class RunningAttempt:
+class RunningAttempt(msgspec.Struct, eq=False):
     """One attempt while it runs. What its code asks and says may come from any thread.
 
     Attributes:
         over: whether nobody listens to it any more.
     """
 
-    __slots__ = ("_began", "_call", "_earlier", "_last_beat", "_limit", "_runner", "_timeout", "over")
-
-    def __init__(self, call: ActivityCall, runner: Runner) -> None:
-        self._call = call
-        self._runner = runner
-        self._earlier = call.heartbeat
-        self._limit: Limit | None = None
-        self._timeout: asyncio.Timeout | None = None
-        self.over = False
+    _call: ActivityCall
+    _runner: Runner
+    _earlier: bytes | None
+    _limit: Limit | None = None
+    _timeout: asyncio.Timeout | None = None
+    _began: float = 0.0
+    _last_beat: float = 0.0
+    over: bool = False
 
     @property
     def info(self) -> ActivityInfo:

@@ -278,7 +278,7 @@ class Attempts:
         limit = None if unlimited else limit_of(activity.options, call.scheduled_at, self._clock.now())
         if limit is not None and limit.seconds <= 0:
             return self._raised(call, TimeoutError(limit.message), final=True)
-        attempt = RunningAttempt(call, self)
+        attempt = RunningAttempt(call, self, call.heartbeat)
         attempt_context.set(attempt)
         try:
             work = self._call(call, args, kwargs)

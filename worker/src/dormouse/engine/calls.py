@@ -31,14 +31,11 @@ class ActivityCall(asyncio.Future[Any]):
         value: what it returned, while that does not count yet.
     """
 
-    scheduled_at = 0
-    attempt = 1
-    due: int | None = None
-    position = 0
-    last_failure: Failure | None = None
-    heartbeat: bytes | None = None
-    source: str | None = None
-    value: Any = msgspec.UNSET
+    # Slots, because Python has no quick way to what a subclass of Future keeps in its dictionary.
+    __slots__ = (
+        "activity", "attempt", "command", "due", "execution", "heartbeat", "last_failure", "payload", "position",
+        "scheduled_at", "source", "value",
+    )  # fmt: skip
 
     def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
         super().__init__(loop=execution.loop)
@@ -46,6 +43,14 @@ class ActivityCall(asyncio.Future[Any]):
         self.command = command
         self.activity = activity
         self.payload = payload
+        self.scheduled_at = 0
+        self.attempt = 1
+        self.due: int | None = None
+        self.position = 0
+        self.last_failure: Failure | None = None
+        self.heartbeat: bytes | None = None
+        self.source: str | None = None
+        self.value: Any = msgspec.UNSET
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not super().cancel(msg):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dormouse.engine.messages import Approval, Signal
 
 T = TypeVar("T")
-_SCHEDULED = Kind.ACTIVITY_SCHEDULED  # it is asked for in every step, and an enum is slow to find its members
+_SCHEDULED = Kind.ACTIVITY_SCHEDULED.value  # it is asked for in every step, and an enum is slow to find its members
 
 
 class Commands:
@@ -130,7 +130,7 @@ class Commands:
         call = ActivityCall(self._execution, command, activity, payload)
         call.source = source
         self._execution.pending[command] = call
-        recorded = log.upcoming
+        recorded = log.upcoming()
         if recorded is not None:
             call.scheduled_at = recorded.at
             self._is_new(Issued(_SCHEDULED, command, name, payload, source))
@@ -170,7 +170,7 @@ class Commands:
     ) -> Decision:
         del self.not_awaited[number]
         command = self._next_command()
-        recorded, batch = self._log.upcoming, self._journal.batch
+        recorded, batch = self._log.upcoming(), self._journal.batch
         kind, name = Kind.APPROVAL_REQUESTED, approval.name
         if recorded is not None:
             due, digest = recorded.due, recorded.key or ""
@@ -203,7 +203,7 @@ class Commands:
     def set_timer(self, moment: int, callback: Callback) -> Any:
         """Record a timer."""
         command = self._next_command()
-        recorded = self._log.upcoming
+        recorded = self._log.upcoming()
         due = None if recorded is None else recorded.due
         sleep = Sleep(self._execution, command, max(moment, self.moment) if due is None else due, callback)
         self._execution.pending[command] = sleep
@@ -239,7 +239,7 @@ class Commands:
 
     def end_update(self, command: int, run: UpdateRun, key: str, outcome: Outcome) -> None:
         """The code has answered an update. In a replay what it answered then is what counts."""
-        recorded = self._log.upcoming
+        recorded = self._log.upcoming()
         if self._is_new(Issued(Kind(outcome.kind), command, None, None, None)):
             self._log.record(Kind(outcome.kind), command, payload=outcome.payload, key=key)
         elif recorded is not None:
@@ -276,7 +276,7 @@ class Commands:
         """Whether the log does not hold this yet. What differs from the log blocks the execution."""
         if self._execution.blocked is not None:
             return False
-        recorded = self._log.upcoming
+        recorded = self._log.upcoming()
         if recorded is None:
             return True
         if issued.repeats(recorded):

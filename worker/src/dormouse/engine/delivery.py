@@ -17,7 +17,7 @@ from dormouse.engine.mismatch import blocked_by_code, blocked_by_unanswered_upda
 from dormouse.engine.payload import decode_failure, text_of
 from dormouse.errors import ActivityError, CannotDecode, ExecutionFailed
 
-_COMPLETED = Kind.ACTIVITY_COMPLETED  # looked at in every step, and an enum is slow to find its members
+_COMPLETED = Kind.ACTIVITY_COMPLETED.value  # looked at in every step, and an enum is slow to find its members
 _UNFIT = (msgspec.ValidationError, TypeError, ValueError)
 
 
@@ -98,7 +98,7 @@ def _tell_end(execution: Execution, event: Event) -> None:
     """Of a call, a timer, a child or a request for approval."""
     log, command = execution.log, event.command or 0
     if command > log.commands:
-        execution.goes_another_way(log.upcoming or event, None)
+        execution.goes_another_way(log.upcoming() or event, None)
         return
     waiting = execution.pending.pop(command, None)
     if waiting is None:

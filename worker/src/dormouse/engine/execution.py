@@ -36,7 +36,7 @@ from dormouse.engine.suggestion import suggest
 from dormouse.errors import DormouseError, NotInWorkflow
 
 _NOBODY = Origin()
-_COMPLETED = Kind.ACTIVITY_COMPLETED  # recorded in every step, and an enum is slow to find its members
+_COMPLETED = Kind.ACTIVITY_COMPLETED.value  # recorded in every step, and an enum is slow to find its members
 _HANDLED = (DormouseError, asyncio.CancelledError, TimeoutError)
 """What workflows handle every day."""
 _ANEW_IN_ANSWER = (

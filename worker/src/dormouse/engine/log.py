@@ -9,7 +9,7 @@ from functools import partial
 from dormouse.engine.folding import LARGE
 from dormouse.engine.journal import CLOSINGS, COMMANDS, Event, Journal, Kind
 
-_PATCHED = Kind.PATCHED  # looked at in every step, and an enum is slow to find its members
+_PATCHED = Kind.PATCHED.value  # looked at in every step, and an enum is slow to find its members
 _event: Callable[[tuple[object, ...]], Event] = partial(tuple.__new__, Event)
 """Makes an event of all its fields, as `Event` itself would, but without running Python's own code for it."""
 
@@ -57,7 +57,6 @@ class Log:
         self.length = 0
         self.replaying = True
 
-    @property
     def upcoming(self) -> Event | None:
         """What the code must ask for next. A patch whose mark the code has lost is everybody's way now."""
         expected = self._expected
@@ -72,7 +71,7 @@ class Log:
     @property
     def rest(self) -> list[Event]:
         """What the code must still ask for, from `upcoming` on."""
-        return [] if self.upcoming is None else list(self._expected)
+        return [] if self.upcoming() is None else list(self._expected)
 
     def repeated(self) -> None:
         """The code asked for what was upcoming."""
@@ -83,7 +82,7 @@ class Log:
         """Whether the code runs with this patch; asked for the first time where no log goes on, it does from here."""
         known = self._patches.get(name)
         if known is None:
-            known = self._patches[name] = self.upcoming is None
+            known = self._patches[name] = self.upcoming() is None
             if known:
                 self.record(Kind.PATCHED, name=name)
         elif self._expected and self._expected[0].kind == Kind.PATCHED and self._expected[0].name == name:
@@ -94,7 +93,7 @@ class Log:
 
     def record(
         self,
-        kind: Kind,
+        kind: str,
         command: int | None = None,
         *,
         name: str | None = None,
@@ -113,7 +112,7 @@ class Log:
             moment = at
         last = self.last_position
         # A plain text, because SQLite asks Python how to write each value that is of no plain type.
-        kept = (position, self._key, kind._value_, moment, last, command, name, attempt, due, payload, source, key)
+        kept = (position, self._key, str(kind), moment, last, command, name, attempt, due, payload, source, key)
         event = _event(kept)
         journal.batch.events.append(event)
         if payload is not None and len(payload) > LARGE:

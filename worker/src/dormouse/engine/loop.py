@@ -105,13 +105,14 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             Restless: when that does not happen.
             Interrupted: when somebody stops it.
         """
-        outer = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         ready = self._ready
         try:
-            for _ in range(_MOST_CALLBACKS):
-                if not ready:
-                    return
+            left = _MOST_CALLBACKS
+            while ready:
+                if not left:
+                    raise Restless(f"{_MOST_CALLBACKS} callbacks ran without waiting for an activity or a timer")
+                left -= 1
                 callback = ready.popleft()
                 if callback.is_cancelled:
                     continue
@@ -124,9 +125,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                     raise Interrupted("the workflow's code was interrupted by a KeyboardInterrupt") from error
                 except Exception as error:  # noqa: BLE001 - as any asyncio loop does
                     self.call_exception_handler({"message": "a callback raised", "exception": error})
-            raise Restless(f"{_MOST_CALLBACKS} callbacks ran without the workflow waiting for an activity or a timer")
         finally:
-            asyncio._set_running_loop(outer)
+            asyncio._set_running_loop(_outer_loop)
 
     def run_inside(self, function: Callable[[], _T]) -> _T:
         """Run a function as a part of the workflow's code, but none of what is ready."""
@@ -227,8 +227,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 "as_completed([asyncio.ensure_future(one) for one in ...])"
             )
 
-    def get_debug(self) -> bool:
-        return False
+    get_debug = staticmethod(bool)
+    """False, and without running Python: each future asks for it."""
 
     def is_running(self) -> bool:
         return not self.disposed
@@ -271,13 +271,16 @@ _clocks = Clocks(_moment_ns)
 
 _among_workflows = 0
 """The thread in which that is so."""
+_outer_loop: asyncio.AbstractEventLoop | None = None
+"""What runs there."""
 
 
 @contextmanager
 def among_workflows() -> Iterator[None]:
     """While loops are drained, one or many: time stands still for their code, and what happens to it was recorded."""
-    global _among_workflows  # noqa: PLW0603 - as the clocks that it stops, it is the process's
-    before, _among_workflows = _among_workflows, get_ident()
+    global _among_workflows, _outer_loop  # noqa: PLW0603 - as the clocks that it stops, they are the process's
+    before, _among_workflows = (_among_workflows, _outer_loop), get_ident()
+    _outer_loop = asyncio._get_running_loop()
     # Without this the outer loop would finish the workflows' abandoned async generators.
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
@@ -285,5 +288,5 @@ def among_workflows() -> Iterator[None]:
         with _clocks.standing_still():
             yield
     finally:
-        _among_workflows = before
+        _among_workflows, _outer_loop = before
         sys.set_asyncgen_hooks(*hooks)

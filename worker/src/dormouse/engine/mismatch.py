@@ -45,7 +45,7 @@ class Blocked(msgspec.Struct, frozen=True, rename="camel"):
 class Issued(msgspec.Struct, frozen=True, gc=False):
     """What the code asks for."""
 
-    kind: Kind
+    kind: str
     command: int
     name: str | None = None
     payload: bytes | None = None

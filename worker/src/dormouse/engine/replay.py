@@ -28,7 +28,7 @@ def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) ->
                 execution.unheard.append(event)  # the code had ended before it could hear of it
             else:
                 deliver(execution, event)
-    if execution.blocked is None and (missing := log.upcoming) is not None:
+    if execution.blocked is None and (missing := log.upcoming()) is not None:
         execution.goes_another_way(missing, None)
     log.replaying = False
     execution.close_if_done()

@@ -17,9 +17,9 @@ By file, first line and instruction: an `id` of the code would be told to every 
 
 def source_of(frame: FrameType | None) -> str | None:
     """`file.py:line` of this frame or, when asyncio made the call, of the nearest caller outside of asyncio."""
-    for _ in range(_DEEPEST):
-        if frame is None:
-            return None
+    deep = 0
+    while frame is not None and deep < _DEEPEST:
+        deep += 1
         code = frame.f_code
         filename = code.co_filename
         known = _remembered.get((filename, code.co_firstlineno, frame.f_lasti))

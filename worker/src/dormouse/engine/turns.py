@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _SECONDS_UNTIL_WRITTEN = 0.002
 """What the code has decided is written with the next result, or on its own after this time."""
+_log_end = itemgetter(Event._fields.index("execution"), Event._fields.index("position"))
 
 
 class Turns:
@@ -252,8 +254,7 @@ class Turns:
     def _take_effect(self, batch: Batch) -> None:
         self.busy_at = self._clock.now()
         self.durable_position = batch.position
-        for event in batch.events:
-            self.log_ends[event.execution] = event.position
+        self.log_ends.update(map(_log_end, batch.events))
         if batch.recovered:
             self.recovered.set()
         for call in batch.ended:
