@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import obstore
 from cluster_story import ClusterAct, ClusterStory, Hit
 from history import Attempt
+from obstore.exceptions import BaseError
 from telling import Told
 from verdict import Register, Restored, Verdict, judge
 
@@ -154,9 +156,18 @@ def _hit(act: ClusterAct, one: ChainWorkflow, operator: InstalledOperator) -> No
             with cluster.cut(node, "all" if act.hit is Hit.CUT_OFF else "api"):
                 one.wait_for_epoch(epoch + 1, _REACHED_SECONDS)
                 one.wait_for_steps()
+    eventually("the store answers", lambda: _answers(cluster), seconds=_REACHED_SECONDS)
     for each in cluster.nodes:
         eventually(f"{each} is Ready", lambda each=each: cluster.is_ready(each), seconds=_REACHED_SECONDS)  # type: ignore[misc] # a default binds it
     operator.wait_until_available()
+
+
+def _answers(cluster: Cluster) -> bool:
+    try:
+        obstore.list_with_delimiter(cluster.bucket(retries=0))
+    except BaseError:
+        return False
+    return True
 
 
 @contextmanager
