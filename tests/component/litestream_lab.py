@@ -42,7 +42,9 @@ class Lab:
         folder.mkdir(parents=True, exist_ok=True)
         return Lab(folder, self.server, self.endpoint, prefix or self.prefix)
 
-    def configure(self, *, auto_recover: bool = False, shutdown_sync_timeout: str = "30s") -> Path:
+    def configure(
+        self, *, auto_recover: bool = False, shutdown_sync_timeout: str = "30s", monitor_interval: str = "10ms"
+    ) -> Path:
         """Litestream's configuration: fast, and otherwise with its defaults but for what is given."""
         place: dict[str, Any] = {
             "type": "s3",
@@ -55,7 +57,7 @@ class Lab:
         document = {
             "socket": {"enabled": True, "path": str(self.folder / "ls.sock")},
             "logging": {"level": "debug", "type": "json", "stderr": True},
-            "dbs": [{"path": str(self.database), "monitor-interval": "10ms", "replica": place}],
+            "dbs": [{"path": str(self.database), "monitor-interval": monitor_interval, "replica": place}],
             "shutdown-sync-timeout": shutdown_sync_timeout,
         }
         path = self.folder / "litestream.json"
@@ -73,9 +75,12 @@ class Lab:
         environment: Mapping[str, str] | None = None,
         auto_recover: bool = False,
         shutdown_sync_timeout: str = "30s",
+        monitor_interval: str = "10ms",
     ) -> Iterator[Running]:
         """A running `litestream replicate`, its socket answering; killed at the end if it still runs."""
-        config = self.configure(auto_recover=auto_recover, shutdown_sync_timeout=shutdown_sync_timeout)
+        config = self.configure(
+            auto_recover=auto_recover, shutdown_sync_timeout=shutdown_sync_timeout, monitor_interval=monitor_interval
+        )
         (self.folder / "ls.sock").unlink(missing_ok=True)
         command = [program(), "replicate", "-no-expand-env", "-config", str(config)]
         with (self.folder / "litestream.log").open("ab") as log:

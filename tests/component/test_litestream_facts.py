@@ -130,6 +130,19 @@ def test_with_the_store_down_it_says_replicating_and_ends_well_with_rows_lost(la
     assert lab.restore().rows == ["first"]
 
 
+def test_told_to_end_before_its_first_look_at_a_leftover_wal_it_ends_well_and_loses_what_is_in_it(lab: Lab) -> None:
+    lab.write("first")
+    with lab.replicating() as litestream:
+        litestream.replicated()
+    with closing(connected(lab.database)) as writer:  # whoever closes a database as the last one empties its WAL
+        writer.execute("INSERT INTO note VALUES ('lost')")
+        with lab.replicating(monitor_interval="1h") as litestream:
+            assert litestream.terminate() == 0
+        assert lab.restore().rows == ["first"]
+        assert lab.replicate_once() == 0
+    assert lab.restore().rows == ["first", "lost"]
+
+
 def test_a_sync_that_does_not_wait_answers_both_positions_at_once(lab: Lab) -> None:
     lab.write("first")
     with lab.replicating() as litestream:
