@@ -55,7 +55,7 @@ def exit_code(verdicts: Iterable[Verdict]) -> int:
 
 def verdicts_text(verdicts: Sequence[Verdict]) -> str:
     """Those that do not match, each with both sides, and a last line that counts."""
-    parts = [_differs(one) for one in verdicts if one.blocked is not None]
+    parts = [differs(one) for one in verdicts if one.blocked is not None]
     counted = {outcome: sum(one.outcome is outcome for one in verdicts) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counted.items() if count)
     events = sum(one.events for one in verdicts)
@@ -63,7 +63,8 @@ def verdicts_text(verdicts: Sequence[Verdict]) -> str:
     return "\n\n".join([*parts, f"{len(verdicts)} execution{plural} with {events:,} events: {said or 'nothing'}"])
 
 
-def _differs(one: Verdict) -> str:
+def differs(one: Verdict) -> str:
+    """Both sides of one that does not match."""
     assert one.blocked is not None  # noqa: S101 - only those are shown
     found = one.blocked
     lines = [f"{one.file}: {one.execution} ({one.workflow}) {one.outcome}"]
@@ -91,7 +92,7 @@ def junit(verdicts: Sequence[Verdict]) -> bytes:
             ET.SubElement(case, "skipped", message="it has ended, and its workflow is not in this code")
         if one.blocked is not None:
             failure = ET.SubElement(case, "failure", type=str(one.outcome), message=_xml(one.blocked.message))
-            failure.text = _xml(_differs(one))
+            failure.text = _xml(differs(one))
     return bytes(ET.tostring(suite, encoding="utf-8", xml_declaration=True))
 
 

@@ -17,6 +17,7 @@ _OWN = {
     "approvals": ("dormouse.commands.approvals", "approvals"),
     "approve": ("dormouse.commands.approvals", "approve"),
     "cancel": ("dormouse.commands.ending", "cancel"),
+    "debug": ("dormouse_observer.debugging.command", "debug"),
     "dev": ("dormouse_operator.dev.command", "dev"),
     "drill": ("dormouse.commands.drill", "drill"),
     "exec": ("dormouse.commands.exec", "execute"),

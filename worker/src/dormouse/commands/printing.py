@@ -116,13 +116,13 @@ def history_text(events: Sequence[Event], output: str | None) -> str:
     wide = output == "wide"
     whys = [_why(event) for event in events]
     why_there = any(whys)
-    rows = [["AT", "EVENT", "COMMAND", "NAME", "SOURCE", *["WHY"] * why_there, *["PAYLOAD"] * wide]]
+    rows = [["POSITION", "AT", "EVENT", "COMMAND", "NAME", "SOURCE", *["WHY"] * why_there, *["PAYLOAD"] * wide]]
     for event, why in zip(events, whys, strict=True):
         name = " ".join(filter(None, [event.name, f"attempt {event.attempt}" if event.attempt else None]))
         due = f"until {event.due}" if event.due else ""
         command = str(event.command or "")
         more = [*[why] * why_there, *[_payload(event)] * wide]
-        rows.append([event.at, event.kind, command, name or due, event.source or "", *more])
+        rows.append([str(event.position), event.at, event.kind, command, name or due, event.source or "", *more])
     return table(rows, cut=not wide)
 
 

@@ -73,6 +73,11 @@ class Log:
         """What the code must still ask for, from `upcoming` on."""
         return [] if self.upcoming() is None else list(self._expected)
 
+    @property
+    def left(self) -> int:
+        """How much of what it had asked for the code has not asked for again."""
+        return len(self._expected)
+
     def repeated(self) -> None:
         """The code asked for what was upcoming."""
         self._expected.popleft()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.delivery import deliver
@@ -12,8 +12,16 @@ from dormouse.engine.log import what_counts
 from dormouse.engine.loop import among_workflows
 
 
-def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) -> None:
-    """Run the code again over its log. Afterwards `pending` holds what is still to happen, or it is blocked."""
+def replay(
+    execution: Execution,
+    journal: Journal,
+    recorded: Sequence[Event],
+    tell: Callable[[Execution, Event], None] = deliver,
+) -> None:
+    """Run the code again over its log. Afterwards `pending` holds what is still to happen, or it is blocked.
+
+    `tell` has the code hear of one event and go on; a debugger does more there.
+    """
     log = execution.log
     events = what_counts(recorded)
     log.expect(events)
@@ -27,7 +35,7 @@ def replay(execution: Execution, journal: Journal, recorded: Sequence[Event]) ->
             if execution.over:
                 execution.unheard.append(event)  # the code had ended before it could hear of it
             else:
-                deliver(execution, event)
+                tell(execution, event)
     if execution.blocked is None and (missing := log.upcoming()) is not None:
         execution.goes_another_way(missing, None)
     log.replaying = False

@@ -1,0 +1,1 @@
+"""The code of one recorded execution, run again under a debugger."""

@@ -1,0 +1,99 @@
+"""`dormouse debug`: the code of one recorded execution in a debugger."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dormouse.commands.verb import Verb
+
+if TYPE_CHECKING:
+    from dormouse_observer.debugging.recording import Recording
+
+_PDB = ("", "0", "pdb.set_trace")
+
+
+@click.command(
+    cls=Verb,
+    examples=[
+        "dormouse debug orders.sqlite --execution order-1 --code .",
+        "dormouse debug orders.sqlite --execution order-1 --code orders.py --break-at 3",
+        "dormouse debug orders.sqlite --execution order-1 --code orders.py --break-at 3 --print-variables -o json",
+    ],
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--execution", required=True, metavar="ID", help="Which one.")
+@click.option("--code", required=True, metavar="DIR|FILE|MODULE", help="The workflows: a folder, a file or a module.")
+@click.option(
+    "--break-at",
+    "position",
+    metavar="EVENT",
+    type=click.IntRange(1),
+    help="Stop where the code meets this event, as `dormouse history` numbers them. Default: the first.",
+)
+@click.option("--print-variables", is_flag=True, help="Print the variables there, and end.")
+@click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="How they are printed. Default: for people.")
+def debug(
+    file: Path, execution: str, code: str, position: int | None, *, print_variables: bool, output: str | None
+) -> None:
+    """Run your code of one recorded execution again under pdb, or what PYTHONBREAKPOINT names.
+
+    Its activities are answered from the file: none of them runs, and the network is refused to your code. The clock
+    shows the recorded times, and nothing is waited for. The file is only read. In pdb there are the commands `ne` (to
+    the next event), `back` (to the one before), `event` (what happened; `event N` goes there), `child` and `parent`.
+
+    Exit code 1: the code asks for something else than the log holds before it comes to the event; 5: it raises; 6: the
+    workflow is not there.
+    """
+    from dormouse_observer.code import NoCode, workflows_of
+    from dormouse_observer.debugging.recording import Library
+
+    if output is not None and not print_variables:
+        raise click.UsageError("-o is for --print-variables")
+    try:
+        known = workflows_of(code)
+    except NoCode as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--code") from wrong
+    library = Library(file, known)
+    with _divergence_told(file):
+        recording = library.recording(execution)
+        position = recording.first if position is None else position
+        if print_variables:
+            _print_variables(recording, position, output)
+        elif os.environ.get("PYTHONBREAKPOINT", "") in _PDB:
+            from dormouse_observer.debugging.prompt import Place
+            from dormouse_observer.debugging.prompt import debug as in_pdb
+
+            in_pdb(library, Place(execution, position))
+        else:
+            from dormouse_observer.debugging.elsewhere import debug as in_another
+
+            in_another(recording, position)
+
+
+def _print_variables(recording: Recording, position: int, output: str | None) -> None:
+    from dormouse.commands.printing import say
+    from dormouse_observer.debugging.variables import variables_at, variables_text
+
+    say(variables_text(variables_at(recording, position), recording.event(position), output))
+
+
+@contextmanager
+def _divergence_told(file: Path) -> Iterator[None]:
+    """When the code cannot follow the log, end as `dormouse replay` would."""
+    from dormouse_observer.debugging.recording import GoesAnotherWay
+    from dormouse_observer.verdict import EXIT_CODES, Verdict, differs, outcome_of
+
+    try:
+        yield
+    except GoesAnotherWay as error:
+        outcome = outcome_of(error.blocked)
+        verdict = Verdict(str(file), error.execution, error.workflow, error.events, outcome, error.blocked)
+        click.echo(differs(verdict), err=True)
+        sys.exit(EXIT_CODES[outcome])

@@ -1,0 +1,77 @@
+"""Which frames run the user's own code, and where do those wait that are suspended?"""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import dormouse
+import dormouse_observer
+from dormouse.engine.definitions import Workflow
+from dormouse.engine.execution import Execution
+from dormouse.engine.loop import WorkflowLoop
+
+IsUsers = Callable[[CodeType], bool]
+_PATHS = sysconfig.get_paths()
+_OTHERS = tuple(
+    f"{folder}/"
+    for folder in {
+        *(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *(str(Path(package.__file__ or "").parent) for package in (dormouse, dormouse_observer)),
+    }
+)
+
+
+_MACHINERY = frozenset({WorkflowLoop.drain.__code__, WorkflowLoop.run_inside.__code__})
+"""Below these on the stack is the workflow's code."""
+
+
+def users_code(workflow: Workflow[..., Any]) -> IsUsers:
+    """What tells the user's code from Python's, from installed packages and from ours. Where the workflow itself is
+    installed, all of its folder is the user's.
+    """
+    own = workflow.function.__code__.co_filename
+    folders = (f"{Path(own).parent}/",) if own.startswith(_OTHERS) else ()
+    known: dict[str, bool] = {}
+
+    def is_users(code: CodeType) -> bool:
+        filename = code.co_filename
+        found = known.get(filename)
+        if found is None:
+            found = filename.startswith(folders) or not filename.startswith((*_OTHERS, "<"))
+            known[filename] = found
+        return found
+
+    return is_users
+
+
+def line_of(frame: FrameType) -> str:
+    """`file.py:line`, as the log has it."""
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def suspended(execution: Execution, is_users: IsUsers) -> list[list[FrameType]]:
+    """The user's frames of each task that waits, the innermost last; the workflow's own function comes first."""
+    found = (list(_frames(coroutine, is_users)) for coroutine in execution.loop.unfinished())
+    return [frames for frames in found if frames]
+
+
+def _frames(coroutine: Any, is_users: IsUsers) -> Iterator[FrameType]:
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+        if isinstance(frame, FrameType) and is_users(frame.f_code):
+            yield frame
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+
+
+def running(frame: FrameType | None, is_users: IsUsers) -> list[FrameType]:
+    """The user's frames on the stack, the innermost last: of the workflow, not of who has called the debugger."""
+    found: list[FrameType] = []
+    while frame is not None and frame.f_code not in _MACHINERY:
+        if is_users(frame.f_code):
+            found.append(frame)
+        frame = frame.f_back
+    return found[::-1]

@@ -1,0 +1,62 @@
+"""Does the page on debugging show what happens? Its commands run in their order, and what is typed in pdb is typed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from reading_along import read_along
+from test_docs_commands import WITHIN_SECONDS, environment, in_another_terminal
+
+from dormouse_operator.dev.ports import free_ports
+from markdown_blocks import REPOSITORY, Example, blocks, examples, fits, write_titled
+
+PAGE = REPOSITORY / "docs" / "debugging.md"
+SHOWN_PORT = "8107"
+_TYPED = re.compile(r"^\(Pdb\) (.+)\n", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reader's folder, after the reader has run the workflow."""
+    folder = tmp_path_factory.mktemp("bureau")
+    write_titled(PAGE, folder)
+    port = str(free_ports(1)[0])
+    serve, asks, *_ = examples(blocks(PAGE))
+    with in_another_terminal(serve.command.replace(SHOWN_PORT, port), folder, f"http://localhost:{port}/readyz"):
+        read_along([asks], folder, (SHOWN_PORT, port))
+    return folder
+
+
+def shown(beginning: str) -> Example:
+    (found,) = (one for one in examples(blocks(PAGE)) if one.command.startswith(beginning))
+    return found
+
+
+def test_the_history_numbers_the_events(folder: Path) -> None:
+    read_along([shown("dormouse history")], folder, (SHOWN_PORT, SHOWN_PORT))
+
+
+def test_the_session_in_pdb_goes_as_shown(folder: Path) -> None:
+    one = shown("dormouse debug bureau.sqlite --execution change-1 --code bureau.py --break-at 3\n")
+    assert one.shown is not None
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", one.command],
+        cwd=folder,
+        env={**environment(), "COLUMNS": "80"},
+        input="".join(f"{typed}\n" for typed in _TYPED.findall(one.shown)),
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_SECONDS,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert fits(_TYPED.sub("(Pdb) ", one.shown), ran.stdout), ran.stdout
+
+
+def test_the_variables_are_printed_as_shown(folder: Path) -> None:
+    read_along(
+        [one for one in examples(blocks(PAGE)) if "--print-variables" in one.command], folder, (SHOWN_PORT, SHOWN_PORT)
+    )

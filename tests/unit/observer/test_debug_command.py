@@ -1,0 +1,212 @@
+"""What does a person see who types `dormouse debug`, and what when something is wrong?"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dormouse._commands import root
+from dormouse.testing import Durable
+from dormouse_observer.code import workflows_of
+
+CODE = """\
+from dormouse import Signal, activity, workflow
+
+go = Signal("go", str)
+
+
+@activity
+async def double(number: int) -> int:
+    return 2 * number
+
+
+@workflow
+async def debugged_part(number: int) -> int:
+    return await double(number)
+
+
+@workflow
+async def debugged(number: int) -> int:
+    first = await double(number)
+    print("doubled to", first)
+    second = await debugged_part(first)
+    word = await go.receive()
+    return second + len(word)
+"""
+OTHER = CODE.replace("    first = await double(number)\n", "    first = len(await go.receive())\n")
+RAISING = CODE.replace("    first = await double(number)\n", "    first = 1 // 0\n")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code, what was recorded with it, and other code."""
+    folder = tmp_path_factory.mktemp("debugged")
+    for name, text in {"debugged_code": CODE, "debugged_other": OTHER, "debugged_raising": RAISING}.items():
+        (folder / f"{name}.py").write_text(text)
+    durable = Durable(folder)
+
+    async def record() -> None:
+        async with durable.engine(workflows_of(str(folder / "debugged_code.py")).values()) as engine:
+            await engine.start("debugged", 21, id="main")
+            await engine.sleep(1)
+
+    asyncio.run(record())
+    durable.database.rename(folder / "recorded.sqlite")
+    return folder
+
+
+@dataclass(frozen=True)
+class Ended:
+    exit_code: object
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """Types commands. Not click's runner, which has pdb ask the real terminal."""
+
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    capture: pytest.CaptureFixture[str]
+
+    def run(self, *command: str, typed: str = "") -> Ended:
+        self.monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        with pytest.raises(SystemExit) as ended:
+            root(command, prog_name="dormouse")
+        return Ended(ended.value.code, *self.capture.readouterr())
+
+    def debugs(self, *arguments: str, typed: str = "", code: str = "debugged_code") -> Ended:
+        file, module = str(self.folder / "recorded.sqlite"), str(self.folder / f"{code}.py")
+        return self.run("debug", file, "--code", module, *arguments, typed=typed)
+
+    def sees(self, *arguments: str, typed: str, code: str = "debugged_code") -> list[str]:
+        """What is printed after each prompt."""
+        ended = self.debugs("--execution", "main", *arguments, typed=typed, code=code)
+        assert (ended.exit_code, ended.stderr) == (0, "")
+        return [answer.strip() for answer in ended.stdout.split("(Pdb) ")]
+
+    def position(self, kind: str) -> str:
+        """Where the first event of a kind is."""
+        events = json.loads(self.run("history", str(self.folder / "recorded.sqlite"), "main", "-o", "json").stdout)
+        return str(next(event["position"] for event in events["events"] if event["kind"] == kind))
+
+
+@pytest.fixture
+def person(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Person:
+    return Person(folder, monkeypatch, capsys)
+
+
+def test_a_session_begins_in_the_first_line_and_goes_on_over_awaits(person: Person) -> None:
+    beginning, after, value, end = person.sees(typed="next\np first\ncontinue\n")
+    assert "-> first = await double(number)" in beginning
+    assert '-> print("doubled to", first)' in after
+    assert value == "42"
+    assert end.splitlines() == [
+        "doubled to 42",
+        "the end of the log: execution 'main' is Open, and waits in debugged_code.py:21",
+    ]
+
+
+def test_one_goes_into_a_child_and_back_to_its_parent(person: Person) -> None:
+    at = person.position("ChildStarted")
+    said = person.sees("--break-at", at, typed="child\np number\nparent\nq\n")
+    assert "-> second = await debugged_part(first)" in said[0]
+    assert "-> return await double(number)" in said[1]
+    assert said[2] == "42"
+    assert "-> first = await double(number)" in said[3]
+
+
+def test_what_cannot_be_is_said_and_the_session_goes_on(person: Person) -> None:
+    typed = "back\nevent x\nevent 9999\nchild nobody\nparent\nopen('x')\np number\nq\n"
+    _, *said, number, _ = person.sees(typed=typed)
+    assert said[0] == "*** 1 is the first event"
+    assert said[1] == "*** 'x' is no event; `dormouse history` shows their positions"
+    assert said[2].startswith("*** execution 'main' has no event 9999")
+    assert said[3] == "*** no child 'nobody'; children: main.2"
+    assert said[4] == "*** no workflow has called this one"
+    assert "a workflow must not touch files itself" in said[5]
+    assert number == "21"
+
+
+def test_the_end_of_the_input_ends_the_session(person: Person) -> None:
+    assert person.debugs("--execution", "main", typed="").exit_code == 0
+
+
+def test_the_last_event_shows_where_the_code_waits_and_what_it_has(person: Person) -> None:
+    said = person.sees(typed="ne\nne\nne\nne\nne\np first\nw\nq\n")
+    assert said[5].endswith("is the last event")
+    assert said[6] == "42"
+    assert "-> second = await debugged_part(first)" in said[4]
+
+
+def test_a_breakpoint_in_the_code_stops_once_the_event_is_reached(person: Person, folder: Path) -> None:
+    text = CODE.replace('    print("doubled to", first)\n', "    breakpoint()\n    found = first\n")
+    (folder / "debugged_breaking.py").write_text(text)
+    said = person.sees(typed="continue\np first\nq\n", code="debugged_breaking")
+    assert "-> found = first" in said[1]
+    assert said[2] == "42"
+
+
+def test_another_debugger_gets_the_users_frame(person: Person, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "other_debugger.py").write_text(
+        "import sys\nseen = []\n\ndef stop():\n"
+        "    frame = sys._getframe(1)\n"
+        "    while 'number' not in frame.f_locals:\n        frame = frame.f_back\n"
+        "    seen.append((frame.f_code.co_name, frame.f_locals['number']))\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONBREAKPOINT", "other_debugger.stop")
+    at = person.position("ActivityCompleted")
+    ended = person.debugs("--execution", "main", "--break-at", at)
+    assert (ended.exit_code, ended.stdout) == (0, "doubled to 42\n")
+    assert sys.modules["other_debugger"].seen == [("debugged", 21)]
+
+
+def test_variables_are_printed_as_json(person: Person) -> None:
+    at = person.position("ActivityCompleted")
+    ended = person.debugs("--execution", "main", "--break-at", at, "--print-variables", "-o", "json")
+    found = json.loads(ended.stdout)
+    assert found["event"]["kind"] == "ActivityCompleted"
+    assert found["frames"] == [{"function": "debugged", "source": "debugged_code.py:18", "variables": {"number": "21"}}]
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "said"),
+    [
+        ("debugged_other", 1, "+ code  nothing more"),
+        ("debugged_raising", 5, "+ code  raised ZeroDivisionError"),
+        ("debugged_absent", 6, "the code has no workflow 'debugged'"),
+    ],
+)
+def test_code_that_does_not_come_to_the_event_ends_it_as_a_replay_would(
+    person: Person, folder: Path, code: str, exit_code: int, said: str
+) -> None:
+    (folder / "debugged_absent.py").write_text(CODE.replace("def debugged(", "def something_else("))
+    at = person.position("ActivityCompleted")
+    ended = person.debugs("--execution", "main", "--break-at", at, code=code)
+    assert ended.exit_code == exit_code
+    assert said in ended.stderr
+
+
+def test_wrong_input_is_refused_with_what_to_do(person: Person) -> None:
+    for arguments, exit_code, said in [
+        (("--execution", "nobody"), 1, "there is no execution 'nobody' in"),
+        (("--execution", "main", "--break-at", "9999"), 1, "has no event 9999: its newest run has those from 1 to"),
+        (("--execution", "main", "-o", "json"), 2, "-o is for --print-variables"),
+    ]:
+        ended = person.debugs(*arguments)
+        assert (ended.exit_code, said in ended.stderr) == (exit_code, True), ended.stderr
+    assert person.debugs("--execution", "main", code="nowhere").exit_code == 2
+
+
+def test_a_file_that_is_not_ours_is_refused(person: Person, folder: Path) -> None:
+    for name in ("debugged_code.py", "nowhere.sqlite"):
+        command = ["debug", str(folder / name), "--code", str(folder / "debugged_code.py"), "--execution", "main"]
+        assert person.run(*command).exit_code == 4
