@@ -79,6 +79,20 @@ def test_an_operator_that_runs_says_that_it_is_alive(tell: Tell, tmp_path: Path)
     tell(story)
 
 
+def test_a_line_of_the_log_says_in_json_which_workflow_and_epoch_it_is_about(tell: Tell, tmp_path: Path) -> None:
+    async def story(made: Fleet) -> None:
+        process = await started(made, tmp_path, "--log-format=json", "--verbose")
+        await made.running()
+        process.send_signal(signal.SIGTERM)
+        records = [json.loads(line) for line in (await ended(process)).splitlines()]
+        told = [record for record in records if record["message"] == "workflow team/report: Running"]
+        assert [{name: record.get(name) for name in ("level", "namespace", "dwf", "epoch")} for record in told] == [
+            {"level": "DEBUG", "namespace": "team", "dwf": "report", "epoch": 1}
+        ]
+
+    tell(story)
+
+
 def test_a_port_that_is_taken_is_named(tell: Tell, tmp_path: Path) -> None:
     async def story(made: Fleet) -> None:
         taken = await asyncio.start_server(lambda _reader, _writer: None, "0.0.0.0", 0)

@@ -84,6 +84,32 @@ def test_a_store_is_made_in_each_served_namespace_and_its_port_is_open() -> None
     assert ports == {53, 5353, 443, 6443, 8443, 16443, 9000}
 
 
+def test_what_watches_the_fleet_is_made_where_it_was_asked_for() -> None:
+    wanted = ("serviceMonitor", "podMonitor", "prometheusRule", "grafanaDashboard")
+    kinds = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "ConfigMap"}
+    assert kinds.isdisjoint(each["kind"] for each in template("metrics.enabled=true"))
+    link = "prometheusRule.runbookUrl=https://wiki.example.com/operations"
+    documents = template("metrics.enabled=true", *(f"{name}.enabled=true" for name in wanted), link)
+    assert kinds <= {each["kind"] for each in documents}
+    (service,) = (each for each in documents if each["metadata"]["name"] == f"{OPERATOR}-metrics")
+    (monitor,) = of_kind("ServiceMonitor", documents).values()
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (rules_,) = of_kind("PrometheusRule", documents).values()
+    links = {rule["annotations"]["runbook_url"].partition("#")[0] for rule in rules_["spec"]["groups"][0]["rules"]}
+    assert links == {"https://wiki.example.com/operations"}
+
+
+def test_workflows_behind_a_policy_are_scraped_only_by_whom_the_values_name() -> None:
+    values = ("namespaces={team-a}", "podMonitor.enabled=true", "networkPolicy.workflows.enabled=true")
+    settings = [f"--set={value}" for value in values]
+    refused = try_helm("template", RELEASE, str(CHART), "--namespace=dormouse", *settings)
+    assert "needs networkPolicy.metricsFrom" in refused.stderr
+    documents = template(*values, "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus")
+    policy = of_kind("NetworkPolicy", documents)["team-a/dormouse-workflows"]
+    peer = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+    assert {"ports": [{"port": "http"}], "from": [peer]} in policy["spec"]["ingress"]
+
+
 @pytest.mark.parametrize("release", ["a.b", "456", "1.2-x", "dormouse", f"{'long-' * 10}end", f"x.{'9' * 47}-dot"])
 def test_a_release_of_any_name_has_objects_with_names_that_kubernetes_takes(release: str) -> None:
     text = helm("template", release, str(CHART), "--namespace=dormouse", "--set=namespaces={team}")

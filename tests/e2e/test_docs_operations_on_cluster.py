@@ -121,6 +121,7 @@ def test_the_page_tells_how_to_install_run_mend_and_uninstall(reader: Reader) ->
     cluster = reader.cluster
     reader.play("Install")
     reader.play("The first workflow")
+    reader.play("Alerts")
     reader.play("Suspend and resume")
 
     node = reader.node

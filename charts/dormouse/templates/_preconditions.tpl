@@ -8,6 +8,9 @@ both have objects of the same names; this only says so in words, and finds "all"
 {{- if and (not .Values.namespaces) .Values.networkPolicy.workflows.enabled -}}
 {{- fail "networkPolicy.workflows.enabled needs the served namespaces listed in `namespaces`" -}}
 {{- end -}}
+{{- if and .Values.podMonitor.enabled .Values.networkPolicy.workflows.enabled (not .Values.networkPolicy.metricsFrom) -}}
+{{- fail "podMonitor.enabled with networkPolicy.workflows.enabled needs networkPolicy.metricsFrom: who may reach the workflows' port" -}}
+{{- end -}}
 {{- if lookup "v1" "Namespace" "" "kube-system" -}}
 {{- if not (lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "durableworkflows.dormouse.dev") -}}
 {{- fail "the cluster knows no DurableWorkflow; install the chart dormouse-crds first" -}}

@@ -20,9 +20,17 @@ from markdown_blocks import REPOSITORY, blocks
 NAMES = ("dormouse", "dormouse-crds")
 CRDS = REPOSITORY / "crds"
 STORE = {"name": "default", "spec": {"bucket": "kept", "credentials": {"secretRef": {"name": "keys"}}}}
-NETWORK = {"enabled": True, "apiServerPorts": [443], "storePorts": [], "workflows": {"enabled": False, "egress": []}}
+NETWORK: dict[str, Any] = {"enabled": True, "apiServerPorts": [443], "storePorts": [], "metricsFrom": []}
+NETWORK["workflows"] = {"enabled": False, "egress": []}
 # What Kubernetes or the CRD checks: a copy of their schemas would only grow old.
-FREE = {"affinity", "global", "objectStores[].spec", "tolerations[]", "networkPolicy.workflows.egress[]"}
+FREE = {
+    "affinity",
+    "global",
+    "objectStores[].spec",
+    "tolerations[]",
+    "networkPolicy.workflows.egress[]",
+    "networkPolicy.metricsFrom[]",
+}
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"namespace": ["team"]}, ""),
@@ -36,10 +44,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"workerImage": {"repository": "dormouse-worker", "pullPolicy": "Always"}}, "workerImage"),
     ({"reports": True}, "reports"),
     ({"metrics": {"enabled": "yes"}}, "metrics.enabled"),
+    ({"logFormat": "xml"}, "logFormat"),
+    ({"serviceMonitor": {"enabled": True, "interval": "often"}}, "serviceMonitor.interval"),
+    ({"podMonitor": {"enabled": True, "token": "secret"}}, "podMonitor"),
+    ({"prometheusRule": {"enabled": True, "runbookUrl": ""}}, "prometheusRule.runbookUrl"),
     ({"sessionCredentials": {"enabled": "yes"}}, "sessionCredentials.enabled"),
     ({"podLabels": {"a": 1}}, "podLabels.a"),
     ({"podLabels": {"app.kubernetes.io/component": "mine"}}, "podLabels"),
-    ({"networkPolicy": {"enabled": True, "apiServerPorts": [443], "storePorts": []}}, "networkPolicy"),
+    ({"networkPolicy": {name: value for name, value in NETWORK.items() if name != "workflows"}}, "networkPolicy"),
     ({"networkPolicy": {**NETWORK, "storePorts": [70000]}}, "networkPolicy.storePorts.0"),
     ({"networkPolicy": {**NETWORK, "apiServerPorts": []}}, "networkPolicy.apiServerPorts"),
     ({"objectStores": [{"name": "default"}]}, "objectStores.0"),

@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from dormouse.logs import FORMATS, Format, log_as
+
 
 @click.group()
 def operator() -> None:
@@ -38,6 +40,13 @@ def operator() -> None:
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Answer GET /metrics on this port.")
 @click.option("--reports-port", type=click.IntRange(1, 65535), help="Take the reports of running pods on this port.")
 @click.option("--reports-url", default="", metavar="URL", help="Where pods reach that port: http://HOST:PORT.")
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Log as lines for people, or as one JSON object a line.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Tell every step.")
 def run(
     namespaces: tuple[str, ...],
@@ -50,6 +59,7 @@ def run(
     metrics_port: int | None,
     reports_port: int | None,
     reports_url: str,
+    log_format: Format,
     verbose: bool,
 ) -> None:
     """Serve DurableWorkflows and ObjectStores, as the leader or as a standby that already watches.
@@ -66,16 +76,15 @@ def run(
 
     from dormouse_operator.controller.connection import NoCluster, load_configuration, own_namespace
     from dormouse_operator.controller.leading import Candidate
+    from dormouse_operator.controller.log_subjects import WithSubject
     from dormouse_operator.controller.options import Options
     from dormouse_operator.controller.running import NotInstalled
     from dormouse_operator.controller.running import run as run_operator
     from dormouse_operator.plan import STOCK
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    log_as(log_format, "DEBUG" if verbose else "INFO")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(WithSubject())
     if not verbose:
         logging.getLogger("kopf").setLevel(logging.WARNING)
         # It warns that it leaves the signals to us.

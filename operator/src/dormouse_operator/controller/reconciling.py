@@ -181,6 +181,8 @@ class Reconciler:
             return False
         key = key_of(seen.document)
         self._inbox.saved(key, seen.observed.report)
+        if planned.status.phase != seen.workflow.status.phase:
+            log.debug("workflow %s: %s", "/".join(key), planned.status.phase)
         self._waiting_times.saved(key, seen.workflow.status, planned.status)
         is_news = False
         for action in planned.actions:

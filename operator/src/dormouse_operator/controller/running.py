@@ -20,6 +20,7 @@ from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.figures import Figures, Leading
 from dormouse_operator.controller.holding import StoreHolder
 from dormouse_operator.controller.leading import Election
+from dormouse_operator.controller.log_subjects import Subject, about
 from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.options import Options
 from dormouse_operator.controller.probes import metrics, probes
@@ -176,10 +177,19 @@ class Operator:
     async def _step(self, task: Task) -> bool:
         """Whether it came to its end."""
         began = time.monotonic_ns()
-        outcome = await self._try(task)
+        with about(partial(self._subject, task)):
+            outcome = await self._try(task)
         self._tally.reconciles[task.kind, outcome] += 1
         self._tally.reconciling[task.kind].add(time.monotonic_ns() - began)
         return outcome == "done"
+
+    def _subject(self, task: Task) -> Subject:
+        namespace, name = task.key
+        if task.kind == "store":
+            return {"namespace": namespace, "store": name}
+        workflow = self.world.workflows.get(task.key) or {}
+        epoch = (workflow.get("status") or {}).get("epoch")
+        return {"namespace": namespace, "dwf": name, **({"epoch": epoch} if epoch else {})}
 
     async def _try(self, task: Task) -> Outcome:
         name = "/".join(task.key)
