@@ -11,6 +11,7 @@ import pytest
 
 from dormouse import Engine, activity, workflow
 from dormouse.engine.database import Database
+from dormouse.engine.durability import SyncDurability
 from dormouse.engine.journal import Batch, Event, Kind
 
 
@@ -51,3 +52,36 @@ def test_some_code_runs_while_the_result_of_other_code_is_written(
 
     asyncio.run(run())
     assert ran_meanwhile == [True]
+
+
+def test_what_goes_first_is_decided_by_how_long_the_disk_and_the_store_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = [0]
+    asked: list[float] = []
+
+    class Slow:
+        async def barrier(self) -> None:
+            passed[0] += 5_000_000_000
+
+    def told_first(unheard: int, telling_seconds: float, writing_seconds: float) -> int:
+        asked.append(writing_seconds)
+        return unheard
+
+    monkeypatch.setattr("dormouse.engine.writing.perf_counter_ns", lambda: passed[0])
+    monkeypatch.setattr("dormouse.engine.turns.told_first", told_first)
+
+    @activity
+    async def step() -> None: ...
+
+    @workflow
+    async def runs() -> None:
+        await step()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [runs], durability=SyncDurability(Slow())) as engine:
+            await (await engine.start(runs)).result()
+
+    asyncio.run(run())
+    assert asked
+    assert asked[-1] >= 5

@@ -283,7 +283,8 @@ class Turns:
             return
         told = len(self._unheard)
         if self._writer.idle:
-            told = told_first(told, self._telling_seconds, self._writer.seconds)
+            writer = self._writer
+            told = told_first(told, self._telling_seconds, writer.writing_seconds + writer.counting_seconds)
         unheard, self._unheard = self._unheard[:told], self._unheard[told:]
         batch, dormancy = self.journal.batch, self.dormancy
         assert dormancy is not None  # noqa: S101 - it is set before anything arrives

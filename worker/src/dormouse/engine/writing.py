@@ -30,7 +30,8 @@ class Writer:
 
     Attributes:
         busy: whether a batch is on its way to the disk. Until it is there no other may be written.
-        seconds: how long the disk took for the last one.
+        writing_seconds: how long the disk took for the last one.
+        counting_seconds: how long it was waited last until what is on the disk counted.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Writer:
         failed: Callable[[BaseException], None],
     ) -> None:
         self.busy = False
-        self.seconds = 0.0
+        self.writing_seconds = 0.0
+        self.counting_seconds = 0.0
         self._database = database
         self._durability = durability
         self._tally = tally
@@ -124,7 +126,7 @@ class Writer:
         self._database.commit(events)
         took = perf_counter_ns() - began
         self._tally.commits.add(took)
-        self.seconds = took / 1e9
+        self.writing_seconds = took / 1e9
 
     def _written(self, batch: Batch) -> None:
         """It is on the disk, unless nothing of it was to be written."""
@@ -152,7 +154,9 @@ class Writer:
 
     def _durable(self, covered: int) -> None:
         self._counting = None
-        self._tally.barriers.add(perf_counter_ns() - self._counting_since)
+        took = perf_counter_ns() - self._counting_since
+        self._tally.barriers.add(took)
+        self.counting_seconds = took / 1e9
         self._have_counted(covered)
         self._count_all()
         self._free()
