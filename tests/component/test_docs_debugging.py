@@ -15,6 +15,7 @@ from markdown_blocks import REPOSITORY, Example, blocks, examples, fits, write_t
 
 PAGE = REPOSITORY / "docs" / "debugging.md"
 SHOWN_PORT = "8107"
+FORKS_PORT = "8108"
 _TYPED = re.compile(r"^\(Pdb\) (.+)\n", re.MULTILINE)
 
 
@@ -54,6 +55,15 @@ def test_the_session_in_pdb_goes_as_shown(folder: Path) -> None:
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert fits(_TYPED.sub("(Pdb) ", one.shown), ran.stdout), ran.stdout
+
+
+def test_the_fork_goes_on_with_the_other_answer_and_the_diff_shows_where_they_part(folder: Path) -> None:
+    read_along([shown("dormouse fork")], folder, (FORKS_PORT, FORKS_PORT))
+    port = str(free_ports(1)[0])
+    serve, resumes = shown("dormouse run bureau.py --database mended.sqlite"), shown("dormouse resume")
+    with in_another_terminal(serve.command.replace(FORKS_PORT, port), folder, f"http://localhost:{port}/readyz"):
+        read_along([resumes], folder, (FORKS_PORT, port))
+    read_along([shown("dormouse diff")], folder, (FORKS_PORT, port))
 
 
 def test_the_variables_are_printed_as_shown(folder: Path) -> None:

@@ -1,0 +1,112 @@
+"""Where do two logs part? Pure.
+
+Compared is what happened: kinds, names, numbers and values. Not compared are moments, positions, lines of the code, and
+tracebacks, which differ between two runs of the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import msgspec
+
+from dormouse.commands.printing import table
+from dormouse.runtime.views import EventView
+
+_SHOWN_CHARACTERS = 40
+
+
+class Pair(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What happened at the same place of both logs; nothing where one of them has ended."""
+
+    same: bool
+    a: EventView | None = None
+    b: EventView | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Two executions.
+
+    Attributes:
+        a, b: their ids.
+        same: whether the same happened.
+        common: how many events are the same before the first that differs.
+        pairs: the last of those, and what follows.
+        more: how many further pairs there are.
+    """
+
+    a: str
+    b: str
+    same: bool
+    common: int
+    pairs: tuple[Pair, ...] = ()
+    more: int = 0
+
+
+class Comparisons(msgspec.Struct, frozen=True, rename="camel"):
+    """All that was compared, and what only one side has."""
+
+    same: bool
+    executions: tuple[Comparison, ...]
+    only_a: tuple[str, ...] = ()
+    only_b: tuple[str, ...] = ()
+
+
+def compared(a: str, events_a: Sequence[EventView], b: str, events_b: Sequence[EventView], limit: int) -> Comparison:
+    """Where the logs of two executions part, with so many pairs from there on."""
+    pairs = [_pair(one, other) for one, other in zip_longest(events_a, events_b)]
+    common = next((number for number, pair in enumerate(pairs) if not pair.same), None)
+    if common is None:
+        return Comparison(a, b, same=True, common=len(pairs))
+    shown = pairs[max(0, common - 1) : common + limit]
+    more = max(0, len(pairs) - common - limit)
+    return Comparison(a, b, same=False, common=common, pairs=tuple(shown), more=more)
+
+
+def _pair(a: EventView | None, b: EventView | None) -> Pair:
+    return Pair(a is not None and b is not None and _what(a) == _what(b), a, b)
+
+
+def _what(event: EventView) -> tuple[object, ...]:
+    return event.kind, event.command, event.name, event.attempt, _value(event)
+
+
+def _value(event: EventView) -> object:
+    if event.payload is msgspec.UNSET:
+        return None
+    value = msgspec.json.decode(event.payload)
+    if event.kind.endswith("Failed") and isinstance(value, dict):
+        return value.get("type"), value.get("message")
+    return value
+
+
+def comparisons_text(found: Comparisons, a: str, b: str) -> str:
+    """For a person: each pair of executions that differ, side by side."""
+    parts = [_side_by_side(one, a, b) for one in found.executions if not one.same]
+    parts += [f"only in {file}: {', '.join(ids)}" for file, ids in ((a, found.only_a), (b, found.only_b)) if ids]
+    alike = sum(one.same for one in found.executions)
+    if alike or not parts:
+        parts.append(f"{alike} execution{'' if alike == 1 else 's'} the same")
+    return "\n\n".join(parts)
+
+
+def _side_by_side(one: Comparison, a: str, b: str) -> str:
+    heading = one.a if one.a == one.b else f"{one.a} and {one.b}"
+    rows = [["", "A", a, "", "B", b, ""]]
+    rows += [["=" if pair.same else "!", *_cells(pair.a), *_cells(pair.b)] for pair in one.pairs]
+    lines = [f"{heading}: the same in the first {one.common} events, then", table(rows)]
+    if one.more:
+        lines.append(f"and {one.more} more; give a higher --limit")
+    return "\n".join(lines)
+
+
+def _cells(event: EventView | None) -> list[str]:
+    if event is None:
+        return ["", "-", ""]
+    value = _value(event)
+    text = "" if value is None else msgspec.json.encode(value).decode()
+    if len(text) > _SHOWN_CHARACTERS:
+        text = f"{text[: _SHOWN_CHARACTERS - 3]}..."
+    what = " ".join(filter(None, [event.kind, event.name, f"number {event.command}" if event.command else ""]))
+    return [str(event.position), what, text]

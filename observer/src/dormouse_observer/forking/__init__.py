@@ -1,0 +1,1 @@
+"""A new file that goes on from an event of another one."""

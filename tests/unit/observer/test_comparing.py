@@ -1,0 +1,54 @@
+"""Does a comparison find where two logs part, and overlook what differs between any two runs?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from dormouse.runtime.views import EventView
+from dormouse_observer.comparing import Comparisons, compared, comparisons_text
+
+
+def event(position: int, kind: str, payload: object = msgspec.UNSET, **others: Any) -> EventView:
+    written = payload if payload is msgspec.UNSET else msgspec.Raw(msgspec.json.encode(payload))
+    return EventView(position, kind, f"2026-11-22T00:00:0{position}Z", payload=written, **others)
+
+
+def log(first: int, answer: object) -> list[EventView]:
+    return [
+        event(first, "ExecutionStarted", "in", name="order"),
+        event(first + 1, "ActivityScheduled", ["tea"], name="price", command=1, source=f"orders.py:{first}"),
+        event(first + 3, "ActivityCompleted", answer, command=1),
+    ]
+
+
+def test_moments_positions_and_lines_do_not_count() -> None:
+    assert compared("a", log(1, 5), "b", log(3, 5), 10).same
+
+
+def test_the_first_value_that_differs_is_found_with_the_event_before() -> None:
+    found = compared("a", log(1, 5), "b", log(3, 6), 10)
+    assert (found.same, found.common, [pair.same for pair in found.pairs]) == (False, 2, [True, False])
+
+
+def test_a_log_that_ends_earlier_differs_from_there_on() -> None:
+    found = compared("a", log(1, 5), "a", log(1, 5)[:1], 1)
+    assert (found.common, found.pairs[-1].b, found.more) == (1, None, 1)
+
+
+def test_numbers_are_compared_as_numbers_and_objects_without_their_order() -> None:
+    assert compared("a", log(1, {"x": 1, "y": 2.0}), "a", log(1, {"y": 2.0, "x": 1}), 10).same
+
+
+def test_a_failure_is_the_same_whatever_its_traceback() -> None:
+    one, other = ({"type": "OSError", "message": "no", "traceback": text} for text in ("here", "there"))
+    assert compared("a", [event(1, "ActivityFailed", one)], "a", [event(1, "ActivityFailed", other)], 10).same
+
+
+def test_a_person_sees_both_sides_and_who_is_only_in_one_file() -> None:
+    found = Comparisons(False, (compared("a", log(1, 5), "a", log(1, "x" * 99), 10),), only_b=("new",))
+    first, *_, last = comparisons_text(found, "one.sqlite", "two.sqlite").splitlines()
+    assert first == "a: the same in the first 2 events, then"
+    assert last == "only in two.sqlite: new"
+    assert f'"{"x" * 36}...' in comparisons_text(found, "one.sqlite", "two.sqlite")
