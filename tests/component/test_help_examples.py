@@ -26,6 +26,7 @@ IN_THEIR_ORDER = (
 
 ELSEWHERE = {"debug", "diff", "drill", "exec", "fork", "open", "pull", "replay", "sql"}
 """They need a store, a file or a pod, which the tests of their pages have."""
+OF_A_CLUSTER = {"status"}
 
 
 def verbs() -> dict[str, Verb]:
@@ -57,10 +58,10 @@ def test_each_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_each_verb_is_among_them() -> None:
-    assert {"run", *IN_THEIR_ORDER, *ELSEWHERE} == set(verbs())
+    assert {"run", *IN_THEIR_ORDER, *ELSEWHERE, *OF_A_CLUSTER} == set(verbs())
 
 
-@pytest.mark.parametrize("name", ["run", *IN_THEIR_ORDER, *sorted(ELSEWHERE)])
+@pytest.mark.parametrize("name", ["run", *IN_THEIR_ORDER, *sorted(ELSEWHERE | OF_A_CLUSTER)])
 def test_each_example_stands_in_the_help_as_it_is_typed(name: str) -> None:
     command = verbs()[name]
     with click.Context(command, info_name=name) as context:

@@ -40,6 +40,7 @@ _OWN = {
     "signal": ("dormouse.commands.messages", "signal"),
     "sql": ("dormouse_observer.sql_command", "sql"),
     "start": ("dormouse.commands.start", "start"),
+    "status": ("dormouse.commands.status", "status"),
     "store": ("dormouse_operator.store.command", "store"),
     "terminate": ("dormouse.commands.ending", "terminate"),
     "update": ("dormouse.commands.messages", "update"),

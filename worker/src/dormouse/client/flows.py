@@ -26,6 +26,7 @@ from dormouse.runtime.views import (
     ExecutionsView,
     ExecutionView,
     ResumedView,
+    StatusView,
 )
 
 T = TypeVar("T")
@@ -75,6 +76,7 @@ _decode_answer = msgspec.json.Decoder(AnswerView).decode
 _decode_execution = msgspec.json.Decoder(ExecutionView).decode
 _decode_approvals = msgspec.json.Decoder(ApprovalsView).decode
 _decode_executions = msgspec.json.Decoder(ExecutionsView).decode
+_decode_status = msgspec.json.Decoder(StatusView).decode
 _decode_resumed = msgspec.json.Decoder(ResumedView).decode
 _decode_drill = msgspec.json.Decoder(DrillView).decode
 _decode_events = msgspec.json.Decoder(_Events).decode
@@ -117,6 +119,11 @@ def start(workflow: Any, value: Any, execution_id: str | None, idempotency_key: 
     body = msgspec.json.encode({key: part for key, part in document.items() if part is not None})
     answer = yield from _ask(Request("POST", "/v1/executions", headers=_key(idempotency_key), body=body))
     return Started(_decode_execution(answer.body), answer.status == 201)
+
+
+def standing() -> Flow[StatusView]:
+    """How many executions do what."""
+    return _decode_status((yield from _ask(Request("GET", "/status"))).body)
 
 
 def show(execution_id: str) -> Flow[ExecutionView]:

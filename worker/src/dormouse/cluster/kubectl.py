@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from dormouse.cluster.refusals import WORKFLOWS, ClusterError, NotThere, no_such, refused
 
 _WITHIN_SECONDS = 20.0
+_NOT_INSTALLED = "this needs kubectl, which is not installed here"
 Document = dict[str, Any]
 
 
@@ -50,7 +52,7 @@ class Kubectl:
                 check=False,
             )
         except FileNotFoundError:
-            raise ClusterError("this needs kubectl, which is not installed here") from None
+            raise ClusterError(_NOT_INSTALLED) from None
         except subprocess.TimeoutExpired:
             raise ClusterError(
                 f"kubectl did not answer within {self.within_seconds:g} s; is the cluster there?"
@@ -58,6 +60,32 @@ class Kubectl:
         if ran.returncode:
             raise refused(ran.stderr)
         return ran.stdout
+
+    def lines(self, *arguments: str) -> Iterator[str]:
+        """What it prints, line by line, for as long as it prints.
+
+        Raises:
+            ClusterError: when it has ended with a refusal.
+        """
+        with tempfile.TemporaryFile("w+") as refusal:
+            try:
+                process = subprocess.Popen(
+                    self.command(*arguments),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=refusal,
+                    text=True,
+                )
+            except FileNotFoundError:
+                raise ClusterError(_NOT_INSTALLED) from None
+            with process:
+                try:
+                    yield from process.stdout or ()
+                    if process.wait():
+                        refusal.seek(0)
+                        raise refused(refusal.read())
+                finally:
+                    process.kill()
 
     def get(self, kind: str, name: str) -> Document:
         """One object.
@@ -90,3 +118,18 @@ class Kubectl:
             return self.workflow_names()
         except ClusterError:  # who may get one may perhaps not list them all
             return ()
+
+
+def documents(lines: Iterable[str]) -> Iterator[Document]:
+    """The JSON objects that stand one behind the other in a stream."""
+    decoder, text = json.JSONDecoder(), ""
+    for line in lines:
+        text += line
+        # An object ends where a line does, and a closing brace at its beginning is the last one.
+        if line.startswith("}") or (line.startswith("{") and line.rstrip().endswith("}")):
+            try:
+                found, end = decoder.raw_decode(text)
+            except ValueError:
+                continue
+            yield found
+            text = text[end:].lstrip()

@@ -6,11 +6,13 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 
 from dormouse.cluster.kubectl import Kubectl
 from dormouse.cluster.refusals import ClusterError, refused
 
 _PORT = 8080
+_WITHIN_SECONDS = 30.0
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
@@ -36,17 +38,22 @@ def forwarded(name: str, kubectl: Kubectl) -> Iterator[str]:
 
 
 @contextmanager
-def forwarded_pod(pod: str, kubectl: Kubectl) -> Iterator[str]:
+def forwarded_pod(pod: str, kubectl: Kubectl, within_seconds: float = _WITHIN_SECONDS) -> Iterator[str]:
     """The same of a pod by its own name."""
     command = kubectl.command("port-forward", f"pod/{pod}", f":{_PORT}", "--address=127.0.0.1")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        yield f"http://127.0.0.1:{_local_port(process)}"
-    finally:
-        process.terminate()
-        process.wait()
+    ) as process:
+        # A node that is lost does not answer for a long time, and kubectl says nothing meanwhile.
+        impatience = Timer(within_seconds, process.terminate)
+        impatience.start()
+        try:
+            port = _local_port(process)
+            impatience.cancel()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            impatience.cancel()
+            process.terminate()
 
 
 def _local_port(process: subprocess.Popen[str]) -> str:
@@ -57,4 +64,4 @@ def _local_port(process: subprocess.Popen[str]) -> str:
         if found:
             return found[1]
         said.append(line)
-    raise refused("".join(said))
+    raise refused("".join(said) or "port-forward did not get through to the pod")

@@ -179,6 +179,22 @@ def table(rows: Sequence[Sequence[str]], *, cut: bool = True) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+class GrowingTable:
+    """Lines that come one after the other: a column is as wide as its widest cell so far."""
+
+    def __init__(self) -> None:
+        self._widths: list[int] = []
+
+    def line(self, cells: Sequence[str]) -> str:
+        """The next one; a cell more than before opens a column."""
+        lengths = [len(click.unstyle(cell)) for cell in cells]
+        self._widths += [0] * (len(cells) - len(self._widths))
+        self._widths[: len(cells)] = map(max, self._widths, lengths)
+        widths = self._widths
+        padded = (cell + " " * (width - has) for cell, width, has in zip(cells, widths, lengths, strict=False))
+        return "  ".join(padded).rstrip()
+
+
 def _cut(cell: str) -> str:
     return cell if len(click.unstyle(cell)) <= _LONGEST_CELL else f"{cell[: _LONGEST_CELL - 3]}..."
 

@@ -72,8 +72,12 @@ def parsed_target(text: str, kubectl: Kubectl, token_file: Path | None) -> Targe
         InvalidTarget: as above.
         InvalidTokens: when the file holds no token.
     """
-    token = os.environ.get("DORMOUSE_TOKEN") or None if token_file is None else read_tokens(token_file)[0]
-    return parse(text, kubectl, is_file=Path(text).is_file(), token=token)
+    return parse(text, kubectl, is_file=Path(text).is_file(), token=token_of(token_file))
+
+
+def token_of(token_file: Path | None) -> str | None:
+    """What is shown to a runtime: of the file, or of the environment."""
+    return os.environ.get("DORMOUSE_TOKEN") or None if token_file is None else read_tokens(token_file)[0]
 
 
 class NeedsRuntime(DormouseError):

@@ -1,0 +1,68 @@
+"""What can a person do about a reason that a DurableWorkflow gives? The page on operations says the same at length."""
+
+from __future__ import annotations
+
+_BY_ITSELF = "nothing to do: the next epoch starts by itself"
+_STORE = "mend the store or the way to it; the workflow goes on by itself then"
+_CURRENT = "somebody else removed or wrote CURRENT: bring it back from a versioned bucket, or storage.allowEmptyRestore"
+_POSITION = "choose another source or position in a new DurableWorkflow"
+_IMAGE = "correct spec.image, or imagePullSecrets in spec.template"
+
+REMEDIES = {
+    "PodGone": _BY_ITSELF,
+    "NodeLost": _BY_ITSELF,
+    "Evicted": "raise storage.volume.sizeLimit, or set resource requests in spec.template",
+    "PodFailed": "see its last words with `dormouse logs`; the next epoch starts by itself",
+    "Unsealed": _BY_ITSELF,
+    "PodRefused": "see what refuses it: a quota, Pod Security, a webhook",
+    "StaleEpoch": _BY_ITSELF,
+    "Fenced": _BY_ITSELF,
+    "VolumeLost": _BY_ITSELF,
+    "VolumeUntrusted": _BY_ITSELF,
+    "Unschedulable": "make room on a node, or correct requests, affinity and tolerations in spec.template",
+    "ErrImagePull": _IMAGE,
+    "ImagePullBackOff": _IMAGE,
+    "CreateContainerConfigError": "create the Secret or ConfigMap that spec.template or spec.source names",
+    "StoreNotFound": "create the ObjectStore, or correct storage.storeRef.name",
+    "StoreDeleted": "create the ObjectStore again",
+    "StoreNotProven": "wait for the ObjectStore to be tried out; its conditions say how that went",
+    "StoreRefused": "see the conditions of the ObjectStore",
+    "StoreNotHeld": "see the conditions of the ObjectStore",
+    "SecretNotFound": "create the Secret that the ObjectStore names",
+    "SecretKeyMissing": "add the key to the Secret that the ObjectStore names",
+    "StoreUnreachable": _STORE,
+    "LagOverBound": _STORE,
+    "StoreDenied": "correct the credentials in the ObjectStore's Secret",
+    "BucketMissing": "make the bucket, or correct the ObjectStore's spec.bucket",
+    "SessionCredentialsRefused": "correct spec.credentials.sts of the ObjectStore, or the chart's sessionCredentials",
+    "SessionPolicyIgnored": "use an STS that heeds session policies, or take spec.credentials.sts out",
+    "ConditionalWritesUnsupported": "use another store",
+    "InvalidManifest": "correct the field that the message names",
+    "InvalidTemplate": "correct the field that the message names",
+    "InvalidSettings": "correct the field that the message names",
+    "EntrypointFailed": "correct the code, or spec.exec.command; `dormouse logs` has the traceback",
+    "UnknownWorkflow": "correct spec.start.workflow, or the code; the message has the names that exist",
+    "InvalidInput": "create another DurableWorkflow with an input that the workflow takes",
+    "NonDeterministic": "change the code back, or with patched(): `dormouse show` has what to write",
+    "NotAwaited": "await what the workflow calls: `dormouse show` has the line",
+    "DrillFailed": "look with `dormouse drill`, and take a backup of the live file first",
+    "NameTaken": "adoptionPolicy: Released adopts the data, storage.takeOverFrom takes it over, another name avoids it",
+    "Deleting": "create a new DurableWorkflow when the data is gone",
+    "Released": "create a new DurableWorkflow",
+    "CurrentMissing": _CURRENT,
+    "CurrentMalformed": _CURRENT,
+    "CurrentWentBack": _CURRENT,
+    "UnclaimedData": _CURRENT,
+    "RestoreSourceMissing": _POSITION,
+    "RestoreSourceDeleting": _POSITION,
+    "RestoreSourceBegins": "let the source run until it has begun; it is tried again meanwhile",
+    "RestoreOutsideWindow": _POSITION,
+    "ImportCorrupt": "upload the right file, or correct the checksum in a new DurableWorkflow",
+    "ReplicaMissing": "bring the objects back, or give the data up with storage.allowEmptyRestore",
+    "RestoreIncomplete": "bring the objects back from a versioned bucket",
+    "ReplicaCorrupt": "bring the objects back from a versioned bucket",
+    "IdentityMismatch": "bring the right objects back: something else wrote below this prefix",
+    "NewerFile": "run it with the Dormouse that migrated the database, or a later one",
+    "DiskFull": "raise storage.volume.sizeLimit: the volume needs three times the database",
+    "Blocked": "change the code: `dormouse list --status Blocked` and `dormouse show` have what to write",
+}
