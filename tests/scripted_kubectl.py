@@ -59,7 +59,6 @@ class ScriptedKubectl:
         """The command lines so far."""
         return [json.loads(line)[0] for line in (self.folder / "asked").read_text().splitlines()]
 
-    def read(self) -> list[Any]:
-        """The documents that it was given."""
-        told = [json.loads(line)[1] for line in (self.folder / "asked").read_text().splitlines()]
-        return [json.loads(text) for text in told if text]
+    def given(self) -> str:
+        """All that it was given to read."""
+        return "".join(json.loads(line)[1] for line in (self.folder / "asked").read_text().splitlines())

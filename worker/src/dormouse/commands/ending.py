@@ -1,4 +1,4 @@
-"""`dormouse cancel`, `terminate`, `retry`, `resume`: end an execution, or let one go on that ended or is paused."""
+"""`dormouse cancel`, `terminate`, `retry`: end an execution, or let one go on that ended."""
 
 from __future__ import annotations
 
@@ -42,20 +42,3 @@ def retry(target: Target, execution: str, output: str | None) -> None:
     """Let an execution go on that is Failed, Cancelled or Terminated: from before that."""
     with writing(target) as client:
         printing.say(printing.told_text(client.handle(execution).retry(), output))
-
-
-@click.command(cls=Verb, examples=["dormouse resume http://localhost:8080"])
-@on_target
-@click.option(
-    "--execution",
-    shell_complete=completion.executions,
-    help="Only this one, and those that it has called or was called by. Default: all.",
-)
-@with_output("json", "yaml", "name", default="how many go on")
-def resume(target: Target, execution: str | None, output: str | None) -> None:
-    """Let executions go on that are paused since their workflow was restored from another one."""
-    with writing(target) as client:
-        if execution is not None:
-            printing.say(printing.told_text(client.handle(execution).resume(), output))
-        else:
-            printing.say(printing.resumed_text(client.resume(), output))
