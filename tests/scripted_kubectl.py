@@ -26,9 +26,10 @@ sys.exit("error: nobody has said what to answer to kubectl " + line)
 
 @dataclass(frozen=True)
 class Refusal:
-    """It ends with an error, and these words."""
+    """It ends with an error, and these words, after it has printed something."""
 
     words: str
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class ScriptedKubectl:
         lines = []
         for pattern, answer in answers.items():
             if isinstance(answer, Refusal):
-                lines.append([pattern, "", answer.words])
+                lines.append([pattern, answer.output, answer.words])
             else:
                 lines.append([pattern, answer if isinstance(answer, str) else json.dumps(answer), ""])
         (self.folder / "answers.json").write_text(json.dumps(lines))

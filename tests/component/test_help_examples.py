@@ -26,7 +26,7 @@ IN_THEIR_ORDER = (
 
 ELSEWHERE = {"debug", "diff", "drill", "exec", "fork", "open", "pull", "replay", "sql"}
 """They need a store, a file or a pod, which the tests of their pages have."""
-OF_A_CLUSTER = {"doctor", "status", "suspend"}
+OF_A_CLUSTER = {"doctor", "logs", "status", "suspend"}
 
 
 def verbs() -> dict[str, Verb]:

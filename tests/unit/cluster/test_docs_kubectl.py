@@ -8,7 +8,7 @@ from dormouse._commands import root
 from markdown_blocks import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "kubectl.md"
-VERBS = ("status", "suspend", "resume", "doctor")
+VERBS = ("status", "suspend", "resume", "doctor", "logs")
 
 
 @pytest.mark.parametrize("verb", VERBS)

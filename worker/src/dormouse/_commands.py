@@ -27,6 +27,7 @@ _OWN = {
     "history": ("dormouse.commands.reading", "history"),
     "lint": ("dormouse.commands.lint", "lint"),
     "list": ("dormouse.commands.reading", "list_executions"),
+    "logs": ("dormouse.commands.logs", "logs"),
     "open": ("dormouse_observer.open_command", "open_files"),
     "operator": ("dormouse_operator.controller.command", "operator"),
     "pull": ("dormouse_observer.pull_command", "pull"),

@@ -178,7 +178,7 @@ def of_workflow(seen: Seen) -> list[Finding]:
     name = f"{seen.namespace}/{seen.name}"
     if not seen.status:
         return [Finding("workflows", "wrong", f"{name}: no operator has seen it", "does one serve this namespace?")]
-    wrong = {}
+    wrong: dict[str, Condition] = {}
     for kind, bad in (("Stalled", "True"), ("Blocked", "True"), ("Replicating", "False"), ("Drilled", "False")):
         one = seen.condition(kind)
         if one is not None and one.status == bad and (kind in ("Stalled", "Blocked") or one.reason in REMEDIES):
