@@ -83,7 +83,7 @@ FIGURES = [  # what takes long stands last, where a quick run leaves it out
         1.3,
         "lower",
         durability_restore.restore_50_ratio,
-        quick_seconds=20,
+        quick_seconds=15,
     ),
     Figure(
         "restore_500_ratio",
@@ -91,7 +91,7 @@ FIGURES = [  # what takes long stands last, where a quick run leaves it out
         1.15,
         "lower",
         durability_restore.restore_500_ratio,
-        quick_seconds=150,
+        quick_seconds=100,
     ),
     Figure(
         "idle_requests_hour",
