@@ -93,7 +93,7 @@ ok  stores       team/default can be used
 ok  workflows    1 looked at, none needs anybody
 """
     )
-    asked = [one["spec"]["resourceAttributes"] for one in map(json.loads, kubectl.given().split("\n---\n"))]
+    asked = [one["spec"]["resourceAttributes"] for one in map(json.loads, kubectl.given().splitlines())]
     assert {one["namespace"] for one in asked} == {"team"}
     assert {"verb": "create", "resource": "pods", "subresource": "portforward", "namespace": "team"} in asked
 

@@ -43,6 +43,7 @@ FORBIDDEN = (
             FORBIDDEN.format(verb="get", resource="secrets", group="", where=' in the namespace "shop"'),
             "ada may not get secrets in namespace shop; a Role with the verb get on secrets allows it",
         ),
+        ('error: the server doesn\'t have a resource type "lease"', "kubectl: the server doesn't have a resource type"),
         ("error: something new", "kubectl: something new"),
         ("", "kubectl: it failed, and did not say why"),
     ],

@@ -221,6 +221,7 @@ def test_a_line_for_each_change_is_as_wide_as_what_came_before(kubectl: Scripted
     assert head.split() == ["NAMESPACE", "NAME", "PHASE", "REASON", "EPOCH", "OPEN", "NODE", "AGE"]
     assert [line.split()[:3] for line in lines] == [["team", "shop", "Running"], ["team", "shop", "Deleting"]]
     assert lines[1].endswith("deleted")
+    assert [line.index("Running") for line in lines[:1]] == [head.index("PHASE")]
     assert kubectl.asked() == [
         (
             "get durableworkflows.dormouse.dev --all-namespaces --selector=team=shop --watch --output-watch-events "

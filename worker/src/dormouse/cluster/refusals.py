@@ -14,7 +14,7 @@ _FORBIDDEN = re.compile(
     r"(?: in API group \"(?P<group>[^\"]*)\")?(?: in the namespace \"(?P<namespace>[^\"]*)\")?"
 )
 _READING = ("get", "list", "watch")
-_NO_KIND = "doesn't have a resource type"
+_NO_KIND = re.compile(r"doesn't have a resource type \"(durableworkflows|objectstores)")
 _NO_CONTEXT = re.compile(
     r"context \"?(?P<context>[^\"\s]+)\"? does not exist|no context exists with the name: \"(.*)\""
 )
@@ -49,7 +49,7 @@ def refused(standard_error: str) -> ClusterError:
         return ClusterError(_forbidden(**found.groupdict()))
     if "(NotFound)" in said:
         return NotThere(said.partition("(NotFound): ")[2] or said)
-    if _NO_KIND in said:
+    if _NO_KIND.search(said) is not None:
         return ClusterError(
             "this cluster has no DurableWorkflows: install the chart dormouse-crds there, or choose another --context"
         )

@@ -106,7 +106,7 @@ def _operators(kubectl: Kubectl) -> list[Finding]:
 
 def _access(kubectl: Kubectl, *, everywhere: bool) -> list[tuple[findings.Access, bool]]:
     namespace = None if everywhere else kubectl.namespace or _namespace_of_context(kubectl)
-    asked = "\n---\n".join(json.dumps(one.review(namespace)) for one in findings.NEEDED)
+    asked = "\n".join(json.dumps(one.review(namespace)) for one in findings.NEEDED)
     answers = documents(
         kubectl.run("create", "--filename=-", "--validate=false", "--output=json", document=asked).splitlines(
             keepends=True

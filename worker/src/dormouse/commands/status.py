@@ -95,9 +95,11 @@ def _watched(kubectl: Kubectl, options: list[str], *, namespaced: bool, wide: bo
     columns = printing.GrowingTable()
     for number, (kind, document) in enumerate(_changes(kubectl, options)):
         head, row = rows([Seen(document)], datetime.now(UTC), namespaced=namespaced, wide=wide)
+        cells = [*row, "deleted"] if kind == "DELETED" else row
         if number == 0:
+            columns.line(cells)  # so that the head is as wide as what stands below it
             printing.say(columns.line(head))
-        printing.say(columns.line([*row, "deleted"] if kind == "DELETED" else row))
+        printing.say(columns.line(cells))
 
 
 def _changes(kubectl: Kubectl, options: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
