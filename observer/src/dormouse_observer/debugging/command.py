@@ -16,6 +16,7 @@ from dormouse.commands.verb import Verb
 if TYPE_CHECKING:
     from dormouse_observer.debugging.recording import Recording
 
+_HIGHEST_PORT = 65535
 _PDB = ("", "0", "pdb.set_trace")
 
 
@@ -37,10 +38,20 @@ _PDB = ("", "0", "pdb.set_trace")
     type=click.IntRange(1),
     help="Stop where the code meets this event, as `dormouse history` numbers them. Default: the first.",
 )
+@click.option("--listen", metavar="HOST:PORT", help="Wait there for an editor; port 0 is a free one.")
+@click.option("--beyond-this-machine", is_flag=True, help="Let --listen be reached from others, who can run code here.")
 @click.option("--print-variables", is_flag=True, help="Print the variables there, and end.")
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="How they are printed. Default: for people.")
 def debug(
-    file: Path, execution: str, code: str, position: int | None, *, print_variables: bool, output: str | None
+    file: Path,
+    execution: str,
+    code: str,
+    position: int | None,
+    *,
+    listen: str | None,
+    beyond_this_machine: bool,
+    print_variables: bool,
+    output: str | None,
 ) -> None:
     """Run your code of one recorded execution again under pdb, or what PYTHONBREAKPOINT names.
 
@@ -56,6 +67,9 @@ def debug(
 
     if output is not None and not print_variables:
         raise click.UsageError("-o is for --print-variables")
+    if listen is not None and print_variables:
+        raise click.UsageError("--print-variables needs no editor; give it without --listen")
+    address = None if listen is None else _address(listen, beyond_this_machine=beyond_this_machine)
     try:
         known = workflows_of(code)
     except NoCode as wrong:
@@ -66,6 +80,10 @@ def debug(
         position = recording.first if position is None else position
         if print_variables:
             _print_variables(recording, position, output)
+        elif address is not None:
+            from dormouse_observer.debugging.adapter import debug as in_editor
+
+            in_editor(recording, position, *address)
         elif os.environ.get("PYTHONBREAKPOINT", "") in _PDB:
             from dormouse_observer.debugging.prompt import Place
             from dormouse_observer.debugging.prompt import debug as in_pdb
@@ -75,6 +93,20 @@ def debug(
             from dormouse_observer.debugging.elsewhere import debug as in_another
 
             in_another(recording, position)
+
+
+def _address(listen: str, *, beyond_this_machine: bool) -> tuple[str, int]:
+    from dormouse.commands.run import is_loopback
+
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise click.BadParameter(f"{listen!r} is no HOST:PORT, such as 127.0.0.1:5678", param_hint="--listen")
+    if not (beyond_this_machine or is_loopback(host)):
+        raise click.BadParameter(
+            f"whoever reaches {host} could run code here; use 127.0.0.1, or say --beyond-this-machine",
+            param_hint="--listen",
+        )
+    return host, int(port)
 
 
 def _print_variables(recording: Recording, position: int, output: str | None) -> None:

@@ -1,0 +1,71 @@
+"""An editor's debugger at an event of a log, over the debug adapter protocol."""
+
+# ruff: noqa: T100 - here debugpy was not forgotten
+
+from __future__ import annotations
+
+import os
+import sys
+from threading import Thread
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dormouse.errors import DormouseError
+from dormouse.extras import NotInstalled
+from dormouse_observer.debugging.frames import line_of, suspended, users_code
+from dormouse_observer.debugging.recording import Recording, described
+from dormouse_observer.debugging.stops import breakpoints, reach, stop_at
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
+
+
+class CannotListen(DormouseError):
+    """The address is taken, or is none."""
+
+
+def debug(recording: Recording, position: int, host: str, port: int) -> None:
+    """Wait for an editor, and stop where the code meets the event; the editor has it from there. Raises as `stop_at`,
+    and NotInstalled, CannotListen.
+    """
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # it warns of Python's own modules
+    try:
+        import debugpy
+    except ModuleNotFoundError as missing:
+        raise NotInstalled("`dormouse debug --listen`", missing.name, "debugger") from missing
+    try:
+        host, port = debugpy.listen((host, port))
+    except (RuntimeError, OSError) as error:
+        raise CannotListen(f"cannot listen on {host}:{port}: {error}; choose another --listen") from error
+    # Before workflows run here, which must not start threads: the debugger does so in the thread that it has stopped.
+    sys.modules["_pydevd_bundle.pydevd_daemon_thread"].PyDBDaemonThread.start = Thread.start
+    stop = stop_at(recording, position)
+    click.echo(f"waiting for an editor on {host}:{port}", err=True)
+    debugpy.wait_for_client()
+    reached = False
+
+    def stopped(frames: list[FrameType]) -> TraceFunction | None:
+        nonlocal reached
+        reached = True
+        _suspend(frames[-1])
+        return frames[-1].f_trace
+
+    def at_breakpoint() -> None:
+        if reached:
+            debugpy.breakpoint()
+
+    click.echo(described(recording.event(position)), err=True)
+    with breakpoints(at_breakpoint):
+        execution = reach(recording, stop, stopped)
+    waiting = suspended(execution, users_code(recording.workflow))
+    waits = f", and waits in {line_of(waiting[0][-1])}" if waiting else ""
+    click.echo(f"the end of the log: execution {recording.row.id!r} is {recording.row.status}{waits}", err=True)
+    execution.dispose()
+
+
+def _suspend(frame: FrameType) -> None:
+    """As `debugpy.breakpoint`, but in the user's frame."""
+    pydevd: Any = sys.modules["pydevd"]
+    pydevd.settrace(suspend=True, trace_only_current_thread=True, patch_multiprocessing=False, stop_at_frame=frame)

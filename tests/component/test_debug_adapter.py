@@ -1,0 +1,97 @@
+"""Does an editor stop at the event, in the user's code and with its variables?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from adapter_client import AdapterClient
+from click.testing import CliRunner
+from test_docs_commands import WITHIN_SECONDS
+
+from dormouse._commands import root
+from dormouse.testing import Durable
+from dormouse_observer.code import workflows_of
+from markdown_blocks import REPOSITORY, blocks, write_titled
+
+PAGE = REPOSITORY / "docs" / "debugging.md"
+COMMAND = [sys.executable, "-c", "from dormouse.cli import main; main()", "debug", "test.sqlite", "--code", "bureau.py"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What the page's workflow has done."""
+    write_titled(PAGE, tmp_path)
+    (workflow,) = workflows_of(str(tmp_path / "bureau.py")).values()
+    durable = Durable(tmp_path)
+
+    async def record() -> None:
+        async with durable.engine([workflow]) as engine:
+            await engine.start("exchange", "EUR", id="change-1")
+            await engine.sleep(1)
+
+    asyncio.run(record())
+    return tmp_path
+
+
+def test_an_editor_stops_at_the_event_and_at_its_own_breakpoint(folder: Path) -> None:
+    (attach,) = (json.loads(block.text) for block in blocks(PAGE, "json"))
+    (configuration,) = attach["configurations"]
+    code = folder / "bureau.py"
+    paying = 1 + code.read_text().splitlines().index("    return await pay_out(bought, currency)")
+    listening = [*COMMAND, "--execution", "change-1", "--break-at", "3", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(listening, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        found = re.fullmatch(r"waiting for an editor on (127\.0\.0\.1):(\d+)\n", said)
+        assert found is not None, said
+        with AdapterClient(found[1], int(found[2]), WITHIN_SECONDS) as editor:
+            editor.ask("initialize", adapterID="debugpy", pathFormat="path")
+            attaching = editor.send("attach", **configuration)
+            editor.event("initialized")
+            editor.ask("setBreakpoints", source={"path": str(code)}, breakpoints=[{"line": paying}])
+            editor.ask("configurationDone")
+            editor.answer(attaching)
+            assert seen(editor) == ("exchange", paying - 1, {"currency": "'EUR'", "euros": "100", "price": "1.0"})
+            assert seen(editor)[:2] == ("exchange", paying)
+            editor.event("terminated")
+        *_, end = process.stderr.read().splitlines()
+    assert (process.returncode, end) == (0, "the end of the log: execution 'change-1' is Completed")
+
+
+def seen(editor: AdapterClient) -> tuple[str, int, dict[str, str]]:
+    """Where it stops next, and what it shows there; then it goes on."""
+    thread = editor.event("stopped")["threadId"]
+    frame = editor.ask("stackTrace", threadId=thread)["stackFrames"][0]
+    scope = editor.ask("scopes", frameId=frame["id"])["scopes"][0]
+    variables = editor.ask("variables", variablesReference=scope["variablesReference"])["variables"]
+    editor.ask("continue", threadId=thread)
+    return frame["name"], frame["line"], {one["name"]: one["value"] for one in variables}
+
+
+@pytest.mark.parametrize(
+    ("listen", "said"),
+    [
+        ("0.0.0.0:5678", "whoever reaches 0.0.0.0 could run code here"),
+        ("5678", "is no HOST:PORT"),
+        ("127.0.0.1:99999", "is no HOST:PORT"),
+    ],
+)
+def test_an_address_that_others_reach_or_that_is_none_is_refused(folder: Path, listen: str, said: str) -> None:
+    command = ["debug", str(folder / "test.sqlite"), "--code", str(folder / "bureau.py"), "--execution", "change-1"]
+    refused = CliRunner().invoke(root, [*command, "--listen", listen])
+    assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr
+
+
+def test_without_debugpy_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "debugpy", None)
+    command = ["debug", str(folder / "test.sqlite"), "--code", str(folder / "bureau.py"), "--execution", "change-1"]
+    refused = CliRunner().invoke(root, [*command, "--listen", "127.0.0.1:0"])
+    assert refused.exit_code == 1
+    assert "`dormouse debug --listen` needs the module 'debugpy'" in refused.stderr
+    assert "[debugger]" in refused.stderr
