@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 from pathlib import Path
 
 import pytest
-from reading_along import read_along
-from test_docs_commands import WITHIN_SECONDS, environment, in_another_terminal
+from reading_along import read_along, type_along
+from test_docs_commands import in_another_terminal
 
 from dormouse_operator.dev.ports import free_ports
-from markdown_blocks import REPOSITORY, Example, blocks, examples, fits, write_titled
+from markdown_blocks import REPOSITORY, Example, blocks, examples, write_titled
 
 PAGE = REPOSITORY / "docs" / "debugging.md"
 SHOWN_PORT = "8107"
 FORKS_PORT = "8108"
-_TYPED = re.compile(r"^\(Pdb\) (.+)\n", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +39,7 @@ def test_the_history_numbers_the_events(folder: Path) -> None:
 
 def test_the_session_in_pdb_goes_as_shown(folder: Path) -> None:
     one = shown("dormouse debug bureau.sqlite --execution change-1 --code bureau.py --break-at 3\n")
-    assert one.shown is not None
-    ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", one.command],
-        cwd=folder,
-        env={**environment(), "COLUMNS": "80"},
-        input="".join(f"{typed}\n" for typed in _TYPED.findall(one.shown)),
-        capture_output=True,
-        text=True,
-        timeout=WITHIN_SECONDS,
-        check=False,
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert fits(_TYPED.sub("(Pdb) ", one.shown), ran.stdout), ran.stdout
+    type_along(one, folder)
 
 
 def test_the_fork_goes_on_with_the_other_answer_and_the_diff_shows_where_they_part(folder: Path) -> None:
