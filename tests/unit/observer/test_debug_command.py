@@ -154,6 +154,15 @@ def test_a_breakpoint_in_the_code_stops_once_the_event_is_reached(person: Person
     assert said[2] == "42"
 
 
+def test_a_breakpoint_on_the_way_to_the_event_does_not_stop(person: Person, folder: Path) -> None:
+    text = CODE.replace("    first = await double(number)\n", "    breakpoint()\n    first = await double(number)\n")
+    (folder / "debugged_early.py").write_text(text)
+    at = person.position("ActivityCompleted")
+    beginning, value, _ = person.sees("--break-at", at, typed="p number\nq\n", code="debugged_early")
+    assert "> event" in beginning
+    assert value == "21"
+
+
 def test_another_debugger_gets_the_users_frame(person: Person, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "other_debugger.py").write_text(
         "import sys\nseen = []\n\ndef stop():\n"

@@ -143,6 +143,14 @@ def test_a_fork_ends_with_its_event_and_is_paused_with_an_identity_of_its_own(fi
     assert [one.name for one in tmp_path.iterdir()] == ["test.sqlite"]
 
 
+def test_two_forks_of_one_event_are_not_the_same(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, _ = forked(file, tmp_path / "one", Kind.ACTIVITY_COMPLETED)
+    two, _ = forked(file, tmp_path / "two", Kind.ACTIVITY_COMPLETED)
+    assert identity(one) != identity(two)
+
+
 def test_a_message_to_a_paused_fork_is_refused_until_it_is_resumed(file: Path, tmp_path: Path) -> None:
     target, _ = forked(file, tmp_path, Kind.TIMER_FIRED)
 
