@@ -100,8 +100,45 @@ async def nap() -> None:
     await asyncio.sleep(30 * 86400)
 
 
+@activity
+async def ask_model(request: dict[str, Any]) -> dict[str, Any]:
+    turn = sum(message["role"] == "assistant" for message in request["messages"])
+    tool = ("look_up_order", "refund", None)[turn]
+    arguments = ('{"order":"A-1017"}', '{"order":"A-1017","cents":4900}', "")[turn]
+    calls = [{"id": f"call_{turn}", "type": "function", "function": {"name": tool, "arguments": arguments}}]
+    said = "I have refunded 49.00 to your card. It arrives within three days." if tool is None else None
+    message = {"role": "assistant", "content": said} | ({"tool_calls": calls} if tool else {})
+    usage = {"prompt_tokens": 212 + 180 * turn, "completion_tokens": 31 + turn, "cost": 0.0004 * (turn + 1)}
+    return {"model": "gpt-5-mini", "choices": [{"index": 0, "message": message}], "usage": usage}
+
+
+@activity
+async def look_up_order(order: str) -> dict[str, Any]:
+    return {"order": order, "item": "kettle", "cents": 4900, "state": "delivered"}
+
+
+@workflow
+async def agent(question: str) -> str:
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": "You help customers of a shop. Look things up before you act."},
+        {"role": "user", "content": question},
+    ]
+    while True:
+        answer = await ask_model({"model": "gpt-5-mini", "messages": messages})
+        message = answer["choices"][0]["message"]
+        messages.append(message)
+        if "tool_calls" not in message:
+            return str(message["content"])
+        called = message["tool_calls"][0]
+        if called["function"]["name"] == "refund":
+            came: Any = {"refund": (await refund.request(4900, within_seconds=2 * 86400)).outcome}
+        else:
+            came = await look_up_order("A-1017")
+        messages.append({"role": "tool", "tool_call_id": called["id"], "content": msgspec.json.encode(came).decode()})
+
+
 async def _make(database: Path, codec: Codec | None) -> None:
-    workflows: list[Workflow[..., Any]] = [order, failing, stubborn, refunding, hostile, parcel, parcels, nap]
+    workflows: list[Workflow[..., Any]] = [order, failing, stubborn, refunding, hostile, parcel, parcels, nap, agent]
     async with Engine(database, workflows, codec=codec) as engine:
         await engine.start(order, "tea", id="order-1")
         done = await engine.start(order, "cup", id="order-2")
@@ -111,6 +148,7 @@ async def _make(database: Path, codec: Codec | None) -> None:
         family = await engine.start(parcels, 3, id="parcels-1")
         await engine.start(nap, id="nap-1")
         retried = await engine.start(stubborn, "kettle", id="stubborn-1")
+        helping = await engine.start(agent, "The kettle that you sent me leaks. Order A-1017.", id="agent-1")
         evil = await engine.start(
             hostile, {HOSTILE: [HOSTILE, {"deep": _deep(60)}], "long": HOSTILE * 2000}, id="evil-1"
         )
@@ -119,6 +157,8 @@ async def _make(database: Path, codec: Codec | None) -> None:
         with suppress(ExecutionFailed):
             await failed.result()
         while "AttemptFailed" not in [event.kind for event in await retried.history()]:
+            await asyncio.sleep(0.01)
+        while not await helping.approvals():
             await asyncio.sleep(0.01)
 
 

@@ -122,6 +122,26 @@ def test_an_execution_has_its_values_its_events_and_its_family(client: Client) -
     assert "stock" in client.get("/").text, "the table of the workflow's own"
 
 
+def test_what_an_agent_said_and_did_is_a_conversation_with_links_to_its_events(client: Client) -> None:
+    page = client.get("/executions/agent-1/agent").text
+    for said in (
+        "The kettle that you sent me leaks.",
+        "look_up_order",
+        "gpt-5-mini",
+        "212 tokens in, 31 out",
+        "$0.0004",
+    ):
+        assert said in page, said
+    assert page.count("You help customers of a shop") == 1, "each message once"
+    links = re.findall(r'href="(/executions/agent-1/events/\d+)"', page)
+    assert all(client.get(link).status_code == 200 for link in links)
+    assert len(links) >= 5
+    assert "No call here is one of a model" in client.get("/executions/order-3/agent").text
+    evil = client.get("/executions/evil-1/agent").text
+    assert "gnp.exe" in evil
+    assert "<script>alert" not in evil
+
+
 def test_what_is_hostile_is_shown_and_does_nothing(client: Client) -> None:
     for path in ("/executions/evil-1", "/executions/order-3", "/"):
         page = client.get(path).text
@@ -150,6 +170,8 @@ def test_a_payload_is_a_fragment_a_page_and_a_file_to_be_saved(client: Client) -
 @pytest.mark.parametrize(
     ("path", "status", "told"),
     [
+        ("/executions/nobody/agent", 404, "there is no execution"),
+        ("/executions/order-1/agent?calls=x", 400, "`calls` is a number"),
         ("/executions/nobody", 404, "there is no execution &#39;nobody&#39;"),
         ("/executions/order-1/events/999999", 404, "has no event at the position 999999"),
         ("/executions/order-1/events/999999/raw", 404, "has no event"),

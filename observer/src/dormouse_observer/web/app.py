@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dormouse.errors import CannotDecode, DormouseError, InvalidInput, UnknownExecution
+from dormouse_observer.web.agent_page import agent_page
 from dormouse_observer.web.library import Library
 from dormouse_observer.web.listing import filters_of, number
 from dormouse_observer.web.pages import ListPage, execution_page, lineage, list_page, shown
@@ -60,6 +61,7 @@ class Pages:
         routes = [
             Route(prefix or "/", self.executions),
             Route(execution, self.execution),
+            Route(f"{execution}/agent", self.agent),
             Route(f"{execution}/events/{{position:int}}", self.event),
             Route(f"{execution}/events/{{position:int}}/raw", self.raw),
             Route("/theme", self.theme),
@@ -111,7 +113,22 @@ class Pages:
                 calls=number(query, "calls"),
                 count=number(query, "count"),
             )
-        return self._page(request, "execution.html", at, page=page, lineage=lineage(self._library.manifest(at.number)))
+        return self._page(
+            request,
+            "execution.html",
+            at,
+            tab="execution",
+            page=page,
+            lineage=lineage(self._library.manifest(at.number)),
+        )
+
+    async def agent(self, request: Request) -> Response:
+        """The same execution as the conversation of an agent."""
+        at = self._at(request)
+        first = number(request.query_params, "calls")
+        with self._library.reading(at.number) as file:
+            page = agent_page(file, file.one(request.path_params["id"]), at.names, first)
+        return self._page(request, "agent.html", at, page=page, tab="agent")
 
     async def event(self, request: Request) -> Response:
         """One event; for htmx its payload alone."""
