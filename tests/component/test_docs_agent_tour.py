@@ -18,11 +18,13 @@ import pytest
 from reading_along import read_along, type_along
 from test_docs_commands import WITHIN_SECONDS, environment, run
 
+from chromium import ALONE, program
 from dormouse_operator.dev.ports import free_ports
 from markdown_blocks import REPOSITORY, Example, blocks, examples
 
 PAGE = REPOSITORY / "docs" / "agent-tour.md"
 SHOWN_DIGEST = "b2c6c07917513672dc00a5e047cae540"
+PICTURE = REPOSITORY / "docs" / "images" / "agent-tour.png"
 MODEL_PORT, RUN_PORT = "8109", "8107"
 
 
@@ -69,6 +71,16 @@ def terminal(command: str, folder: Path, shown: str) -> Iterator[None]:
             process.wait(WITHIN_SECONDS)
 
 
+def take_picture(address: str, folder: Path) -> None:
+    """With DORMOUSE_PICTURES=docs the page's own picture is made anew."""
+    assert PICTURE.exists()
+    picture = PICTURE if os.environ.get("DORMOUSE_PICTURES") == "docs" else folder / PICTURE.name
+    before = picture.stat().st_mtime_ns if picture.exists() else 0
+    options = ("--window-size=1000,980", f"--user-data-dir={folder / 'browser'}", f"--screenshot={picture}")
+    subprocess.run([program(), *ALONE, *options, address], check=True, capture_output=True, timeout=WITHIN_SECONDS)
+    assert picture.stat().st_mtime_ns > before
+
+
 def test_the_wrong_answer_is_found_and_corrected_and_the_customer_is_paid(tour: Tour) -> None:
     folder = tour.folder
     with ExitStack() as terminals:
@@ -84,8 +96,9 @@ def test_the_wrong_answer_is_found_and_corrected_and_the_customer_is_paid(tour: 
         (port,) = free_ports(1)
         look = f"{tour.example('dormouse open').command} --no-browser --port {port}"
         with terminal(look, folder, f"http://127.0.0.1:{port}/"):
-            page = httpx.get(f"http://127.0.0.1:{port}/executions/main", timeout=30)
-        assert "10.86" in page.raise_for_status().text
+            conversation = f"http://127.0.0.1:{port}/executions/main/agent"
+            assert "&#34;rate&#34;:10.86" in httpx.get(conversation, timeout=30).raise_for_status().text
+            take_picture(conversation, folder)
 
         serve = tour.example("OPENAI_BASE_URL")
         terminals.enter_context(terminal(f"env {serve.command}", folder, "mended.sqlite on http://"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,12 +15,9 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from observed_files import describe, long_history, make
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from chromium import ALONE, program
 from markdown_blocks import REPOSITORY
 
-ALONE = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 PATIENCE_MS = 90_000
 DORMOUSE = Path(sys.executable).with_name("dormouse")
 PAGES = (
@@ -73,10 +69,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser(base: str) -> Iterator[Browser]:
     # After the files were made: from here on this thread has a loop that runs.
-    program = shutil.which("chromium")
-    assert program is not None, "there is no chromium; hack/chromium installs it"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ALONE, timeout=PATIENCE_MS)
+        browser = playwright.chromium.launch(executable_path=program(), args=ALONE, timeout=PATIENCE_MS)
         yield browser
         browser.close()
 

@@ -199,6 +199,8 @@ def commands(row: Listed, names: Commands) -> tuple[tuple[str, str], ...]:
     return (
         ("its log, in a terminal", f"dormouse history {file} {execution}"),
         ("would your code go on with it?", f"dormouse replay {file} --code . --execution {execution}"),
+        ("step through it in a debugger", f"dormouse debug {file} --execution {execution} --code ."),
+        ("go on from an event, with another answer", f"dormouse fork {file} --execution {execution} --at EVENT -o NEW"),
     )
 
 
