@@ -171,3 +171,17 @@ def test_a_wrong_value_is_named(wrong: str, said: str) -> None:
     refused = try_helm("template", RELEASE, str(CHART), f"--set={wrong}")
     assert refused.returncode != 0
     assert said in refused.stderr
+
+
+def test_people_may_look_and_change_by_kubernetes_own_roles() -> None:
+    label = "rbac.authorization.k8s.io/aggregate-to-"
+    verbs = {
+        name.removeprefix(label): sorted(each["rules"][0]["verbs"])
+        for each in of_kind("ClusterRole", template()).values()
+        for name in each["metadata"]["labels"]
+        if name.startswith(label)
+    }
+    assert verbs == {
+        "view": ["get", "list", "watch"],
+        "edit": ["create", "delete", "deletecollection", "patch", "update"],
+    }
