@@ -57,8 +57,10 @@ def terminal(command: str, folder: Path, shown: str) -> Iterator[None]:
     """Keep a command running in a terminal of its own, once it has shown this; end it with Ctrl-C."""
     with tempfile.TemporaryFile("w+") as screen:
         process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"], cwd=folder, env=environment(), stdout=screen, stderr=subprocess.STDOUT
-        )
+            # Who runs the tests in the background has it ignored.
+            ["env", "--default-signal=INT", "bash", "-c", f"exec {command}"],
+            cwd=folder, env=environment(), stdout=screen, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         try:
             deadline = time.monotonic() + WITHIN_SECONDS
             while shown not in (seen := os.pread(screen.fileno(), 1 << 20, 0).decode()):

@@ -80,7 +80,8 @@ def test_the_logs_go_on_with_the_next_pod(one: ChainWorkflow, reader: ReadersShe
     log = reader.folder / "followed.log"
     with log.open("wb") as screen:
         following = subprocess.Popen(
-            ["kubectl", "dormouse", "logs", one.name, "--namespace", one.namespace],
+            # Who runs the tests in the background has it ignored.
+            ["env", "--default-signal=INT", "kubectl", "dormouse", "logs", one.name, "--namespace", one.namespace],
             env={**os.environ, "PATH": path}, stdout=screen, stderr=subprocess.STDOUT, cwd=reader.folder,
         )  # fmt: skip
         try:
