@@ -51,7 +51,8 @@ def diff(a: Path, b: Path, execution: str | None, other: str | None, limit: int,
             try:
                 return file.events(file.row(execution_id))
             except UnknownExecution as error:
-                raise click.BadParameter(str(error), param_hint="--execution") from error
+                hint = "--with" if execution_id == other else "--execution"
+                raise click.BadParameter(str(error), param_hint=hint) from error
 
         found = tuple(
             compared(one, [*map(event_view, of(file_a, one))], two, [*map(event_view, of(file_b, two))], limit)

@@ -200,7 +200,10 @@ def commands(row: Listed, names: Commands) -> tuple[tuple[str, str], ...]:
         ("its log, in a terminal", f"dormouse history {file} {execution}"),
         ("would your code go on with it?", f"dormouse replay {file} --code . --execution {execution}"),
         ("step through it in a debugger", f"dormouse debug {file} --execution {execution} --code ."),
-        ("go on from an event, with another answer", f"dormouse fork {file} --execution {execution} --at EVENT -o NEW"),
+        (
+            "go on from an event, with another answer",
+            f"dormouse fork {file} --execution {execution} --at EVENT --edit JSON --code . -o fork.sqlite",
+        ),
     )
 
 

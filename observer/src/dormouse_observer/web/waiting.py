@@ -78,7 +78,10 @@ def _ended(row: Listed, standing: Standing, names: Commands) -> Sentence:
     at = f" ({failure.source})" if failure.source else ""
     text = f"It {_ENDED.get(row.status, 'ended')} after {took}: {failure.type}: {why}".rstrip(": ") + at
     if row.status == Status.FAILED:
-        advice = "Mend what failed, then let the live one go on from there."
+        advice = (
+            "If a recorded answer was wrong, fork from it: see below. If the code or the world was, mend that, and let "
+            "the live one go on from there."
+        )
         return Sentence(text, "wrong", advice, f"dormouse retry {names.target} {shlex.quote(row.id)}")
     return Sentence(text, "ended")
 
