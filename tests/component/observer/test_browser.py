@@ -205,7 +205,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser,
 @pytest.mark.parametrize(
     ("name", "path", "scheme"),
     [
-        ("observer-execution", "/files/0/executions/order-3", "light"),
+        ("observer-execution", "/files/0/executions/agent-1", "light"),
         ("observer-agent", "/files/0/executions/agent-1/agent", "dark"),
     ],
 )
