@@ -68,6 +68,8 @@ class StoreProxy:
             yield self
         finally:
             server.close()
+            self.down = True
+            await asyncio.sleep(0.05)  # a connection that was just taken begins, and ends
             serving = list(self._open.values())
             self.go_down()
             for task in serving:

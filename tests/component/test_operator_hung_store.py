@@ -35,6 +35,7 @@ class HungStore:
             yield self
         finally:
             server.close()
+            await asyncio.sleep(0.05)  # a connection that was just taken is among them then
             for writer in list(self.waiting):
                 writer.close()
 
