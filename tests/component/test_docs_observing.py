@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -30,9 +31,8 @@ def test_recorded_executions_are_replayed_with_the_code_and_with_other_code_and_
     suite = ET.parse(tmp_path / "replay.xml").getroot()
     assert suite.attrib["failures"] == "2"
 
-    shown_query, *queries = [one for one in examples(blocks(PAGE)) if one.command.startswith("dormouse sql")]
-    read_along([shown_query], tmp_path, (SHOWN_PORT, port))
-    stuck, retried, slowest = (run(one.command, tmp_path).splitlines() for one in queries)
-    assert [line.split()[1] for line in stuck] == ["id", "order-1"]
-    assert retried == ["FILE  id  activity  attempts"]
-    assert {line.split()[1] for line in slowest} == {"id", "order-1", "order-2"}
+    looks = [one for one in examples(blocks(PAGE)) if one.command.startswith(("dormouse sql", "dormouse tree"))]
+    assert len(looks) == 5
+    read_along(looks, tmp_path, (SHOWN_PORT, port))
+    slowest = json.loads((tmp_path / "slowest.json").read_text())
+    assert {row[1] for row in slowest["rows"]} == {"order-1", "order-2"}

@@ -1,4 +1,8 @@
-"""What does SQL find in one or many files? Files are only read, and a query can reach nothing else."""
+"""What does SQL find in one or many files? Files are only read, and a query can reach nothing else.
+
+Two functions read what the tables alone do not show: `payload(position)` puts an event's payload together, as JSON,
+and `usage(position)` tells what a call of a model used. Both are NULL where there is none, or its key is missing.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from dormouse.client.file import DatabaseFile
 from dormouse.client.opening import NotReadable, opened_to_read
-from dormouse.errors import DormouseError
+from dormouse.engine.sealing import Codec
+from dormouse.engine.stored import StoredPayloads
+from dormouse.errors import CannotDecode, DormouseError
+from dormouse_observer.canned import CANNED, Canned
 
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _LOOK_EVERY_INSTRUCTIONS = 10_000
+_LARGEST_LOOKED_AT = 1024 * 1024
+_SELECT_EVENT = "SELECT position, execution, kind, at, previous, command, name, payload FROM event WHERE position = ?"
 
 
 class NotQueried(DormouseError):
@@ -30,24 +42,30 @@ class Rows:
     is_cut: bool
 
 
-def query(files: Iterable[Path], sql: str, *, limit: int, seconds: float) -> Rows:
+def query(files: Iterable[Path], sql: str, *, limit: int, seconds: float, codec: Codec | None = None) -> Rows:
     """Run one SELECT over each file.
 
     Args:
         files: in the order of the answer.
-        sql: of one statement that only reads.
+        sql: of one statement that only reads, or the name of a query that is known.
         limit: rows in all.
         seconds: for each file.
+        codec: of the files.
 
     Raises:
-        NotQueried: when the statement does something else, is wrong, or does not end.
-        NotReadable: when there is no such file.
+        NotQueried: when the statement does something else, is wrong, or does not end, or no query has this name.
+        NotReadable, NewerFile: when there is no such file, or for a known query no such database of ours.
     """
     columns: tuple[str, ...] = ()
     rows: list[tuple[Any, ...]] = []
+    known = _meant(sql)
     for file in files:
+        if known is not None:
+            with DatabaseFile(file):
+                pass  # it says what is wrong with a file whose tables the query does not fit
         with _reading(file, seconds) as connection:
-            found = connection.execute(sql)
+            _add_functions(connection, codec)
+            found = connection.execute(sql if known is None else known.sql)
             if found.description is None:
                 raise NotQueried("only SELECT finds something; write a query")
             columns = ("FILE", *(name for name, *_ in found.description))
@@ -56,6 +74,16 @@ def query(files: Iterable[Path], sql: str, *, limit: int, seconds: float) -> Row
                     return Rows(columns, rows, is_cut=True)
                 rows.append((str(file), *row))
     return Rows(columns, rows, is_cut=False)
+
+
+def _meant(sql: str) -> Canned | None:
+    """The query that a single word names; None for one that is written out."""
+    name = sql.strip()
+    if not name.isidentifier():
+        return None
+    if name not in CANNED:
+        raise NotQueried(f"there is no query {name!r}; write a SELECT, or one of {', '.join(CANNED)}")
+    return CANNED[name]
 
 
 @contextmanager
@@ -69,11 +97,51 @@ def _reading(file: Path, seconds: float) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as error:
         if str(error) == "interrupted":
             raise NotQueried(f"{file}: no end after {seconds:g} s; ask for less, or give more --seconds") from error
+        if "user-defined function" in str(error):
+            raise NotQueried(f"{file}: a payload cannot be put together; the file is damaged") from error
         if "not authorized" in str(error) or "prohibited" in str(error):
             raise NotQueried(f"{file}: a query may only read this file ({error})") from error
         if "not a database" in str(error):
             raise NotReadable(f"{file} is no SQLite file") from error
         raise NotQueried(f"{file}: {error}") from error
+
+
+def _add_functions(connection: sqlite3.Connection, codec: Codec | None) -> None:
+    payloads = StoredPayloads(connection, codec)
+
+    def payload(position: int) -> str | None:
+        row = connection.execute(_SELECT_EVENT, (position,)).fetchone()
+        if row is None:
+            return None
+        *fields, stored = row
+        try:
+            whole = payloads.event((*fields, None, None, stored, None, None)).payload
+        except CannotDecode:
+            return None
+        return None if whole is None else whole.decode()
+
+    def usage(position: int) -> str | None:
+        return _usage(payload(position))
+
+    connection.create_function("payload", 1, payload)
+    connection.create_function("usage", 1, usage)
+
+
+def _usage(payload: str | None) -> str | None:
+    """The model, tokens and cost that a value tells, as JSON."""
+    from dormouse_observer.web.messages import recognised
+
+    if payload is None or len(payload) > _LARGEST_LOOKED_AT:
+        return None
+    try:
+        found = recognised(msgspec.json.decode(payload))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if found is None or not found.is_model or found.usage is None:
+        return None
+    used = found.usage
+    told = {"model": found.model or None, "input": used.input, "output": used.output, "cost": used.cost}
+    return msgspec.json.encode(told).decode()
 
 
 def _authorized(action: int, *_: str | None) -> int:

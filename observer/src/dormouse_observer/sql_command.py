@@ -1,4 +1,4 @@
-"""`dormouse sql`: one query over many workflows."""
+"""`dormouse sql`: one query over many workflows, written out or by its name."""
 
 from __future__ import annotations
 
@@ -10,29 +10,48 @@ import click
 from dormouse.commands.verb import Verb
 
 
+def _names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    from dormouse_observer.canned import CANNED
+
+    return [name for name in CANNED if name.startswith(incomplete)]
+
+
+def _list(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Say which queries have names, and end."""
+    from dormouse.commands.printing import say, table
+    from dormouse_observer.canned import CANNED
+
+    if wanted and not ctx.resilient_parsing:
+        say(table([["QUERY", "FINDS"], *([one.name, one.told] for one in CANNED.values())], cut=False))
+        ctx.exit()
+
+
 @click.command(
     cls=Verb,
     examples=[
+        "dormouse sql stuck orders.sqlite",
         "dormouse sql 'SELECT status, count(*) FROM execution GROUP BY status' orders.sqlite",
         "dormouse sql 'SELECT id FROM execution WHERE closed_at IS NULL' pulled -o json",
     ],
 )
-@click.argument("query", metavar="QUERY")
+@click.argument("query", metavar="QUERY", shell_complete=_names)
 @click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="Say which have names.")
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Rows in all.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="A file.")
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Default: a table for people.")
 def sql(query: str, paths: tuple[Path, ...], limit: int, seconds: float, output: str | None) -> None:
     """Run one SELECT over each FILE, and of each folder over all files *.sqlite.
 
-    Each row begins with the file that it is of. Files are only read, and the query can reach nothing else: no other
-    file, no PRAGMA, no extension.
+    QUERY is SQL, or the name of a query that --list tells. Each row begins with the file that it is of. Files are only
+    read, and the query can reach nothing else: no other file, no PRAGMA, no extension.
     """
     from dormouse.commands.printing import document, say, table
+    from dormouse.encryption import AesGcm
     from dormouse_observer.querying import query as queried
     from dormouse_observer.replaying import files_of
 
-    found = queried(files_of(paths), query, limit=limit, seconds=seconds)
+    found = queried(files_of(paths), query, limit=limit, seconds=seconds, codec=AesGcm.from_environment())
     if output is not None:
         say(document({"columns": found.columns, "rows": [[_json(cell) for cell in row] for row in found.rows]}, output))
     else:

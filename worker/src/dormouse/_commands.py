@@ -46,6 +46,7 @@ _OWN = {
     "suspend": ("dormouse.commands.suspending", "suspend"),
     "store": ("dormouse_operator.store.command", "store"),
     "terminate": ("dormouse.commands.ending", "terminate"),
+    "tree": ("dormouse_observer.tree_command", "tree"),
     "update": ("dormouse.commands.messages", "update"),
 }
 

@@ -135,6 +135,10 @@ class PagedFile(DatabaseFile):
             raise UnknownExecution(f"there is no execution {execution_id!r} in {self._path}")
         return found[0]
 
+    def family(self) -> list[Listed]:
+        """All executions, the oldest first."""
+        return self._find("ORDER BY key")
+
     def parent_of(self, row: Listed) -> Listed | None:
         """The execution that called this one, if it is still in the file."""
         return None if row.parent is None else next(iter(self._find("WHERE key = ?", row.parent)), None)

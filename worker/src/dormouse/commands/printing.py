@@ -57,7 +57,7 @@ def executions_text(page: Executions, output: str | None) -> str:
     rows = [["ID", "WORKFLOW", "STATUS", "STARTED", *(["CLOSED", "BLOCKED"] if output == "wide" else [])]]
     for one in page.executions:
         more = [_moment(one.closed_at), one.blocked.message if one.blocked else ""] if output == "wide" else []
-        rows.append([one.id, one.workflow, _coloured(one.status), _moment(one.started_at), *more])
+        rows.append([one.id, one.workflow, coloured(one.status), _moment(one.started_at), *more])
     lines = table(rows)
     return f"{lines}\nmore with: --after {page.next}" if page.next else lines
 
@@ -67,7 +67,7 @@ def execution_text(one: Execution, output: str | None) -> str:
         return document(one, output)
     if output == "name":
         return one.id
-    lines = [["id", one.id], ["workflow", one.workflow], ["status", _coloured(one.status)]]
+    lines = [["id", one.id], ["workflow", one.workflow], ["status", coloured(one.status)]]
     lines.append(["started", _moment(one.started_at)])
     if one.closed_at:
         lines.append(["closed", _moment(one.closed_at)])
@@ -85,7 +85,7 @@ def execution_text(one: Execution, output: str | None) -> str:
 
 def told_text(one: Execution, output: str | None) -> str:
     """What became of an execution that was told something: its id and status, as short as that."""
-    return f"{one.id} {_coloured(one.status)}" if output is None else execution_text(one, output)
+    return f"{one.id} {coloured(one.status)}" if output is None else execution_text(one, output)
 
 
 def drill_text(found: DrillView, output: str | None) -> str:
@@ -205,7 +205,8 @@ def _result(payload: bytes) -> str:
     return text if len(text) <= _LONGEST_RESULT else f"{text[:_LONGEST_RESULT]}… (all of it: dormouse result)"
 
 
-def _coloured(status: str) -> str:
+def coloured(status: str) -> str:
+    """A status in the colour of its kind."""
     colour = _COLOURS.get(status)
     return status if colour is None else click.style(status, fg=colour)
 
