@@ -61,7 +61,10 @@ def test_an_editor_stops_at_the_event_and_at_its_own_breakpoint(folder: Path) ->
             assert seen(editor)[:2] == ("exchange", paying)
             editor.event("terminated")
         *_, end = process.stderr.read().splitlines()
-    assert (process.returncode, end) == (0, "the end of the log: execution 'change-1' is Completed")
+    assert (process.returncode, end) == (
+        0,
+        f"the end of the log: execution 'change-1' is Completed, and has ended in bureau.py:{paying}",
+    )
 
 
 def seen(editor: AdapterClient) -> tuple[str, int, dict[str, str]]:

@@ -39,6 +39,57 @@ async def debugged(number: int) -> int:
     word = await go.receive()
     return second + len(word)
 """
+ENDS = """\
+import asyncio
+
+from dormouse import activity, workflow
+
+
+@activity
+async def double(number: int) -> int:
+    return 2 * number
+
+
+@workflow
+async def fails(number: int) -> int:
+    await double(number)
+    return 1 // number
+
+
+@workflow
+async def ends(number: int) -> int:
+    doubled = await double(number)
+    return doubled + 1
+
+
+async def beside(number: int) -> int:
+    return await double(number)
+
+
+async def between(many: list[int], way: str) -> None:
+    match way:
+        case "gather":
+            await asyncio.gather(*[beside(one) for one in many])
+        case "group":
+            async with asyncio.TaskGroup() as group:
+                for one in many:
+                    group.create_task(beside(one))
+        case "wait":
+            await asyncio.wait([asyncio.ensure_future(beside(one)) for one in many])
+        case "wait_for":
+            await asyncio.wait_for(beside(many[0]), 60)
+        case "shield":
+            await asyncio.shield(beside(many[0]))
+        case "task":
+            await asyncio.ensure_future(beside(many[0]))
+
+
+@workflow
+async def besides(way: str) -> None:
+    many = [1, 2]
+    await asyncio.gather(between(many, way))
+"""
+WAYS = ("gather", "group", "wait", "wait_for", "shield", "task")
 OTHER = CODE.replace("    first = await double(number)\n", "    first = len(await go.receive())\n")
 RAISING = CODE.replace("    first = await double(number)\n", "    first = 1 // 0\n")
 
@@ -47,17 +98,26 @@ RAISING = CODE.replace("    first = await double(number)\n", "    first = 1 // 0
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code, what was recorded with it, and other code."""
     folder = tmp_path_factory.mktemp("debugged")
-    for name, text in {"debugged_code": CODE, "debugged_other": OTHER, "debugged_raising": RAISING}.items():
+    for name, text in {
+        "debugged_code": CODE,
+        "debugged_ends": ENDS,
+        "debugged_other": OTHER,
+        "debugged_raising": RAISING,
+    }.items():
         (folder / f"{name}.py").write_text(text)
-    durable = Durable(folder)
 
-    async def record() -> None:
-        async with durable.engine(workflows_of(str(folder / "debugged_code.py")).values()) as engine:
-            await engine.start("debugged", 21, id="main")
+    async def record(code: str, **started: tuple[str, object]) -> Path:
+        durable = Durable(folder)
+        async with durable.engine(workflows_of(str(folder / code)).values()) as engine:
+            for execution, (workflow, given) in started.items():
+                await engine.start(workflow, given, id=execution)
             await engine.sleep(1)
+        return durable.database
 
-    asyncio.run(record())
-    durable.database.rename(folder / "recorded.sqlite")
+    asyncio.run(record("debugged_code.py", main=("debugged", 21))).rename(folder / "recorded.sqlite")
+    besides = {way: ("besides", way) for way in WAYS}
+    ended = record("debugged_ends.py", fails=("fails", 0), ends=("ends", 21), **besides)
+    asyncio.run(ended).rename(folder / "ended.sqlite")
     return folder
 
 
@@ -104,14 +164,61 @@ def person(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_a_session_begins_in_the_first_line_and_goes_on_over_awaits(person: Person) -> None:
-    beginning, after, value, end = person.sees(typed="next\np first\ncontinue\n")
+    beginning, after, value, end, _ = person.sees(typed="next\np first\ncontinue\n")
     assert "-> first = await double(number)" in beginning
     assert '-> print("doubled to", first)' in after
     assert value == "42"
-    assert end.splitlines() == [
+    assert end.splitlines()[:2] == [
         "doubled to 42",
         "the end of the log: execution 'main' is Open, and waits in debugged_code.py:21",
     ]
+
+
+def test_at_the_end_of_the_log_the_variables_can_be_looked_at_until_one_goes_back_or_quits(person: Person) -> None:
+    typed = "continue\np first, second\nnext\nne\nevent\nback\nq\n"
+    _, end, values, no_next, no_event, event, back, _ = person.sees(typed=typed)
+    assert "execution 'main' is Open, and waits in debugged_code.py:21" in end
+    assert end.splitlines()[-1] == "-> word = await go.receive()"
+    assert values == "(42, 84)"
+    assert no_next.startswith("*** nothing is left to run; `back`, `event N`, `restart`, or `quit`")
+    assert no_event == "*** 9 is the last event"
+    assert event.startswith("event 9 ChildCompleted")
+    assert "> event 9 ChildCompleted" in back
+
+
+@pytest.mark.parametrize(
+    ("asked", "how", "line", "value"),
+    [
+        ("fails", "Failed, and has raised", "return 1 // number", "0"),
+        ("ends", "Completed, and has ended", "return doubled + 1", "42"),
+    ],
+)
+def test_what_a_closed_execution_left_can_be_looked_at(
+    folder: Path, person: Person, asked: str, how: str, line: str, value: str
+) -> None:
+    ended = person.run(
+        *("debug", str(folder / "ended.sqlite"), "--code", str(folder / "debugged_ends.py"), "--execution", asked),
+        typed=f"continue\np {'number' if asked == 'fails' else 'doubled'}\nq\n",
+    )
+    _, end, printed, _ = ended.stdout.split("(Pdb) ")
+    assert f"execution {asked!r} is {how} in debugged_ends.py:" in end
+    assert end.splitlines()[-1] == f"-> {line}"
+    assert printed.strip() == value
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_up_goes_from_what_runs_beside_the_workflow_to_what_waits_for_it(
+    folder: Path, person: Person, way: str
+) -> None:
+    command = ("debug", str(folder / "ended.sqlite"), "--code", str(folder / "debugged_ends.py"), "--execution", way)
+    events = json.loads(person.run("history", str(folder / "ended.sqlite"), way, "-o", "json").stdout)["events"]
+    at = str(next(event["position"] for event in events if event["kind"] == "ActivityCompleted"))
+    typed = "p number\nup\np many, way\nup\np many\nq\n"
+    stop, number, _, between, _, many, _ = person.run(*command, "--break-at", at, typed=typed).stdout.split("(Pdb) ")
+    assert stop.splitlines()[-1] == "-> return await double(number)"
+    assert (number.strip(), between.strip(), many.strip()) == ("1", f"([1, 2], {way!r})", "[1, 2]")
+    shown = json.loads(person.run(*command, "--break-at", at, "--print-variables", "-o", "json").stdout)["frames"]
+    assert [one["function"] for one in shown] == ["besides", "between", "beside"]
 
 
 def test_one_goes_into_a_child_and_back_to_its_parent(person: Person) -> None:

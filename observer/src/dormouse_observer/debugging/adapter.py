@@ -14,7 +14,6 @@ import click
 
 from dormouse.errors import DormouseError
 from dormouse.extras import NotInstalled
-from dormouse_observer.debugging.frames import line_of, suspended, users_code
 from dormouse_observer.debugging.recording import Recording, described
 from dormouse_observer.debugging.stops import breakpoints, reach, stop_at
 
@@ -58,11 +57,9 @@ def debug(recording: Recording, position: int, host: str, port: int) -> None:
 
     click.echo(described(recording.event(position)), err=True)
     with breakpoints(at_breakpoint):
-        execution = reach(recording, stop, stopped)
-    waiting = suspended(execution, users_code(recording.workflow))
-    waits = f", and waits in {line_of(waiting[0][-1])}" if waiting else ""
-    click.echo(f"the end of the log: execution {recording.row.id!r} is {recording.row.status}{waits}", err=True)
-    execution.dispose()
+        end = reach(recording, stop, stopped)
+    click.echo(end.told(recording), err=True)
+    end.execution.dispose()
 
 
 def _suspend(frame: FrameType) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dormouse_observer.debugging.frames import line_of, suspended, users_code
 from dormouse_observer.debugging.recording import Recording, described
 from dormouse_observer.debugging.stops import breakpoints, reach, stop_at
 
@@ -33,8 +32,6 @@ def debug(recording: Recording, position: int) -> None:
 
     click.echo(described(recording.event(position)), err=True)
     with breakpoints(at_breakpoint):
-        execution = reach(recording, stop, stopped)
-    waiting = suspended(execution, users_code(recording.workflow))
-    if waiting:
-        click.echo(f"the end of the log: it waits in {line_of(waiting[0][-1])}", err=True)
-    execution.dispose()
+        end = reach(recording, stop, stopped)
+    click.echo(end.told(recording), err=True)
+    end.execution.dispose()

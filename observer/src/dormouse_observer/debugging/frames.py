@@ -1,11 +1,13 @@
-"""Which frames run the user's own code, and where do those wait that are suspended?"""
+"""Which frames run the user's own code, which wait for them, and where do those wait that are suspended?"""
 
 from __future__ import annotations
 
+import asyncio
 import sysconfig
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import dormouse
@@ -65,6 +67,50 @@ def _frames(coroutine: Any, is_users: IsUsers) -> Iterator[FrameType]:
         if isinstance(frame, FrameType) and is_users(frame.f_code):
             yield frame
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+
+
+def awaiting(is_users: IsUsers) -> list[FrameType]:
+    """The user's frames that wait for the task that runs now, the outermost first: what `asyncio.gather` or a TaskGroup
+    runs has a stack of its own. Of a task that nobody awaits, those of the workflow.
+    """
+    loop = asyncio._get_running_loop()
+    if not isinstance(loop, WorkflowLoop):
+        return []
+    task, seen, found = asyncio.current_task(loop), set[object](), list[FrameType]()
+    workflow = next(iter(loop.unfinished()), None)
+    while task is not None and task.get_coro() is not workflow and task not in seen:
+        seen.add(task)
+        task = _who_awaits(task, set())
+        coroutine = workflow if task is None else task.get_coro()
+        found[:0] = _frames(coroutine, is_users)
+    return found
+
+
+def _who_awaits(future: asyncio.Future[Any], seen: set[int]) -> asyncio.Task[Any] | None:
+    """The task that goes on when this is done, perhaps by way of other futures. asyncio says it only by callbacks."""
+    seen.add(id(future))
+    for callback, _ in getattr(future, "_callbacks", None) or ():
+        for held in _held_by(callback):
+            if isinstance(held, asyncio.TaskGroup):
+                parent: asyncio.Task[Any] | None = held._parent_task  # type: ignore[attr-defined]
+                return parent
+            if not isinstance(held, asyncio.Future) or id(held) in seen:
+                continue
+            found = held if isinstance(held, asyncio.Task) else _who_awaits(held, seen)
+            if found is not None:
+                return found
+    return None
+
+
+def _held_by(callback: Any) -> list[object]:
+    """What it tells: the task of a plain `await`, a TaskGroup, or the future that gather, wait, shield or wait_for has
+    made.
+    """
+    if isinstance(callback, partial):
+        return list(callback.args)
+    if isinstance(callback, FunctionType) and callback.__module__ == asyncio.tasks.__name__:
+        return [cell.cell_contents for cell in callback.__closure__ or ()]
+    return [getattr(callback, "__self__", None)]
 
 
 def running(frame: FrameType | None, is_users: IsUsers) -> list[FrameType]:

@@ -6,6 +6,7 @@ import dis
 import sys
 from bdb import BdbQuit
 from dataclasses import dataclass
+from functools import partial
 from pdb import Pdb
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dormouse.engine.journal import COMMANDS, Event, Kind
+from dormouse.engine.loop import among_workflows
 from dormouse.errors import DormouseError
-from dormouse_observer.debugging.frames import IsUsers, line_of, running, suspended, users_code
+from dormouse_observer.debugging.frames import IsUsers, awaiting, running, users_code
 from dormouse_observer.debugging.recording import Library, Recording, described
+from dormouse_observer.debugging.standing import Line
 from dormouse_observer.debugging.stops import breakpoints, reach, stop_at
 
 if TYPE_CHECKING:
@@ -63,17 +66,18 @@ class Prompt(Pdb):
         self._target = self._heard = 0
         self._going: Place | None = None
         self._waiting: list[FrameType] = []
+        self._left: tuple[Line, ...] = ()
 
     def visit(self, recording: Recording, at: int | None) -> Place | None:
         """Stop at this event; where the person wants to go from there, or None when they have seen enough."""
         position = recording.first if at is None else at
         stop = stop_at(recording, position)
         self._recording, self._is_users = recording, users_code(recording.workflow)
-        self._target, self._heard, self._going = position, 0, None
+        self._target, self._heard, self._going, self._left = position, 0, None, ()
         self.quitting = False
         try:
             with breakpoints(self._at_breakpoint):
-                execution = reach(recording, stop, self._stopped, self._hears)
+                end = reach(recording, stop, self._stopped, self._hears)
         except KeyboardInterrupt:
             if not self.quitting:
                 raise
@@ -81,11 +85,21 @@ class Prompt(Pdb):
         finally:
             sys.settrace(None)
         if not self.quitting:
-            waiting = suspended(execution, self._is_users)
-            waits = f", and waits in {line_of(waiting[0][-1])}" if waiting else ""
-            self.message(f"the end of the log: execution {recording.row.id!r} is {recording.row.status}{waits}")
-        execution.dispose()
+            self.message(end.told(recording))
+            with among_workflows():
+                end.execution.loop.run_inside(partial(self._look_back, end.standing.lines))
+        end.execution.dispose()
         return self._going
+
+    def _look_back(self, lines: tuple[Line, ...]) -> None:
+        """All has run; what is left are the variables."""
+        self._left = lines
+        while lines and not self.quitting:
+            self.reset()
+            self.interaction(lines[-1].frame, None)
+            if not self.quitting:
+                self.error("nothing is left to run; `back`, `event N`, `restart`, or `quit`")
+                sys.settrace(None)
 
     def _hears(self, event: Event) -> None:
         self._heard = event.position
@@ -136,7 +150,9 @@ class Prompt(Pdb):
     def get_stack(self, f: FrameType | None, t: Any) -> tuple[list[tuple[FrameType, int]], int]:
         if t is not None:
             return super().get_stack(f, t)
-        frames = self._waiting or running(f, self._is_users)
+        if self._left:
+            return [(line.frame, line.number) for line in self._left], len(self._left) - 1
+        frames = [*awaiting(self._is_users), *(self._waiting or running(f, self._is_users))]
         return [(frame, frame.f_lineno) for frame in frames], len(frames) - 1
 
     # Commands; pdb shows their docstrings as help.
@@ -208,10 +224,14 @@ class Prompt(Pdb):
     @property
     def _here(self) -> int:
         """The event that the code has met last."""
+        if self._left:
+            return self._recording.counting[-1].position
         return max(self._target, self._heard)
 
     def _go_by(self, count: int, else_it: str) -> bool | None:
         position = self._recording.neighbour(self._here, count)
+        if self._left and count < 0:
+            position = self._here
         if position is None:
             self.error(f"{self._here} {else_it}")
             return None

@@ -19,6 +19,7 @@ from dormouse.engine.execution import Execution
 from dormouse.engine.journal import CLOSINGS, COMMANDS, Event
 from dormouse_observer.debugging.frames import IsUsers, line_of, running, suspended, users_code
 from dormouse_observer.debugging.recording import GoesAnotherWay, NoSuchEvent, Recording
+from dormouse_observer.debugging.standing import End, Standing, standing
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -121,7 +122,7 @@ def reach(
     stop: Stop,
     stopped: Callable[[list[FrameType]], TraceFunction | None],
     hears: Callable[[Event], None] = lambda _: None,
-) -> Execution:
+) -> End:
     """Replay it and have `stopped` told of the user's frames at the stop, the innermost last. Then the replay goes on
     to the end of the log.
 
@@ -130,18 +131,30 @@ def reach(
     """
     is_users = users_code(recording.workflow)
     turn = steps = -1
+    workflow: FrameType | None = None
+    stands = Standing()
 
     def at_step(frame: FrameType) -> TraceFunction | None:
-        nonlocal steps
+        nonlocal steps, workflow
         steps += 1
-        return stopped(running(frame, is_users)) if steps == stop.step else None
+        if steps != stop.step:
+            return None
+        frames = running(frame, is_users)
+        workflow = workflow or frames[0]
+        return stopped(frames)
 
     tracing = Steps(is_users, at_step)
 
     def tell(execution: Execution, event: Event) -> None:
-        nonlocal turn
+        nonlocal turn, workflow, stands
         turn += 1
         hears(event)
+        tell_and_stop(execution, event)
+        stands = standing(execution, is_users, workflow)
+        if stands.how == "waits" and stands.lines:
+            workflow = stands.lines[0].frame
+
+    def tell_and_stop(execution: Execution, event: Event) -> None:
         if turn != stop.turn:
             deliver(execution, event)
         elif stop.step is not None:
@@ -153,7 +166,7 @@ def reach(
             if waiting:
                 stopped(waiting[0])
 
-    return recording.replayed(tell)
+    return End(recording.replayed(tell), stands)
 
 
 def _met(recording: Recording, wanted: Event) -> tuple[int, str | None]:
@@ -175,7 +188,8 @@ def _met(recording: Recording, wanted: Event) -> tuple[int, str | None]:
         elif event.position == wanted.position and not (execution.blocked and (event.command or 0) > asked_for):
             met.append((turn, None))
         elif is_end and execution.over:
-            met.append((turn, _where_it_raised(execution, is_users)))
+            raised = standing(execution, is_users, None).lines
+            met.append((turn, str(raised[-1]) if raised else None))
 
     execution = recording.replayed(tell)
     blocked = execution.blocked
@@ -192,17 +206,6 @@ def _met(recording: Recording, wanted: Event) -> tuple[int, str | None]:
 def _commands_from(recording: Recording, event: Event) -> int:
     """How many things the code asks for from this one on."""
     return sum(one.kind in COMMANDS and one.position >= event.position for one in recording.counting)
-
-
-def _where_it_raised(execution: Execution, is_users: IsUsers) -> str | None:
-    main = execution.main
-    error = None if main is None or main.cancelled() else main.exception()
-    trace, found = None if error is None else error.__traceback__, None
-    while trace is not None:
-        if is_users(trace.tb_frame.f_code):
-            found = f"{line_of(trace.tb_frame).rpartition(':')[0]}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return found
 
 
 def _steps_in(recording: Recording, turn: int) -> list[Step]:

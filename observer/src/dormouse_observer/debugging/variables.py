@@ -11,7 +11,7 @@ import msgspec
 from dormouse.commands.printing import document, table
 from dormouse.engine.journal import Event
 from dormouse.runtime.views import EventView, event_view
-from dormouse_observer.debugging.frames import line_of, suspended, users_code
+from dormouse_observer.debugging.frames import awaiting, line_of, users_code
 from dormouse_observer.debugging.recording import Recording, described
 from dormouse_observer.debugging.stops import breakpoints, reach, stop_at
 
@@ -43,15 +43,15 @@ def variables_at(recording: Recording, position: int) -> AtEvent:
     shown: list[FrameVariables] = []
 
     def stopped(frames: list[FrameType]) -> None:
-        shown.extend(map(_variables, frames))
+        shown.extend(map(_variables, [*awaiting(is_users), *frames]))
         raise KeyboardInterrupt  # the one thing that neither a workflow nor asyncio keeps to itself
 
     try:
         with breakpoints(lambda: None):
-            execution = reach(recording, stop_at(recording, position), stopped)
+            end = reach(recording, stop_at(recording, position), stopped)
             if not shown:
-                shown += [_variables(frame) for frames in suspended(execution, is_users)[:1] for frame in frames]
-            execution.dispose()
+                shown += [_variables(place.frame) for place in end.standing.lines]
+            end.execution.dispose()
     except KeyboardInterrupt:
         if not shown:
             raise
