@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -29,39 +28,3 @@ def test_it_listens_on_this_machine_alone_until_it_is_told_to_end(tmp_path: Path
             opened.send_signal(number)
             rest = opened.communicate(timeout=60)[0]
     assert (opened.returncode, rest) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("content", "code", "told"),
-    [
-        (b"no database, but a text of some length, which is none" * 100, 4, "is it a database of Dormouse?"),
-        (b"", 4, "is a SQLite file, but not one of Dormouse"),
-    ],
-)
-def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, content: bytes, code: int, told: str) -> None:
-    (tmp_path / "other.sqlite").write_bytes(content)
-    ran = subprocess.run(
-        [DORMOUSE, "open", "other.sqlite", "--no-browser"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
-    assert (ran.returncode, told in ran.stderr) == (code, True), ran.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "told"),
-    [
-        (["nothing.sqlite"], 4, "there is no file nothing.sqlite"),
-        ([], 2, "Missing argument"),
-        (["orders.sqlite", "--port", "70000"], 2, "70000 is not in the range"),
-        (["s3://bucket"], 2, "names no workflow"),
-        (["orders"], 4, "this needs kubectl"),
-    ],
-)
-def test_a_wrong_command_line_is_told(tmp_path: Path, arguments: list[str], code: int, told: str) -> None:
-    long_history(tmp_path / "orders.sqlite", 10)
-    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "PATH": ""}
-    ran = subprocess.run(
-        [DORMOUSE, "open", "--no-browser", *arguments], cwd=tmp_path, env=os.environ | keys, capture_output=True,
-        text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert (ran.returncode, told in ran.stderr) == (code, True), ran.stderr
