@@ -58,7 +58,7 @@ def test_what_is_left_is_restored_whole_and_small(sleeper: Workflow) -> None:
                 assert await (await engine.start(carry, text, id=str(number))).result() == number + 1
         async with engine_in(first, Retention(count=1)) as engine:
             async with asyncio.timeout(60):
-                while engine.recorded("10") is not None or is_leaving(first.database):
+                while engine.read.recorded("10") is not None or is_leaving(first.database):
                     await asyncio.sleep(0.05)
         position = await first.keeper.seal("Stopped")
         await first.keeper.close()

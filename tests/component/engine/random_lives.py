@@ -284,7 +284,7 @@ class Story:
             mortal.die_soon()
 
     def _speak(self, engine: Engine, requests: set[asyncio.Task[None]], *, ending: bool) -> None:
-        waiting = [one.id for one in engine.who("waiting", 100)] if ending else list(self.programs)
+        waiting = [one.id for one in engine.read.who("waiting", 100)] if ending else list(self.programs)
         for name in waiting or list(self.programs):
             number = len(self.messages) + 1
             signals = ending or self.chance.random() < 0.6

@@ -50,7 +50,7 @@ async def live(path: Path, durability: Durability | None, seen: list[tuple[bytes
         seen.append((path.read_bytes(), wal(path)))
     async with Engine(path, [carry], durability=durability, retention=Retention(count=0)) as engine:
         async with asyncio.timeout(60):
-            while engine.recorded("2") is not None or engine._database.read(may_shrink):
+            while engine.read.recorded("2") is not None or engine._database.read(may_shrink):
                 await asyncio.sleep(0.01)
         seen.append((path.read_bytes(), wal(path)))
 

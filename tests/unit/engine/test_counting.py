@@ -108,7 +108,7 @@ def test_a_result_is_not_shown_before_it_is_in_the_store(tmp_path: Path) -> None
             result = asyncio.create_task((await starting).result())
             for _ in range(2):
                 await held.answer()
-            await until(lambda: engine.recorded("a") is not None and engine.recorded("a").status.closed)  # type: ignore[union-attr]
+            await until(lambda: (row := engine.read.recorded("a")) is not None and row.status.closed)
             assert not result.done()
             assert engine.read.describe("a").status == Status.OPEN
             assert "ExecutionCompleted" not in {event.kind for event in engine.read.history("a")}
@@ -128,7 +128,7 @@ def test_commits_go_on_while_a_barrier_is_waited_for_and_the_next_covers_them_al
             await settle()
             others = [asyncio.create_task(engine.start(listens, id=str(n))) for n in range(5)]
             await settle()
-            assert engine.recorded("4") is not None
+            assert engine.read.recorded("4") is not None
             await held.answer()
             assert first.done()
             assert not any(one.done() for one in others)
@@ -146,7 +146,7 @@ def test_after_a_restart_nothing_goes_on_before_what_the_file_holds_is_in_the_st
             engine = held.engine
             await held.answer()
             starting = asyncio.create_task(engine.start(two_steps, "a", id="a"))
-            await until(lambda: engine.recorded("a") is not None)
+            await until(lambda: engine.read.recorded("a") is not None)
             held.store.broken = ConnectionError("the keeper is gone")
             held.store.open()
             with pytest.raises(EngineStopped):

@@ -110,7 +110,7 @@ def test_those_that_have_waited_longest_leave_memory_and_all_are_counted(tmp_pat
         standing = engine.standing()
         assert (standing.open, standing.sleeping, standing.running) == (5, 5, 0)
         assert standing.next_wake_at == clock.now() + 3_600_000_000
-        assert {one.id for one in engine.who("sleeping", 9)} == set("abcde")
+        assert {one.id for one in engine.read.who("sleeping", 9)} == set("abcde")
         await until(lambda: engine.read.waits_for("a"))
         (waiting,) = engine.read.waits_for("a")
         assert (waiting.kind, waiting.due) == ("timer", standing.next_wake_at)

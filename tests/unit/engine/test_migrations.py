@@ -50,7 +50,7 @@ async def go_on(path: Path, **options: Any) -> list[Any]:
         results: list[Any] = [await engine.result("done"), await engine.result("asleep")]
         with pytest.raises(ExecutionFailed, match="too small"):
             await engine.result("failed")
-        if engine.recorded("rounds") is not None:
+        if engine.read.recorded("rounds") is not None:
             handle = engine.handle("rounds")
             await handle.signal(talking.word, "w1", idempotency_key="1")  # it was received by an earlier run
             for number in range(2):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -14,13 +13,9 @@ import msgspec
 from dormouse.engine.attempts import Before, Run
 from dormouse.engine.clock import Clock, SystemClock
 from dormouse.engine.control import Control
-from dormouse.engine.database import Database
 from dormouse.engine.definitions import Workflow
-from dormouse.engine.dormancy import Dormancy
 from dormouse.engine.durability import Durability, LocalOnly
 from dormouse.engine.ending import error_of
-from dormouse.engine.execution import Execution
-from dormouse.engine.family import Family
 from dormouse.engine.figures import Figures, figures
 from dormouse.engine.guard import guard
 from dormouse.engine.handle import Handle
@@ -28,20 +23,15 @@ from dormouse.engine.journal import Event, Kind
 from dormouse.engine.listing import wanted
 from dormouse.engine.lock import FileLock
 from dormouse.engine.loop import WorkflowLoop
-from dormouse.engine.pausing import Pausing
 from dormouse.engine.payload import decode_failure, encode
 from dormouse.engine.querying import Row
-from dormouse.engine.reading import Reading
 from dormouse.engine.records import know_records
-from dormouse.engine.recovery import Recovery
-from dormouse.engine.registry import Registry
 from dormouse.engine.requests import by_name, page_begins
-from dormouse.engine.retention import Keeping, Retention
+from dormouse.engine.retention import Retention
 from dormouse.engine.sealing import Codec
-from dormouse.engine.standing import Doing, Standing, doing, dormant_does, standing_of
-from dormouse.engine.starting import Starting
+from dormouse.engine.standing import Standing
 from dormouse.engine.tracing import Telemetry
-from dormouse.engine.turns import Turns
+from dormouse.engine.wiring import Settings, wired
 from dormouse.errors import (
     EngineStopped,
     ExecutionBlocked,
@@ -106,24 +96,27 @@ class Engine:
         before_attempt: Before | None = None,
     ) -> None:
         self.workflows = by_name(workflows)
-        self._path = Path(path)
-        self._lock = FileLock(self._path)
-        self._durability = durability or LocalOnly()
-        self._replicated = durability is not None
-        self._identity = identity
-        self._clock = clock or SystemClock()
-        self._activities_at_once = activities_at_once
-        self._threads = threads
-        self._app_version = app_version
-        self._blocked_loop_seconds = blocked_loop_seconds
-        self._all_counts = all_counts
-        self._resting_in_memory = resting_in_memory
-        self._codec = codec
-        self._retention = retention
+        self._settings = Settings(
+            path=Path(path),
+            workflows=self.workflows,
+            durability=durability or LocalOnly(),
+            replicated=durability is not None,
+            identity=identity,
+            clock=clock or SystemClock(),
+            activities_at_once=activities_at_once,
+            threads=threads,
+            app_version=app_version,
+            blocked_loop_seconds=blocked_loop_seconds,
+            all_counts=all_counts,
+            resting_in_memory=resting_in_memory,
+            codec=codec,
+            retention=retention,
+            telemetry=telemetry,
+            around_attempts=around_attempts,
+            before_attempt=before_attempt,
+        )
+        self._lock = FileLock(self._settings.path)
         self._keeping: asyncio.Task[None] | None = None
-        self._telemetry = telemetry
-        self._around_attempts = around_attempts
-        self._before_attempt = before_attempt
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
         self._closed = False
@@ -132,52 +125,23 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         guard(WorkflowLoop)
         know_records()
-        self._registry = Registry()
         self._lock.take()
         try:
-            self._database = Database(self._path, checkpoints=not self._replicated, codec=self._codec)
+            self._parts = parts = wired(self._settings)
         except BaseException:
             self._lock.release()
             raise
-        identity = self._identity or self._database.identity()
-        self._tracing = None if self._telemetry is None else self._telemetry.of_engine(identity)
-        self._turns = Turns(
-            self._database,
-            self._durability,
-            self._clock,
-            identity,
-            activities_at_once=self._activities_at_once,
-            threads=self._threads,
-            blocked_loop_seconds=self._blocked_loop_seconds,
-            counts=self._registry.counts,
-            all_counts=self._all_counts,
-            around_attempts=() if self._around_attempts is None else (self._around_attempts,),
-            before_attempt=self._before_attempt,
-            tracing=self._tracing,
-        )
-        turns, registry, database = self._turns, self._registry, self._database
-        self._recovery = recovery = Recovery(turns, registry, database, self.workflows)
-        self._dormancy = dormancy = Dormancy(
-            turns, registry, database, self._clock, recovery.wake, self._resting_in_memory
-        )
-        turns.dormancy = dormancy
-        turns.family = Family(
-            turns.journal, registry, dormancy, database, self.workflows, self._app_version, self._tracing
-        )
-        self._control = Control(turns, registry, dormancy, database, self.workflows, recovery.remade)
-        self._pausing = Pausing(turns, registry, dormancy, database)
-        self._starting = Starting(turns, registry, database, self.workflows, self._app_version)
-        self.read = Reading(turns, registry, database, self.workflows)
+        self._database, self._registry, self._turns = parts.database, parts.registry, parts.turns
+        self.read = parts.reading
         self._turns.failure.add_done_callback(lambda _: self._wake_all())
         try:
-            await recovery.all()
+            await parts.recovery.all()
         except BaseException:
             await self.close()
             raise
-        dormancy.consider(running.execution for running in registry)
-        if self._retention is not None:
-            keeping = Keeping(turns, database, self._clock, self._retention)
-            self._keeping = asyncio.create_task(keeping.run())
+        parts.dormancy.consider(running.execution for running in parts.registry)
+        if parts.keeping is not None:
+            self._keeping = asyncio.create_task(parts.keeping.run())
         return self
 
     async def __aexit__(
@@ -247,9 +211,10 @@ class Engine:
         await self.recovered()
         if self._draining:
             raise EngineStopped("this life is ending; ask again, the next one will answer")
-        if traceparent is None and self._tracing is not None:
-            traceparent = self._tracing.present()
-        started, created = await self._starting.start(name, payload, execution_id, idempotency_key, traceparent)
+        tracing = self._parts.tracing
+        if traceparent is None and tracing is not None:
+            traceparent = tracing.present()
+        started, created = await self._parts.starting.start(name, payload, execution_id, idempotency_key, traceparent)
         self._check()
         return Handle(started, created=created, engine=self)
 
@@ -281,7 +246,7 @@ class Engine:
     async def resume(self) -> int:
         """Let all paused executions go on, those that a fork has from its source; how many there were."""
         await self.control()
-        return await self._pausing.resume_all()
+        return await self._parts.pausing.resume_all()
 
     async def result(self, execution_id: str) -> Any:
         """Wait for an execution's end and give its result.
@@ -316,32 +281,13 @@ class Engine:
             raise UnknownExecution(f"the execution {execution_id!r} has ended, and was deleted since or retried")
         return row, self._database.event(row.closed_position)
 
-    def recorded(self, execution_id: str) -> Row | None:
-        """An execution as the file holds it, whether or not that counts yet."""
-        return self._database.execution(execution_id)
-
     def standing(self) -> Standing:
         """How many executions do what, and whether this life may rest."""
-        turns = self._turns
-        return standing_of(
-            (one.execution for one in self._registry),
-            turns.alarms.holds,
-            dormant=self._registry.out_of_memory(),
-            quiet=turns.quiet,
-            busy_at=turns.busy_at,
-            next_wake_at=turns.alarms.earliest(),
-        )
+        return self.read.standing()
 
     def figures(self) -> Figures:
         """How things stand and what was done so far, in numbers."""
         return figures(self._registry, self._turns, self._database)
-
-    def who(self, does: Doing, at_most: int) -> list[Execution | Row]:
-        """Open executions that do this; those in memory first."""
-        holds = self._turns.alarms.holds
-        awake = (one.execution for one in self._registry if doing(one.execution, holds) == does)
-        dormant = (one for one in self._registry.out_of_memory() if dormant_does(one) == does)
-        return list(islice(chain(awake, (self._database.execution_by_key(one.key) for one in dormant)), at_most))
 
     async def moved(self) -> None:
         """Wait until the executions may do something else than when this was asked last."""
@@ -398,7 +344,7 @@ class Engine:
         await self.recovered()
         if self._draining:
             raise EngineStopped("this life is ending; ask again, the next one will answer")
-        return self._control
+        return self._parts.control
 
     async def resume_one(self, execution_id: str) -> None:
         """Let one go on; see `Handle.resume`."""
@@ -406,7 +352,7 @@ class Engine:
         row = self._database.execution(execution_id)
         if row is None:
             raise UnknownExecution(f"there is no execution {execution_id!r}")
-        await self._pausing.resume(row.key)
+        await self._parts.pausing.resume(row.key)
 
     # Ending.
 

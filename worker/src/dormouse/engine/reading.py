@@ -1,19 +1,21 @@
-"""What is to be seen of the executions, as far as it counts?"""
+"""What is to be seen of the executions?"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from itertools import chain, islice
 
 import msgspec
 
 from dormouse.engine.database import Database
 from dormouse.engine.ending import Status
+from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event
 from dormouse.engine.listing import ALL, Wanted, check_workflow
 from dormouse.engine.querying import Row
 from dormouse.engine.registry import Registry
-from dormouse.engine.standing import Waiting, waiting_of
+from dormouse.engine.standing import Doing, Standing, Waiting, doing, dormant_does, standing_of, waiting_of
 from dormouse.engine.turns import Turns
 from dormouse.errors import UnknownExecution
 
@@ -63,6 +65,10 @@ class Reading:
             raise UnknownExecution(f"there is no execution {execution_id!r}")
         return self._as_it_counts(row)
 
+    def recorded(self, execution_id: str) -> Row | None:
+        """An execution as the file holds it, whether or not that counts yet."""
+        return self._database.execution(execution_id)
+
     def describe_newest(self, limit: int, wanted: Wanted = ALL, *, before: int | None = None) -> list[Row]:
         """The newest executions, as far as they count; `before` is the key of the one that the last page ended with.
 
@@ -107,6 +113,25 @@ class Reading:
         row = self.describe(execution_id)
         last = row.closed_position or self._turns.log_ends[row.key]
         return self._database.events(last, after=after, up_to=self._turns.durable_position, limit=limit)
+
+    def standing(self) -> Standing:
+        """How many executions do what, and whether this life may rest."""
+        turns = self._turns
+        return standing_of(
+            (one.execution for one in self._registry),
+            turns.alarms.holds,
+            dormant=self._registry.out_of_memory(),
+            quiet=turns.quiet,
+            busy_at=turns.busy_at,
+            next_wake_at=turns.alarms.earliest(),
+        )
+
+    def who(self, does: Doing, at_most: int) -> list[Execution | Row]:
+        """Open executions that do this; those in memory first."""
+        holds = self._turns.alarms.holds
+        awake = (one.execution for one in self._registry if doing(one.execution, holds) == does)
+        dormant = (one for one in self._registry.out_of_memory() if dormant_does(one) == does)
+        return list(islice(chain(awake, (self._database.execution_by_key(one.key) for one in dormant)), at_most))
 
     def _as_it_counts(self, row: Row) -> Row:
         if row.closed_position is None or row.closed_position <= self._turns.durable_position:

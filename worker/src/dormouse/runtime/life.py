@@ -165,7 +165,7 @@ class RuntimeLife:
             await asyncio.Event().wait()
             return
         # Never twice: also not when the code has lost the workflow, or an old manifest had another input.
-        if engine.recorded(MAIN) is None:
+        if engine.read.recorded(MAIN) is None:
             await engine.start_encoded(start.workflow, start.payload, execution_id=MAIN)
         await engine.refuse_more_once_all_closed()
 
@@ -176,7 +176,7 @@ class RuntimeLife:
         self._api.engine = None
         self._api.not_ready = "this life is ending; ask again, the next one will answer"
         facts = {"epoch": str(self._settings.pod.epoch)}
-        main = engine.recorded(MAIN)
+        main = engine.read.recorded(MAIN)
         if reason == "Completed" and main is not None:
             facts["result"] = "succeeded" if main.status == Status.COMPLETED else "failed"
             if self._settings.codec is None:  # what is encrypted is not for the status of a pod

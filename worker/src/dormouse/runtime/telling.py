@@ -53,7 +53,7 @@ async def keep_telling(
 def status_of(engine: Engine) -> RuntimeStatus:
     """Counts, the first that are blocked, and one sentence."""
     standing = engine.standing()
-    blocked = engine.who("blocked", MOST_BLOCKED) if standing.blocked else []
+    blocked = engine.read.who("blocked", MOST_BLOCKED) if standing.blocked else []
     return RuntimeStatus(
         executions=ExecutionCounts(
             open=standing.open,
@@ -75,7 +75,7 @@ def status_of(engine: Engine) -> RuntimeStatus:
 
 def _sentence_of(engine: Engine, count: int) -> str:
     for does in _MOST_NOTABLE if count else ():
-        for one in engine.who(does, 1):
+        for one in engine.read.who(does, 1):
             reason = one.blocked.reason if one.blocked is not None else ""
             return sentence(one.id, does, engine.read.waits_for(one.id), count - 1, reason)
     return "no execution is open"
