@@ -68,6 +68,8 @@ def _plug_this_machine(switch: RunningHost) -> None:
     _ip(switch, f"link set {_OUR_LINK} master {_SWITCH} up")
     run(["ip", "address", "add", f"{MACHINE_ADDRESS}/{PREFIX_LENGTH}", "dev", _OUR_LINK])
     run(["ip", "link", "set", _OUR_LINK, "up"])
+    for node in NODES:  # tests listen here for pods, which need the way back; it goes with the link
+        run(f"ip route add {node.pod_range} via {node.address}".split())
 
 
 def _routes(host: Host) -> list[str]:

@@ -41,6 +41,8 @@ class StoreProxy:
     """Passes requests on to `port`. Faults may change while it runs."""
 
     port: int
+    address: str = "127.0.0.1"
+    """Where it listens."""
     down: bool = False
     unconditional: S3Store | None = None
     """With this, writes happen whatever their conditions say; the proxy signs them anew, as a careless store would."""
@@ -62,8 +64,8 @@ class StoreProxy:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Self]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(self._serve, self.address, 0)
+        self.endpoint = f"http://{self.address}:{server.sockets[0].getsockname()[1]}"
         try:
             yield self
         finally:

@@ -41,14 +41,14 @@ def on_sessions(workflow: Workflow, epoch: int, path: Path, endpoint: str) -> Ke
     )
 
 
-def test_a_life_goes_on_when_its_credentials_are_replaced_and_the_old_ones_expire(
+def test_a_life_goes_on_when_its_credentials_are_replaced_and_the_old_ones_are_revoked_before_their_time(
     workflow: Workflow, minio: MinIO
 ) -> None:
     async def story(workflow: Workflow) -> None:
         path = workflow.folder / "credentials.json"
         first, second = minio.confined(policy(workflow)), minio.confined(policy(workflow))
         async with StoreProxy(minio.port, status=403, body=EXPIRED).serving() as proxy:
-            write_session(path, first, seconds=1)
+            write_session(path, first, seconds=600)
             pod = await on_sessions(workflow, 1, path, proxy.endpoint).open()
             pod.write("with the first")
             await pod.keeper.barrier()

@@ -21,8 +21,10 @@ _MODULE = Path(__file__).parents[1] / "chaos" / "chain.py"
 _STORE = "kept"
 
 
-def store_documents(cluster: Cluster, namespace: str, prefix: str) -> list[dict[str, Any]]:
-    """A Secret and an ObjectStore named `kept`."""
+def store_documents(
+    cluster: Cluster, namespace: str, prefix: str, sts: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """A Secret and an ObjectStore named `kept`; with `sts`, pods have credentials of their own."""
     secret = {"name": _STORE, "accessKeyIdKey": "id", "secretAccessKeyKey": "key"}
     metadata = {"name": _STORE, "namespace": namespace}
     return [
@@ -42,7 +44,7 @@ def store_documents(cluster: Cluster, namespace: str, prefix: str) -> list[dict[
                 "bucket": cluster.store["bucket"],
                 "prefix": prefix,
                 "pathStyle": True,
-                "credentials": {"secretRef": secret},
+                "credentials": {"secretRef": secret, **({"sts": sts} if sts else {})},
             },
         },
     ]
@@ -63,6 +65,7 @@ class ChainWorkflow:
     name: str = field(default_factory=lambda: f"chain-{secrets.token_hex(3)}")
     spec: Mapping[str, Any] = field(default_factory=dict)
     runtime: Mapping[str, Any] = field(default_factory=dict)
+    sts: Mapping[str, Any] | None = None
 
     def manifest(self) -> dict[str, Any]:
         """What a person would apply. `spec` adds to the spec, `runtime` to the template's runtime container."""
@@ -103,7 +106,7 @@ class ChainWorkflow:
 
     def apply(self) -> ChainWorkflow:
         """Apply it, with its store."""
-        self.cluster.apply(*store_documents(self.cluster, self.namespace, self.prefix), self.manifest())
+        self.cluster.apply(*store_documents(self.cluster, self.namespace, self.prefix, self.sts), self.manifest())
         return self
 
     def patch(self, **spec: Any) -> None:

@@ -1,8 +1,8 @@
 """What is in the file with session credentials, and how do clients read it again when it was replaced?
 
 The operator writes it into a Secret that the kubelet mounts, in the words of AWS's `credential_process`: so the same
-file serves obstore, by way of this class, and Litestream, by way of `cat`. Its `Expiration` is earlier than that of
-the session, so that clients look for the next one while the present one still works.
+file serves obstore, by way of this class, and Litestream, by way of a command. Neither believes its `Expiration`:
+credentials are also replaced before they end, when the keys that minted them are to be revoked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from obstore.store import S3Credential
 
-_READ_AGAIN_SECONDS = 5.0
+_READ_AGAIN_SECONDS = 10.0
 
 
 class SessionFile:
@@ -47,5 +47,11 @@ class SessionFile:
 
 
 def litestream_settings(path: str) -> str:
-    """A configuration of AWS's tools that lets Litestream read the file, and read it again at its `Expiration`."""
-    return f"[default]\ncredential_process = cat '{path}'\n"
+    """A configuration of AWS's tools that lets Litestream read the file, and read it again within seconds.
+
+    It asks again only at the `Expiration` that it was told, so it is told one of a few seconds. `@SECONDS` is a time
+    that the `date` of GNU and the one of BusyBox understand.
+    """
+    again = f"$(date -u -d @$(($(date +%s) + {_READ_AGAIN_SECONDS:.0f})) +%Y-%m-%dT%H:%M:%SZ)"
+    edit = f's/("Expiration": *)"[^"]*"/\\1"\'"{again}"\'"/'
+    return f"[default]\ncredential_process = sed -E '{edit}' '{path}'\n"
