@@ -29,6 +29,7 @@ KINDS = (
     "/files/0/executions/order-3",
     "/files/0/executions/agent-1",
     "/files/0/executions/agent-1/agent",
+    "/files/1/executions/long-1/events/5",
     "/files/0/executions/nobody",
     *LARGE,
 )

@@ -142,6 +142,59 @@ def test_what_an_agent_said_and_did_is_a_conversation_with_links_to_its_events(c
     assert "<script>alert" not in evil
 
 
+def test_only_an_agent_has_the_tab_of_one(client: Client) -> None:
+    has = {one: '/agent"' in client.get(f"/executions/{one}").text for one in ("agent-1", "order-3", "evil-1", "nap-1")}
+    assert has == {"agent-1": True, "order-3": False, "evil-1": False, "nap-1": False}
+
+
+def test_messages_are_listed_with_what_they_said_and_lead_to_their_events(client: Client) -> None:
+    page = client.get("/executions/order-2").text
+    ((link, listed),) = re.findall(
+        r'<section aria-labelledby="messages">.*?<a href="([^"]+)">(.*?)</section>', page, re.DOTALL
+    )
+    assert listed.startswith("SignalReceived paid</a>")
+    assert '<span class="mono">250</span>' in listed
+    assert "SignalReceived" in client.get(link).text
+    assert 'id="messages"' not in client.get("/executions/nap-1").text
+
+
+def test_an_event_has_its_call_its_neighbours_and_the_commands_that_go_on_from_it(client: Client) -> None:
+    page = client.get("/executions/agent-1").text
+    looked_up = next(
+        link
+        for link in dict.fromkeys(re.findall(r'href="(/executions/agent-1/events/\d+)"', page))
+        if 'ActivityCompleted <span class="mono">look_up_order' in client.get(link).text
+    )
+    event = client.get(looked_up).text
+    position = looked_up.rpartition("/")[2]
+    assert "A-1017" in event.partition("What it was asked with")[2].partition("What came of it")[0]
+    assert "kettle" in event.partition("What came of it")[2]
+    assert f"--code . --break-at {position}</code>" in event
+    edited = "&#39;{&#34;cents&#34;:4900,&#34;item&#34;:&#34;kettle&#34;"
+    assert f"--at {position} --code . -o fork.sqlite --edit {edited}" in event
+    (asked,) = re.findall(r'<dt>asked for by</dt><dd><a href="([^"]+)">event \d+</a> ActivityScheduled', event)
+    assert f'<dt>ended with</dt><dd><a href="{looked_up}">' in client.get(asked).text
+    for there, back in (("earlier", "later"), ("later", "earlier")):
+        (link,) = re.findall(f'id="{there}" href="([^"]+)"', event)
+        assert f'id="{back}" href="{looked_up}"' in client.get(link).text
+
+
+def test_failed_attempts_and_children_are_linked_with_the_events_of_their_call(client: Client) -> None:
+    def events(execution: str) -> dict[str, str]:
+        page = client.get(f"/executions/{execution}").text
+        found = re.findall(r'<a class="when" href="([^"]+)".*?<b>(\w+)</b>', page, re.DOTALL)
+        return {kind: client.get(link).text for link, kind in found}
+
+    failed = events("order-3")
+    (attempt,) = re.findall(
+        r'<dt>failed attempts</dt><dd><a href="([^"]+)">event \d+</a></dd>', failed["ActivityFailed"]
+    )
+    assert '<h1 class="kind-bad">AttemptFailed <span class="mono">charge' in client.get(attempt).text
+    assert "--edit JSON" in failed["ActivityFailed"], "a failure is no answer to begin from"
+    assert "dormouse fork" not in failed["ExecutionFailed"], "nothing goes on from the end"
+    assert re.search(r'<dt>child</dt><dd><a href="/executions/parcels-1\.', events("parcels-1")["ChildCompleted"])
+
+
 def test_what_is_hostile_is_shown_and_does_nothing(client: Client) -> None:
     for path in ("/executions/evil-1", "/executions/order-3", "/"):
         page = client.get(path).text
@@ -182,6 +235,11 @@ def test_a_payload_is_a_fragment_a_page_and_a_file_to_be_saved(client: Client) -
         ("/?after=99999999999999999999", 400, "`after` is a number"),
         ("/executions/order-1?events=x", 400, "`events` is a number"),
         ("/theme?to=pink", 400, "`to` is one of light, dark"),
+        ("/?stat=Failed", 400, "there is no field `stat` in this URL&#39;s query; those are state, workflow, q"),
+        ("/executions/order-1?event=50", 400, "there is no field `event`"),
+        ("/executions/order-1/agent?count=9", 400, "there is no field `count`"),
+        ("/executions/order-1/events/1?raw=1", 400, "there is no field `raw` in this URL&#39;s query; this page takes"),
+        ("/executions/order-1/events/99999999999999999999", 404, "has no event"),
     ],
 )
 def test_what_is_wrong_is_told_on_a_page_that_leads_on(client: Client, path: str, status: int, told: str) -> None:

@@ -15,12 +15,12 @@ from dormouse import Approval, Engine, RetryPolicy, Signal, Workflow, activity, 
 from dormouse.client.file import DatabaseFile
 from dormouse.encryption import AesGcm
 from dormouse.engine.ending import Status
-from dormouse.engine.journal import Kind
+from dormouse.engine.journal import Event, Kind
 from dormouse.engine.sealing import Codec
 from dormouse.errors import ExecutionPaused
 from dormouse.testing import Durable
 from dormouse_observer.forking.fork import Forked, Wanted, fork
-from dormouse_observer.forking.rest import NotForked
+from dormouse_observer.forking.rest import NotForked, can_be_answered, with_answer
 
 go = Signal("go", str)
 consent = Approval("consent", str)
@@ -276,3 +276,13 @@ def test_a_file_is_never_replaced(file: Path, tmp_path: Path) -> None:
     with pytest.raises(NotForked, match="is there already"):
         forked(file, tmp_path, Kind.ACTIVITY_COMPLETED)
     assert (tmp_path / "test.sqlite").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_is_said_to_have_an_answer_can_be_given_another_one(kind: Kind) -> None:
+    answered = True
+    try:
+        with_answer(Event(1, 1, kind, 0, None), b'{"outcome":"approved","by":"ada"}')
+    except NotForked:
+        answered = False
+    assert can_be_answered(kind) == answered

@@ -25,6 +25,7 @@ _ENDS = frozenset(
 _AS_IT_IS = frozenset({Kind.EXECUTION_STARTED, Kind.EXECUTION_CONTINUED, Kind.SIGNAL_RECEIVED, Kind.UPDATE_ACCEPTED})
 _CHILD_ENDS = frozenset({Kind.CHILD_COMPLETED, Kind.CHILD_FAILED})
 _ACTIVITY_ENDS = frozenset({Kind.ACTIVITY_COMPLETED, Kind.ACTIVITY_FAILED})
+_ANSWERS = frozenset({*_ACTIVITY_ENDS, *_CHILD_ENDS, *_AS_IT_IS, Kind.APPROVAL_DECIDED})
 
 
 class NotForked(DormouseError):
@@ -65,6 +66,11 @@ def rest_of(events: Sequence[Event]) -> Rest:
             timers.pop(command, None)
             approvals.pop(command, None)
     return Rest(Status.OPEN, None, timers, tuple(approvals.values()))
+
+
+def can_be_answered(kind: str) -> bool:
+    """Whether an event of this kind can have another answer."""
+    return kind in _ANSWERS
 
 
 def with_answer(event: Event, answer: bytes) -> Event:

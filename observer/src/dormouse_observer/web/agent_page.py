@@ -19,6 +19,8 @@ from dormouse_observer.web.waiting import Commands, Sentence, sentence
 
 CALLS = 25
 """On a page."""
+_LOOKED_AT = 12
+"""Of the first calls, and of the last ones."""
 _BEFORE = 6
 """Calls from which the conversation is known when a page begins."""
 _KINDS = {Kind.ACTIVITY_SCHEDULED: "activity", Kind.CHILD_STARTED: "child", Kind.APPROVAL_REQUESTED: "approval"}
@@ -59,6 +61,17 @@ def agent_page(file: PagedFile, row: Listed, names: Commands, first: int | None)
     shown = _recorded(file, index, range(begins, min(begins + CALLS, total)))
     said = sentence(row, file.standings([row])[row.key], names)
     return AgentPage(row, said, lane(shown, before), begins, total)
+
+
+def is_agent(file: PagedFile, row: Listed) -> bool:
+    """Whether one of an execution's first or last calls is of a model or of a tool."""
+    known = file.agents.get(row.key)
+    if known is None:
+        index = file.index(row.key)
+        total = len(index.begins)
+        looked_at = sorted({*range(min(_LOOKED_AT, total)), *range(max(0, total - _LOOKED_AT), total)})
+        known = file.agents[row.key] = lane(_recorded(file, index, looked_at)).is_agent
+    return known
 
 
 def _recorded(file: PagedFile, index: LogIndex, calls: Iterable[int]) -> list[Recorded]:

@@ -18,9 +18,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dormouse.errors import CannotDecode, DormouseError, InvalidInput, UnknownExecution
-from dormouse_observer.web.agent_page import agent_page
+from dormouse_observer.web.agent_page import agent_page, is_agent
+from dormouse_observer.web.event_page import event_page
 from dormouse_observer.web.library import Library
-from dormouse_observer.web.listing import filters_of, number
+from dormouse_observer.web.listing import FIELDS, check_names, filters_of, number
 from dormouse_observer.web.pages import ListPage, execution_page, lineage, list_page, shown
 from dormouse_observer.web.reader import DAMAGED
 from dormouse_observer.web.render import STATIC, Renderer
@@ -84,6 +85,7 @@ class Pages:
 
     async def files(self, request: Request) -> Response:
         """The files, where there are several."""
+        check_names(request.query_params)
         rows = []
         for file_number, path in enumerate(self._library.paths):
             with self._library.reading(file_number) as file:
@@ -93,6 +95,7 @@ class Pages:
     async def executions(self, request: Request) -> Response:
         """The executions of a file."""
         at = self._at(request)
+        check_names(request.query_params, *FIELDS)
         filters = filters_of(request.query_params)
         with self._library.reading(at.number) as file:
             page: ListPage = list_page(file, filters, at.names)
@@ -104,20 +107,24 @@ class Pages:
         """One execution."""
         at = self._at(request)
         query = request.query_params
+        check_names(query, "events", "calls", "count")
         with self._library.reading(at.number) as file:
+            row = file.one(request.path_params["id"])
             page = execution_page(
                 file,
-                file.one(request.path_params["id"]),
+                row,
                 at.names,
                 events=number(query, "events"),
                 calls=number(query, "calls"),
                 count=number(query, "count"),
             )
+            talks = is_agent(file, row)
         return self._page(
             request,
             "execution.html",
             at,
             tab="execution",
+            is_agent=talks,
             page=page,
             lineage=lineage(self._library.manifest(at.number)),
         )
@@ -125,24 +132,29 @@ class Pages:
     async def agent(self, request: Request) -> Response:
         """The same execution as the conversation of an agent."""
         at = self._at(request)
+        check_names(request.query_params, "calls")
         first = number(request.query_params, "calls")
         with self._library.reading(at.number) as file:
             page = agent_page(file, file.one(request.path_params["id"]), at.names, first)
-        return self._page(request, "agent.html", at, page=page, tab="agent")
+        return self._page(request, "agent.html", at, page=page, tab="agent", is_agent=True)
 
     async def event(self, request: Request) -> Response:
         """One event; for htmx its payload alone."""
         at = self._at(request)
+        check_names(request.query_params)
         with self._library.reading(at.number) as file:
             row = file.one(request.path_params["id"])
-            entry = file.event_at(row, request.path_params["position"])
-            payload = shown(file, entry.position)
-        name = "payload.html" if request.headers.get("hx-request") == "true" else "event.html"
-        return self._page(request, name, at, row=row, entry=entry, shown=payload)
+            position = request.path_params["position"]
+            if request.headers.get("hx-request") == "true":
+                payload = shown(file, file.event_at(row, position).position)
+                return self._page(request, "payload.html", at, row=row, shown=payload)
+            page = event_page(file, row, position, at.names)
+        return self._page(request, "event.html", at, page=page)
 
     async def raw(self, request: Request) -> Response:
         """A payload as it is, to be saved: a browser is not to look what it might be."""
         at = self._at(request)
+        check_names(request.query_params)
         with self._library.reading(at.number) as file:
             row = file.one(request.path_params["id"])
             entry = file.event_at(row, request.path_params["position"])
@@ -154,6 +166,7 @@ class Pages:
 
     async def theme(self, request: Request) -> Response:
         """Remember light or dark, and go back to the page."""
+        check_names(request.query_params, "to", "back")
         wanted = request.query_params.get("to", "")
         if wanted not in THEMES:
             raise InvalidInput(f"`to` is one of {', '.join(THEMES)}, not {wanted[:40]!r}")

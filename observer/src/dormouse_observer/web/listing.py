@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -14,8 +14,9 @@ from dormouse.errors import InvalidInput
 
 PAGE = 50
 SORTS = {"newest": "newest first", "oldest": "oldest first"}
+FIELDS = ("state", "workflow", "q", "since", "until", "sort", "after")
 _LONGEST_TEXT = 200
-_LARGEST_KEY = 2**63 - 1
+LARGEST_KEY = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,24 @@ def filters_of(query: Mapping[str, str]) -> Filters:
     )
 
 
+def check_names(query: Iterable[str], *known: str) -> None:
+    """Refuse a field that a page does not know: what is misspelt would show something else than was asked for.
+
+    Raises:
+        InvalidInput: naming the field, and those that there are.
+    """
+    for name in query:
+        if name not in known:
+            there_are = f"those are {', '.join(known)}" if known else "this page takes none"
+            raise InvalidInput(f"there is no field `{name[:40]}` in this URL's query; {there_are}")
+
+
 def number(query: Mapping[str, str], name: str) -> int | None:
     """A field that is a number, or is not there."""
     text = query.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(_LARGEST_KEY)) or int(text) > _LARGEST_KEY:
+    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(LARGEST_KEY)) or int(text) > LARGEST_KEY:
         raise InvalidInput(f"`{name}` is a number, not {text[:40]!r}; follow the links of the page")
     return int(text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 
 from dormouse.engine.journal import Kind
 
@@ -83,6 +84,19 @@ class LogIndex:
         """The number of the event with which a call ended."""
         end = self._ends[call]
         return None if end == _OPEN else end
+
+    def number_of(self, position: int) -> int:
+        """Of the event at this position."""
+        return bisect_left(self.positions, position)
+
+    def call_of(self, number: int) -> int | None:
+        """The call that an event asked for, ended, or was a failed attempt of; of an end that was taken back none."""
+        call = bisect_left(self.begins, number)
+        if call < len(self.begins) and self.begins[call] == number:
+            return call
+        if number in self._ends:
+            return self._ends.index(number)
+        return next((call for call, numbers in self.attempts.items() if number in numbers), None)
 
     def _end(self, number: int, kind: str, command: int) -> None:
         call = self.open.pop(command, None)

@@ -17,7 +17,7 @@ from dormouse.engine.payload import Failure, decode_failure
 from dormouse.engine.sealing import SEALED
 from dormouse.engine.standing import Waiting
 from dormouse.errors import CannotDecode, UnknownExecution
-from dormouse_observer.web.listing import PAGE, Filters
+from dormouse_observer.web.listing import LARGEST_KEY, PAGE, Filters
 from dormouse_observer.web.log_index import LogIndex
 from dormouse_observer.web.payload_view import preview
 
@@ -110,10 +110,13 @@ class PagedFile(DatabaseFile):
     """A file of which parts are read. It remembers where in the logs things lie, as long as it is open."""
 
     _indexes: dict[int, LogIndex]
+    agents: dict[int, bool]
+    """Of which executions it is known whether they are agents, by key."""
 
     def __enter__(self) -> Self:
         super().__enter__()
         self._indexes = {}
+        self.agents = {}
         has = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(execution)")}
         self._listed = ", ".join(name if name in has else "NULL" for name in _LISTED)
         has = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(event)")}
@@ -146,6 +149,10 @@ class PagedFile(DatabaseFile):
     def children_of(self, row: Listed) -> list[Listed]:
         """The first ones that it called."""
         return self._find("WHERE parent = ? ORDER BY key LIMIT ?", row.key, _MOST_CHILDREN)
+
+    def child_of(self, row: Listed, command: int | None) -> Listed | None:
+        """The execution that this one called with that command, if it is still in the file."""
+        return next(iter(self._find("WHERE parent = ? AND parent_command = ?", row.key, command)), None)
 
     def counts(self) -> dict[str, int]:
         """How many executions there are of each status."""
@@ -261,7 +268,8 @@ class PagedFile(DatabaseFile):
     def event_at(self, row: Listed, position: int) -> Entry:
         """One event of this execution. Raises UnknownExecution when it has none there."""
         query = "SELECT 1 FROM event WHERE position = ? AND execution = ?"
-        if self._connection.execute(query, (position, row.key)).fetchone() is None:
+        is_one = position <= LARGEST_KEY
+        if not is_one or self._connection.execute(query, (position, row.key)).fetchone() is None:
             raise UnknownExecution(f"the execution {row.id!r} has no event at the position {position}")
         return self.entries([position])[0]
 
