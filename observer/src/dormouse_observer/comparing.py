@@ -13,16 +13,20 @@ import msgspec
 
 from dormouse.commands.printing import table
 from dormouse.runtime.views import EventView
-
-_SHOWN_CHARACTERS = 40
+from dormouse_observer.difference import around, first_difference, parts_at, told
 
 
 class Pair(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What happened at the same place of both logs; nothing where one of them has ended."""
+    """What happened at the same place of both logs; nothing where one of them has ended.
+
+    Attributes:
+        path: where in their values the first difference is, if it is there that they differ.
+    """
 
     same: bool
     a: EventView | None = None
     b: EventView | None = None
+    path: str | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,11 +69,14 @@ def compared(a: str, events_a: Sequence[EventView], b: str, events_b: Sequence[E
 
 
 def _pair(a: EventView | None, b: EventView | None) -> Pair:
-    return Pair(a is not None and b is not None and _what(a) == _what(b), a, b)
+    if a is None or b is None or _what(a) != _what(b):
+        return Pair(same=False, a=a, b=b)
+    found = first_difference(_value(a), _value(b))
+    return Pair(found is None, a, b, None if found is None else found.path)
 
 
 def _what(event: EventView) -> tuple[object, ...]:
-    return event.kind, event.command, event.name, event.attempt, _value(event)
+    return event.kind, event.command, event.name, event.attempt
 
 
 def _value(event: EventView) -> object:
@@ -77,7 +84,7 @@ def _value(event: EventView) -> object:
         return None
     value = msgspec.json.decode(event.payload)
     if event.kind.endswith("Failed") and isinstance(value, dict):
-        return value.get("type"), value.get("message")
+        return {"type": value.get("type"), "message": value.get("message")}
     return value
 
 
@@ -94,19 +101,34 @@ def comparisons_text(found: Comparisons, a: str, b: str) -> str:
 def _side_by_side(one: Comparison, a: str, b: str) -> str:
     heading = one.a if one.a == one.b else f"{one.a} and {one.b}"
     rows = [["", "A", a, "", "B", b, ""]]
-    rows += [["=" if pair.same else "!", *_cells(pair.a), *_cells(pair.b)] for pair in one.pairs]
+    rows += [_row(pair) for pair in one.pairs]
     lines = [f"{heading}: the same in the first {one.common} events, then", table(rows)]
+    first = next((pair for pair in one.pairs if not pair.same), None)
+    if first is not None and first.a is not None and first.b is not None:
+        found = first_difference(_value(first.a), _value(first.b))
+        if first.path is not None and found is not None:
+            lines.append(f"{first.a.position} and {first.b.position} differ at {told(found)}")
     if one.more:
         lines.append(f"and {one.more} more; give a higher --limit")
     return "\n".join(lines)
 
 
-def _cells(event: EventView | None) -> list[str]:
-    if event is None:
-        return ["", "-", ""]
+def _row(pair: Pair) -> list[str]:
+    texts = ["" if one is None else _text(one) for one in (pair.a, pair.b)]
+    index = parts_at(*texts) if pair.path is not None else 0
+    cells = (
+        [str(one.position), _title(one), around(text, index)] if one is not None else ["", "-", ""]
+        for one, text in zip((pair.a, pair.b), texts, strict=True)
+    )
+    return ["=" if pair.same else "!", *(cell for side in cells for cell in side)]
+
+
+def _title(event: EventView) -> str:
+    return " ".join(filter(None, [event.kind, event.name, f"number {event.command}" if event.command else ""]))
+
+
+def _text(event: EventView) -> str:
     value = _value(event)
-    text = "" if value is None else msgspec.json.encode(value).decode()
-    if len(text) > _SHOWN_CHARACTERS:
-        text = f"{text[: _SHOWN_CHARACTERS - 3]}..."
-    what = " ".join(filter(None, [event.kind, event.name, f"number {event.command}" if event.command else ""]))
-    return [str(event.position), what, text]
+    if event.kind.endswith("Failed") and isinstance(value, dict):
+        return f"{value['type']}: {value['message']}"
+    return "" if value is None else msgspec.json.encode(value, order="sorted").decode()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dormouse.commands import completion
 from dormouse.commands.verb import Verb
 
 
@@ -20,8 +21,19 @@ from dormouse.commands.verb import Verb
 )
 @click.argument("a", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("b", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--execution", metavar="ID", help="Only this one. Default: all, by their ids.")
-@click.option("--with", "other", metavar="ID", help="The one of B to compare it with. Default: the same id.")
+@click.option(
+    "--execution",
+    metavar="ID",
+    shell_complete=completion.executions_of("a"),
+    help="Only this one. Default: all, by their ids.",
+)
+@click.option(
+    "--with",
+    "other",
+    metavar="ID",
+    shell_complete=completion.executions_of("b"),
+    help="The one of B to compare it with. Default: the same id.",
+)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Pairs of events from there on.")
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Default: side by side, for people.")
 def diff(a: Path, b: Path, execution: str | None, other: str | None, limit: int, output: str | None) -> None:

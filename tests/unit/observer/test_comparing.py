@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from dormouse.runtime.views import EventView
 from dormouse_observer.comparing import Comparisons, compared, comparisons_text
+from dormouse_observer.difference import first_difference, told
 
 
 def event(position: int, kind: str, payload: object = msgspec.UNSET, **others: Any) -> EventView:
@@ -46,9 +48,50 @@ def test_a_failure_is_the_same_whatever_its_traceback() -> None:
     assert compared("a", [event(1, "ActivityFailed", one)], "a", [event(1, "ActivityFailed", other)], 10).same
 
 
+def test_true_is_not_one() -> None:
+    found = compared("a", log(1, {"x": 1}), "a", log(1, {"x": True}), 10)
+    assert (found.same, found.pairs[-1].path) == (False, "$.x")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (5, 6, "$: 5 and 6"),
+        ({"a": [1, {"b c": 2}]}, {"a": [1, {"b c": 3}]}, '$.a[1]["b c"]: 2 and 3'),
+        ({"a": 1}, {"a": 1, "b": None}, "$.b: nothing and null"),
+        ([1], [1, 2], "$[1]: nothing and 2"),
+        (
+            {"text": f"{'x' * 800}tea for two"},
+            {"text": f"{'x' * 800}tea for ten"},
+            f'$.text: "...{"x" * 26}tea for two" and "...{"x" * 26}tea for ten"',
+        ),
+        (
+            {"text": f"{'x' * 800}two{'y' * 800}"},
+            {"text": f"{'x' * 800}ten{'y' * 800}"},
+            f'$.text: "...{"x" * 8}two{"y" * 23}..." and "...{"x" * 8}ten{"y" * 23}..."',
+        ),
+    ],
+)
+def test_the_first_difference_is_told_with_its_path_and_what_stands_there(
+    one: object, other: object, said: str
+) -> None:
+    found = first_difference(one, other)
+    assert found is not None
+    assert told(found) == said
+
+
 def test_a_person_sees_both_sides_and_who_is_only_in_one_file() -> None:
     found = Comparisons(False, (compared("a", log(1, 5), "a", log(1, "x" * 99), 10),), only_b=("new",))
-    first, *_, last = comparisons_text(found, "one.sqlite", "two.sqlite").splitlines()
+    first, *_, differ, _, last = comparisons_text(found, "one.sqlite", "two.sqlite").splitlines()
     assert first == "a: the same in the first 2 events, then"
+    assert differ == f'4 and 4 differ at $: 5 and "{"x" * 36}...'
     assert last == "only in two.sqlite: new"
-    assert f'"{"x" * 36}...' in comparisons_text(found, "one.sqlite", "two.sqlite")
+
+
+def test_a_long_value_is_shown_from_where_it_differs() -> None:
+    one, other = (log(1, {"before": "x" * 99, "rate": rate}) for rate in (10.86, 1.086))
+    *_, row, differ, _, _ = comparisons_text(
+        Comparisons(False, (compared("a", one, "a", other, 10),), only_a=("old",)), "one.sqlite", "two.sqlite"
+    ).splitlines()
+    assert row.count('"rate":10.86}') == row.count('"rate":1.086}') == 1
+    assert differ == "4 and 4 differ at $.rate: 10.86 and 1.086"

@@ -252,10 +252,19 @@ def test_large_answers_are_edited_in_the_form_of_the_file(tmp_path: Path, codec:
 @pytest.mark.parametrize(
     ("kind", "answer", "said"),
     [
-        (Kind.TIMER_FIRED, b"1", "is no answer, so it has none to edit"),
+        (Kind.TIMER_FIRED, b"1", "is no answer, so there is none to --edit"),
         (Kind.EXECUTION_COMPLETED, None, "is the end, and nothing would go on from there"),
-        (Kind.ACTIVITY_COMPLETED, b'"dear"', "the code could not go on from there: .* does not fit its type int"),
-        (Kind.APPROVAL_DECIDED, b'"yes"', "a decision is edited as"),
+        (
+            Kind.ACTIVITY_COMPLETED,
+            b'"dear"',
+            "--edit does not fit event 4 .*: what price returns is of the type int; Expected",
+        ),
+        (Kind.CHILD_COMPLETED, b'"dear"', "what part returns is of the type int"),
+        (Kind.EXECUTION_STARTED, b"1", "the input of shop is of the type str"),
+        (Kind.SIGNAL_RECEIVED, b"1", "the value of the signal go is of the type str"),
+        (Kind.ACTIVITY_COMPLETED, b" 4", "--edit has the answer that event 4 .ActivityCompleted. holds already"),
+        (Kind.APPROVAL_DECIDED, b'{"outcome": "approved", "by": ""}', "--edit of a decision: `by` must say who"),
+        (Kind.APPROVAL_DECIDED, b'"yes"', "--edit of a decision is"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(

@@ -10,7 +10,31 @@ from click.testing import CliRunner, Result
 
 from dormouse import activity, workflow
 from dormouse._commands import root
+from dormouse.commands.kubectl_completion import offered
 from dormouse.testing import Durable
+from dormouse_observer.code import workflows_of
+
+FIELDS = """\
+from dataclasses import dataclass
+
+from dormouse import activity, workflow
+
+
+@dataclass
+class Price:
+    euros: int
+    cents: int = 0
+
+
+@activity
+async def price() -> Price:
+    return Price(5)
+
+
+@workflow
+async def costs() -> int:
+    return (await price()).euros
+"""
 
 
 @activity
@@ -56,11 +80,42 @@ def test_an_answer_of_a_file_is_taken(file: Path, tmp_path: Path) -> None:
     assert fork(file, tmp_path / "fork.sqlite", "--edit", f"@{tmp_path / 'answer.json'}").exit_code == 0
 
 
+def test_a_field_that_the_type_of_the_code_does_not_know_is_refused(tmp_path: Path) -> None:
+    code = tmp_path / "forked_fields.py"
+    code.write_text(FIELDS)
+    durable = Durable(tmp_path)
+    assert durable.run(workflows_of(str(code))["costs"], id="one") == 5
+    answer = '{"euros": 7, "cent": 5}'
+    refused = fork(durable.database, tmp_path / "fork.sqlite", "--edit", answer, "--code", str(code))
+    assert refused.exit_code == 1
+    assert "what price returns is of the type Price; unknown field `$.cent`; did you mean `cents`?" in refused.stderr
+    assert not (tmp_path / "fork.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (("fork", "FILE", "--execution", ""), ["one", ":4"]),
+        (("fork", "FILE", "--execution", "x"), [":4"]),
+        (("debug", "--execution", "one", "FILE", "--break-at", "3"), ["3\tActivityCompleted", ":4"]),
+        (("fork", "FILE", "--execution", "one", "--at", "2"), ["2\tActivityScheduled weigh", ":4"]),
+        (("fork", "FILE", "--execution", "nobody", "--at", ""), [":4"]),
+        (("diff", "nowhere.sqlite", "FILE", "--with", ""), ["one", ":4"]),
+        (("diff", "nowhere.sqlite", "FILE", "--execution", ""), [":4"]),
+    ],
+)
+def test_a_shell_is_offered_the_executions_and_the_events_of_the_file(
+    file: Path, words: tuple[str, ...], lines: list[str]
+) -> None:
+    assert offered([str(file) if word == "FILE" else word for word in words]).splitlines() == lines
+
+
 @pytest.mark.parametrize(
     ("more", "options", "exit_code", "said"),
     [
-        (("--edit", "tea"), {}, 2, "it is not JSON"),
-        (("--edit", "@nowhere.json"), {}, 2, "nowhere.json: No such file"),
+        (("--edit", "tea"), {}, 2, "--edit: it is not JSON"),
+        (("--edit", "@nowhere.json"), {}, 2, "--edit: nowhere.json: No such file"),
+        (("--edit", "3"), {}, 1, "--edit has the answer that event 3 (ActivityCompleted) holds already"),
         (("--code", "nowhere.py"), {}, 2, "there is no file nowhere.py"),
         ((), {"at": "99"}, 1, "has no event 99 in its newest run"),
         ((), {"execution": "nobody"}, 1, "there is no execution 'nobody'"),

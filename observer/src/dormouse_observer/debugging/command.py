@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dormouse.commands import completion
 from dormouse.commands.verb import Verb
 
 if TYPE_CHECKING:
@@ -29,13 +30,16 @@ _PDB = ("", "0", "pdb.set_trace")
     ],
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--execution", required=True, metavar="ID", help="Which one.")
+@click.option(
+    "--execution", required=True, metavar="ID", shell_complete=completion.executions_of("file"), help="Which one."
+)
 @click.option("--code", required=True, metavar="DIR|FILE|MODULE", help="The workflows: a folder, a file or a module.")
 @click.option(
     "--break-at",
     "position",
     metavar="EVENT",
     type=click.IntRange(1),
+    shell_complete=completion.events,
     help="Stop where the code meets this event, as `dormouse history` numbers them. Default: the first.",
 )
 @click.option("--listen", metavar="HOST:PORT", help="Wait there for an editor; port 0 is a free one.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dormouse.commands import completion
 from dormouse.commands.verb import Verb
 
 
@@ -17,13 +18,16 @@ from dormouse.commands.verb import Verb
     ],
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--execution", required=True, metavar="ID", help="Which one.")
+@click.option(
+    "--execution", required=True, metavar="ID", shell_complete=completion.executions_of("file"), help="Which one."
+)
 @click.option(
     "--at",
     "position",
     required=True,
     metavar="EVENT",
     type=click.IntRange(1),
+    shell_complete=completion.events,
     help="The last event that is kept, as `dormouse history` numbers them.",
 )
 @click.option("--edit", "answer", metavar="JSON|@FILE", help="Another answer for that event; - is the standard input.")
@@ -64,7 +68,7 @@ def fork(
         known = None if code is None else workflows_of(code)
     except NoCode as wrong:
         raise click.BadParameter(str(wrong), param_hint="--code") from wrong
-    edited = None if answer is None else msgspec.json.encode(parse_value(answer))
+    edited = None if answer is None else msgspec.json.encode(parse_value(answer, "--edit"))
     wanted = Wanted(execution, position, edited, only, running, known)
     made = forked(file, target, wanted, AesGcm.from_environment())
     say(

@@ -29,6 +29,7 @@ from dormouse.engine.schema import bring_up_to_date
 from dormouse.engine.sealing import Codec, is_sealed
 from dormouse.engine.stored import PayloadsWriter, StoredPayloads
 from dormouse_observer.debugging.recording import Library
+from dormouse_observer.forking.fitting import check_goes_on
 from dormouse_observer.forking.rest import NotForked, rest_of, with_answer
 
 _CHUNKS = 1000
@@ -74,8 +75,8 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
     """Make the file.
 
     Raises:
-        NotForked: when there is no such event, when its answer cannot be edited, or does not fit the code, or when the
-            target is there.
+        NotForked: when there is no such event, when its answer cannot be edited, is the one that is there or does not
+            fit the code, or when the target is there.
         UnknownExecution, NotReadable: as a DatabaseFile.
     """
     if target.exists() or target.with_name(f"{target.name}-wal").exists():
@@ -97,7 +98,7 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
             forked = _Draft(copy, codec).made(row.key, event, edited, wanted)
             copy.execute("VACUUM")  # what was taken out must not be found in free pages
         if wanted.known is not None:
-            _check(draft, wanted, wanted.known)
+            check_goes_on(Library(draft, wanted.known).recording(wanted.execution), edited)
         try:
             os.link(draft, target)  # unlike a rename it never replaces a file
         except FileExistsError:
@@ -116,15 +117,7 @@ def _last(kept: list[Event], wanted: Wanted) -> Event:
         raise NotForked(
             f"event {wanted.position} is the end, and nothing would go on from there; choose an earlier one"
         )
-    return Event(*kept[-1])
-
-
-def _check(draft: Path, wanted: Wanted, known: Mapping[str, Workflow[..., Any]]) -> None:
-    execution = Library(draft, known).recording(wanted.execution).replayed()
-    blocked = execution.blocked
-    execution.dispose()
-    if blocked is not None:
-        raise NotForked(f"the code could not go on from there: {blocked.message}")
+    return Event(*kept[-1])._replace(payload=kept[-1].payload)  # read now, while the file is open
 
 
 class _Draft:

@@ -77,9 +77,23 @@ def with_answer(event: Event, answer: bytes) -> Event:
     """The event with another answer, as JSON. A failure becomes a success: what is given is what is returned.
 
     Raises:
-        NotForked: when nobody has answered anything there.
+        NotForked: when nobody has answered anything there, or that was the answer.
     """
-    event = Event(*event)  # that of a file reads its payload when it is asked for it
+    edited = _edited(event, answer)
+    if (edited.kind, edited.name) == (event.kind, event.name) and _value(edited) == _value(event):
+        raise NotForked(
+            f"--edit has the answer that event {event.position} ({event.kind}) holds already; give another, or leave "
+            "--edit out"
+        )
+    return edited
+
+
+def _value(event: Event) -> bytes:
+    """The same for the same value; 1 and true are two."""
+    return msgspec.json.encode(msgspec.json.decode(event.payload or b"null"), order="sorted")
+
+
+def _edited(event: Event, answer: bytes) -> Event:
     if event.kind in _ACTIVITY_ENDS:
         return event._replace(kind=Kind.ACTIVITY_COMPLETED.value, attempt=None, payload=answer)
     if event.kind in _CHILD_ENDS:
@@ -90,8 +104,8 @@ def with_answer(event: Event, answer: bytes) -> Event:
     if event.kind in _AS_IT_IS:
         return event._replace(payload=answer)
     raise NotForked(
-        f"event {event.position} ({event.kind}) is no answer, so it has none to edit: choose the end of an activity or "
-        "a child, a decision, a signal, an update or the start"
+        f"event {event.position} ({event.kind}) is no answer, so there is none to --edit: choose the end of an "
+        "activity or a child, a decision, a signal, an update or the start"
     )
 
 
@@ -100,7 +114,10 @@ def _verdict(answer: bytes) -> bytes:
         verdict = msgspec.json.decode(answer, type=Verdict)
     except msgspec.ValidationError as error:
         raise NotForked(
-            f'a decision is edited as {{"outcome": "approved" or "rejected", "by": "...", "reason": "..."}}: {error}'
+            f'--edit of a decision is {{"outcome": "approved" or "rejected", "by": "...", "reason": "..."}}: {error}'
         ) from error
-    verdict.check()
+    try:
+        verdict.check()
+    except DormouseError as error:
+        raise NotForked(f"--edit of a decision: {error}") from error
     return encode(verdict)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
 from dormouse.cluster.kubectl import Kubectl
-from dormouse.commands.target import NameTarget, parsed_target, reading
+from dormouse.commands.target import FileTarget, NameTarget, Target, parsed_target, reading
 from dormouse.errors import DormouseError
 
 if TYPE_CHECKING:
@@ -51,6 +52,29 @@ def executions(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[
     return _that_begin(incomplete, (one.id for one in _listed(ctx)))
 
 
+def executions_of(file: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """The same of the file that is given as this argument."""
+
+    def offered(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        return _that_begin(incomplete, (one.id for one in _listed(ctx, file)))
+
+    return offered
+
+
+def events(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The positions of the execution's events, with what they are."""
+    found: list[CompletionItem[str]] = []
+    with suppress(DormouseError, click.ClickException):
+        target = _target(ctx, "file")
+        if isinstance(target, FileTarget):
+            with reading(target) as source:
+                history = source.history(ctx.params.get("execution") or "")
+            for one in history:
+                what = " ".join(filter(None, [one.kind, one.name]))
+                found.append(CompletionItem[str](str(one.position), help=what))
+    return [item for item in found if item.value.startswith(incomplete)]
+
+
 def workflows(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Workflows that begin like this, of which there are executions."""
     return _that_begin(incomplete, dict.fromkeys(one.workflow for one in _listed(ctx)))
@@ -60,13 +84,18 @@ def _that_begin(incomplete: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _listed(ctx: click.Context) -> Sequence[Execution]:
-    """None where they cannot be had at once: nobody waits for a port at each TAB, or is told of an error by it."""
-    given = ctx.params
+def _target(ctx: click.Context, parameter: str) -> Target:
+    arguments = [one.name for one in ctx.command.params if isinstance(one, click.Argument)]
     # Behind an option that still lacks its value click has left the arguments unread.
-    typed = given.get("target") or next(iter(ctx.args), "")
+    unread = dict(zip(arguments, ctx.args, strict=False))
+    typed = ctx.params.get(parameter) or unread.get(parameter, "")
+    return parsed_target(str(typed), kubectl_of(ctx), ctx.params.get("token_file"))
+
+
+def _listed(ctx: click.Context, parameter: str = "target") -> Sequence[Execution]:
+    """None where they cannot be had at once: nobody waits for a port at each TAB, or is told of an error by it."""
     try:
-        target = parsed_target(typed, kubectl_of(ctx), given.get("token_file"))
+        target = _target(ctx, parameter)
         if isinstance(target, NameTarget):
             return []
         with reading(target) as source:

@@ -25,7 +25,7 @@ def signal(
 
     VALUE is JSON, @FILE, or - for the standard input; leave it out for a signal that carries nothing.
     """
-    carried = None if value is None else parse_value(value)
+    carried = None if value is None else parse_value(value, "VALUE")
     with writing(target) as client:
         told = client.handle(execution).signal(name, carried, idempotency_key=idempotency_key)
     printing.say(printing.told_text(told, output))
@@ -64,7 +64,7 @@ def update(
 
     VALUE is JSON, @FILE, or - for the standard input. The exit code is 3 when it is not done after --timeout.
     """
-    carried = parse_value(value)
+    carried = parse_value(value, "VALUE")
     with writing(target) as client:
         result = client.run(flows.update(execution, name, carried, idempotency_key, timeout))
     printing.say(printing.answer_text(result, output))

@@ -31,7 +31,7 @@ def start(
 
     INPUT is JSON, @FILE, or - for the standard input.
     """
-    options: dict[str, Any] = {} if value is None else {"input": parse_value(value)}
+    options: dict[str, Any] = {} if value is None else {"input": parse_value(value, "INPUT")}
     with writing(target) as client:
         handle = client.start(workflow, id=execution_id, idempotency_key=idempotency_key, **options)
         printing.say(printing.execution_text(handle.show(), output or "name"))
