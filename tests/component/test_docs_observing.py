@@ -31,8 +31,14 @@ def test_recorded_executions_are_replayed_with_the_code_and_with_other_code_and_
     suite = ET.parse(tmp_path / "replay.xml").getroot()
     assert suite.attrib["failures"] == "2"
 
-    looks = [one for one in examples(blocks(PAGE)) if one.command.startswith(("dormouse sql", "dormouse tree"))]
-    assert len(looks) == 5
+    looks = [
+        one
+        for one in examples(blocks(PAGE))
+        if one.command.startswith(("dormouse sql", "dormouse tree", "dormouse export"))
+    ]
+    assert len(looks) == 6
     read_along(looks, tmp_path, (SHOWN_PORT, port))
     slowest = json.loads((tmp_path / "slowest.json").read_text())
     assert {row[1] for row in slowest["rows"]} == {"order-1", "order-2"}
+    assert b"a book" in (tmp_path / "live.sqlite").read_bytes()
+    assert b"a book" not in (tmp_path / "for-support.sqlite").read_bytes()

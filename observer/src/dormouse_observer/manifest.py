@@ -19,9 +19,12 @@ class Executions(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
-    """What lies beside a pulled file.
+    """What lies beside a file that was pulled or exported.
+
+    Of one that was never pulled, namespace and position are empty, and `written_at` is when the file changed last.
 
     Attributes:
+        source: where it comes from; empty when that is not to be told.
         position: `epoch/txid`: the life, and the last transaction in it.
         written_at: when that transaction was written, by the clock of its node.
         is_newest: whether the store held nothing later.
@@ -30,6 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
         image: what its pod ran with; None when only the bucket was asked.
         schema: the number of the engine's tables; None when the file is none of the engine's.
         executions: None when the file is none of the engine's.
+        redacted: whether placeholders stand in the place of all values.
     """
 
     name: str
@@ -46,6 +50,12 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     image: str | None = None
     schema: int | None = None
     executions: Executions | None = None
+    redacted: bool = False
+
+
+def encoded(manifest: Manifest) -> bytes:
+    """As it lies there."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def manifest_of(file: Path) -> Path:

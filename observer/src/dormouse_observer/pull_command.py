@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormouse.cluster.kubectl import Kubectl
 from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
-
-if TYPE_CHECKING:
-    from dormouse.replica.current import Position
-
-
-class _Moment(click.ParamType[Any]):
-    """`epoch/txid`, or a time with its zone."""
-
-    name = "position or time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Position | datetime:
-        from dormouse.replica.current import Position
-
-        try:
-            found = Position.parse(value) if "/" in value else datetime.fromisoformat(value)
-        except ValueError:
-            found = None
-        if found is None or (isinstance(found, datetime) and found.tzinfo is None):
-            self.fail(
-                f"{value!r} is neither a position such as 3/41 nor a time such as 2026-05-01T12:00:00Z", param, ctx
-            )
-        if isinstance(found, datetime) and found > datetime.now(UTC):
-            self.fail(f"{value} lies in the future", param, ctx)
-        return found
+from dormouse_observer.bringing import Asked, end_after_pulling, from_store, pulled, whereabouts_of
 
 
 @click.command(
@@ -50,7 +22,7 @@ class _Moment(click.ParamType[Any]):
 )
 @click.argument("workflow", metavar="NAME|URL", shell_complete=completion.workflow_names)
 @on_cluster
-@click.option("--at", type=_Moment(), help="epoch/txid, or a time with its zone. Default: the newest position.")
+@from_store
 @click.option(
     "-o",
     "--output",
@@ -59,26 +31,7 @@ class _Moment(click.ParamType[Any]):
     help="The file; its manifest is put beside it as FILE.json. Default: NAME.sqlite here.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-@click.option("--endpoint", help="The store from here. Default: as the ObjectStore, or AWS_ENDPOINT_URL.")
-@click.option("--region", help="Default: as the ObjectStore, or AWS_REGION, else us-east-1.")
-@click.option("--path-style/--virtual-hosted", default=None, help="Whether the bucket is in the path or the host name.")
-@click.option(
-    "--ca-bundle",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Certificates to trust, in PEM. Default: as the ObjectStore, or AWS_CA_BUNDLE.",
-)
-def pull(
-    workflow: str,
-    kubectl: Kubectl,
-    at: Position | datetime | None,
-    file: Path | None,
-    *,
-    force: bool,
-    endpoint: str | None,
-    region: str | None,
-    path_style: bool | None,
-    ca_bundle: Path | None,
-) -> None:
+def pull(workflow: str, asked: Asked, file: Path | None, *, force: bool) -> None:
     """Bring a workflow's database here as a file, with every page checked.
 
     NAME is a DurableWorkflow on the cluster of your kubectl, whose ObjectStore and Secret you may read; URL is
@@ -86,23 +39,11 @@ def pull(
     is asked, and only read: the pod does not notice, and need not be there. Look into the file with the verbs that
     take one: `dormouse list FILE`, `dormouse show FILE ID`, `dormouse replay FILE --code DIR`.
     """
-    import asyncio
-
     from dormouse.commands.printing import say
     from dormouse_observer.manifest import behind, manifest_text
-    from dormouse_observer.pulling import pull as pulled
-    from dormouse_observer.whereabouts import Reach, by_name, by_url
-    from dormouse_operator.store.url import InvalidURL
 
-    reach = Reach(endpoint, region, path_style, ca_bundle)
     with tempfile.TemporaryDirectory(prefix="dormouse-pull-") as folder:
-        if "://" in workflow:
-            try:
-                whereabouts = by_url(workflow, reach, os.environ)
-            except InvalidURL as wrong:
-                raise click.UsageError(str(wrong)) from wrong
-        else:
-            whereabouts = by_name(workflow, reach, Path(folder) / "ca.pem", kubectl)
+        whereabouts = whereabouts_of(workflow, asked, Path(folder))
         target = file or Path(f"{whereabouts.name}.sqlite")
         if target.exists() and not force:
             raise click.BadParameter(f"{target} is there already; choose another, or --force", param_hint="-o")
@@ -115,9 +56,6 @@ def pull(
             )
         if not target.parent.is_dir():
             raise click.BadParameter(f"there is no folder {target.parent}", param_hint="-o")
-        manifest, current = asyncio.run(pulled(whereabouts, at, target))
+        manifest, current = pulled(whereabouts, asked, target)
     say(manifest_text(manifest, behind(manifest, current), str(target)))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # At once: a thread of the S3 client may abort a process that is taking itself apart.
-    os._exit(0)
+    end_after_pulling()

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import sqlite3
 import tempfile
-from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-import msgspec
 
 from dormouse.errors import DormouseError
 from dormouse.keeper import litestream
@@ -22,7 +16,8 @@ from dormouse.replica.layout import first_transaction
 from dormouse.replica.refusal import Refused
 from dormouse.replica.s3 import S3
 from dormouse.replica.store import StoredObject, StoreError
-from dormouse_observer.manifest import Executions, Manifest, manifest_of
+from dormouse_observer.contents import contents_of, sha256_of
+from dormouse_observer.manifest import Manifest, encoded, manifest_of
 from dormouse_observer.whereabouts import Whereabouts
 
 _ANSWERS_WITHIN_SECONDS = 60.0
@@ -35,12 +30,6 @@ class NotPulled(DormouseError):
 
 class Unreachable(DormouseError):
     """The store does not answer, or refuses the keys."""
-
-
-@dataclass(frozen=True)
-class _Contents:
-    schema: int | None = None
-    executions: Executions | None = None
 
 
 async def pull(whereabouts: Whereabouts, at: Position | datetime | None, target: Path) -> tuple[Manifest, Current]:
@@ -75,7 +64,7 @@ async def pull(whereabouts: Whereabouts, at: Position | datetime | None, target:
                 f"{base.position} cannot be restored: {trouble}; choose another position with --at, or look with "
                 "`dormouse store check`"
             )
-        contents = _contents(draft)
+        contents = contents_of(draft)
         manifest = Manifest(
             name=whereabouts.name,
             namespace=whereabouts.namespace,
@@ -86,7 +75,7 @@ async def pull(whereabouts: Whereabouts, at: Position | datetime | None, target:
             is_newest=newest,
             state=str(current.state),
             identity=current.identity,
-            sha256=await asyncio.to_thread(_digest, draft),
+            sha256=await asyncio.to_thread(sha256_of, draft),
             bytes=draft.stat().st_size,
             image=whereabouts.image,
             schema=contents.schema,
@@ -95,7 +84,7 @@ async def pull(whereabouts: Whereabouts, at: Position | datetime | None, target:
         # Nobody is to run it by mistake: its idempotency keys are those of the live workflow.
         draft.chmod(0o444)
         described = Path(folder) / "manifest.json"
-        described.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        described.write_bytes(encoded(manifest))
         draft.replace(target)
         described.replace(manifest_of(target))
     return manifest, current
@@ -128,26 +117,3 @@ async def _found(
 async def _written_at(store: S3, file: File | None, base: Base) -> datetime:
     unknown = File(first_transaction(base.prefix), 1, base.txid, datetime.now(UTC))
     return await written_when(store, file or unknown)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _contents(file: Path) -> _Contents:
-    """What the engine's tables say, if it has them."""
-    with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not {"execution", "dormouse_meta"} <= tables:
-            return _Contents()
-        schema = connection.execute("SELECT value FROM dormouse_meta WHERE key = 'engine_schema'").fetchone()
-        (count, closed) = connection.execute("SELECT count(*), count(closed_at) FROM execution").fetchone()
-        columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(execution)")}
-        versions = (
-            connection.execute("SELECT DISTINCT app_version FROM execution WHERE app_version NOT NULL ORDER BY 1")
-            if "app_version" in columns
-            else ()
-        )
-        executions = Executions(count - closed, closed, tuple(str(version) for (version,) in versions))
-    return _Contents(None if schema is None else int(schema[0]), executions)

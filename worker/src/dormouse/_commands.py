@@ -23,6 +23,7 @@ _OWN = {
     "doctor": ("dormouse.commands.doctor", "doctor"),
     "drill": ("dormouse.commands.drill", "drill"),
     "exec": ("dormouse.commands.exec", "execute"),
+    "export": ("dormouse_observer.exporting.command", "export"),
     "fork": ("dormouse_observer.forking.command", "fork"),
     "history": ("dormouse.commands.reading", "history"),
     "lint": ("dormouse.commands.lint", "lint"),

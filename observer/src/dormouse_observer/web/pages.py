@@ -207,16 +207,23 @@ def commands(row: Listed, names: Commands) -> tuple[tuple[str, str], ...]:
     )
 
 
+_NEWEST, _NOT_NEWEST = "the newest then", "the store holds later ones"
+
+
 def lineage(manifest: Manifest | None) -> tuple[tuple[str, str], ...]:
     """What is known of where a file comes from, as names and values."""
     if manifest is None:
         return ()
     epoch, _, txid = manifest.position.partition("/")
     known = (
-        ("workflow", f"{manifest.namespace}/{manifest.name}"),
+        ("workflow", f"{manifest.namespace}/{manifest.name}".lstrip("/")),
+        ("values", "placeholders stand in the place of all of them" if manifest.redacted else ""),
         ("from", manifest.source),
-        ("epoch", f"{epoch}, so {_lives(epoch)}"),
-        ("transaction", f"{txid}, {'the newest then' if manifest.is_newest else 'the store holds later ones'}"),
+        ("epoch", epoch and f"{epoch}, so {_lives(epoch)}"),
+        (
+            "transaction",
+            txid and f"{txid}, {'the newest then' if manifest.is_newest else 'the store holds later ones'}",
+        ),
         ("written", f"{manifest.written_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("pulled", f"{manifest.pulled_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("state then", manifest.state),

@@ -63,8 +63,8 @@ class Standalone:
             # Asked of the mode: root could write all the same.
             raise CannotRun(
                 f"{self.database} is read-only, as pulled copies are: run as they are, they would act in the name of "
-                "the workflow that they were pulled from. Restore it under a new name (spec.restore), or chmod u+w a "
-                "file that is your own"
+                "the workflow that they were pulled from. Go on from an event with `dormouse fork`, which makes a new "
+                "file, restore it under a new name (spec.restore), or chmod u+w a file that is yours"
             )
         log_as(self.log_format)
         api = Api(_NO_EPOCH)

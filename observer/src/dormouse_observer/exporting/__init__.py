@@ -1,0 +1,1 @@
+"""A copy of a file that can be handed to somebody else."""
