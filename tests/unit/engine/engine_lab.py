@@ -88,6 +88,8 @@ class _AtOnce:
             error = raised
         asyncio.get_running_loop().call_soon(done, error)
 
+    do_here = do
+
     def stop(self) -> None: ...
 
 

@@ -92,3 +92,25 @@ def test_a_loop_that_is_closed_is_told_nothing() -> None:
     disk = asyncio.run(run())
     go_on.set()
     disk.stop()
+
+
+def test_what_is_done_here_is_done_by_the_loop_which_hears_of_it_in_its_next_round() -> None:
+    broken = OSError("no space left")
+    told: list[Exception | None] = []
+    by: list[str] = []
+
+    def fails() -> None:
+        by.append(threading.current_thread().name)
+        raise broken
+
+    async def run() -> None:
+        disk = DiskThread()
+        disk.do_here(lambda: None, told.append)
+        disk.do_here(fails, told.append)
+        assert not told
+        await asyncio.sleep(0)
+        disk.stop()
+
+    asyncio.run(run())
+    assert told == [None, broken]
+    assert by == [threading.current_thread().name]

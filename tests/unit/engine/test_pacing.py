@@ -1,8 +1,8 @@
-"""What goes first, the code or the disk?"""
+"""What goes first, the code or the disk, and does the code wait for it?"""
 
 from __future__ import annotations
 
-from dormouse.engine.pacing import told_first
+from dormouse.engine.pacing import commits_on_loop, told_first
 
 
 def test_half_is_told_first_where_the_code_takes_longer_than_the_disk() -> None:
@@ -13,3 +13,9 @@ def test_half_is_told_first_where_the_code_takes_longer_than_the_disk() -> None:
 
 def test_somebody_is_always_told_first() -> None:
     assert told_first(1, telling_seconds=1, writing_seconds=0) == 1
+
+
+def test_the_loop_waits_for_a_disk_that_is_known_to_be_quick() -> None:
+    assert commits_on_loop(0.0004)
+    assert not commits_on_loop(0.02)
+    assert not commits_on_loop(0), "nothing is known of a disk that nothing was written to"

@@ -85,3 +85,78 @@ def test_what_goes_first_is_decided_by_how_long_the_disk_and_the_store_take(
     asyncio.run(run())
     assert asked
     assert asked[-1] >= 5
+
+
+class Committers:
+    """Which threads have committed activities' results, in their order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.names: list[tuple[int, str]] = []
+        write, commit = Database.write, Database.commit
+        results: list[int] = []
+
+        def watched_write(database: Database, batch: Batch) -> Sequence[Event]:
+            results[:] = [event.command or 0 for event in batch.events if event.kind == Kind.ACTIVITY_COMPLETED]
+            return write(database, batch)
+
+        def watched_commit(database: Database, events: Sequence[Event]) -> None:
+            self.names += [(number, threading.current_thread().name) for number in results]
+            commit(database, events)
+
+        monkeypatch.setattr(Database, "write", watched_write)
+        monkeypatch.setattr(Database, "commit", watched_commit)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_loop_itself_commits_what_nothing_goes_on_beside_where_the_disk_is_quick(
+    quick: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dormouse.engine.writing.commits_on_loop", lambda _: quick)
+    committers = Committers(monkeypatch)
+
+    @activity
+    async def step() -> None: ...
+
+    @workflow
+    async def runs() -> None:
+        await step()
+        await step()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [runs]) as engine:
+            await (await engine.start(runs)).result()
+
+    asyncio.run(run())
+    by = threading.current_thread().name if quick else "dormouse-commit"
+    assert committers.names == [(1, by), (2, by)]
+
+
+def test_a_thread_commits_while_an_activity_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dormouse.engine.writing.commits_on_loop", lambda _: True)
+    committers = Committers(monkeypatch)
+    go_on = asyncio.Event()
+
+    @activity
+    async def waits() -> None:
+        await go_on.wait()
+
+    @activity
+    async def step() -> None: ...
+
+    @workflow
+    async def runs() -> None:
+        waiting = asyncio.create_task(waits())
+        await step()
+        await lets_go()
+        await waiting
+
+    @activity
+    async def lets_go() -> None:
+        go_on.set()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [runs]) as engine:
+            await (await engine.start(runs)).result()
+
+    asyncio.run(run())
+    assert dict(committers.names)[1] == "dormouse-commit"

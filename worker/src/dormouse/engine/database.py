@@ -211,8 +211,8 @@ class Database(Queries):
             write.executemany("INSERT INTO dormouse_run (execution, last, ended_at) VALUES (?, ?, ?)", batch.ended_runs)
 
     def commit(self, events: Sequence[Event]) -> None:
-        """Write the events that `write` has left, or end its transaction. It waits for the disk, so it is called in a
-        thread; every other statement there would wait for the loop's Python as well.
+        """Write the events that `write` has left, or end its transaction. It waits for the disk, so it is mostly called
+        in a thread; every other statement there would wait for the loop's Python as well.
         """
         if events:
             self._insert_alike(_ANY, events)

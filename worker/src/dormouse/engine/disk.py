@@ -1,4 +1,4 @@
-"""Who waits for the disk, while the loop goes on? A thread that does one thing after the other.
+"""Who waits for the disk? A thread that does one thing after the other, or the loop, when it has nothing else to do.
 
 An executor would do as well, but each of its futures has locks, and around each lock the thread and the loop wait for
 each other's Python. This one takes it twice for a commit: when it begins, and when the disk is done. Whom Python lets
@@ -36,6 +36,10 @@ class DiskThread:
         if at_once:
             self._has_begun.acquire()
 
+    def do_here(self, work: Work, done: Done) -> None:
+        """Do this now, on the loop, where the thread has nothing to do; `done` is told in the loop's next round."""
+        self._loop.call_soon(done, _error_of(work))
+
     def stop(self) -> None:
         """Once all is done."""
         if self._thread is not None:
@@ -45,14 +49,19 @@ class DiskThread:
     def _run(self) -> None:
         while (given := self._todo.get()) is not None:
             work, done, at_once = given
-            error = None
             if at_once:
                 self._has_begun.release()
-            try:
-                work()
-            except Exception as raised:  # noqa: BLE001 - who gave it knows what it means
-                error = raised
+            error = _error_of(work)
             try:
                 self._loop.call_soon_threadsafe(done, error)
             except RuntimeError:  # it is closed
                 return
+
+
+def _error_of(work: Work) -> Exception | None:
+    """What goes wrong with it."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - who gave it knows what it means
+        return error
+    return None

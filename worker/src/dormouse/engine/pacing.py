@@ -1,6 +1,17 @@
-"""What goes first, the code or the disk? Pure: from how long both took lately."""
+"""What goes first, the code or the disk, and does the code wait for it? Pure: from how long both took lately."""
 
 from __future__ import annotations
+
+_BRIEF_SECONDS = 0.005
+"""As long as any thread may have to wait for Python, so the loop stands still for that long all the same."""
+
+
+def commits_on_loop(writing_seconds: float) -> bool:
+    """Whether a commit is made on the loop itself, where the engine has nothing else to do until it is made.
+
+    A thread has to be woken, and has to wake the loop; on a busy machine both together take longer than the commit.
+    """
+    return 0 < writing_seconds <= _BRIEF_SECONDS  # 0 when nothing was written yet
 
 
 def told_first(unheard: int, telling_seconds: float, writing_seconds: float) -> int:

@@ -232,7 +232,7 @@ class Turns:
         self._transact(at)
         batch = self.journal.take()
         if not batch.empty:
-            self._writer.write(batch, at_once=bool(self._unheard))
+            self._writer.write(batch, at_once=bool(self._unheard), idle=not self._unheard and self.attempts.idle)
 
     def _take(self, at: int) -> None:
         family, consequences = self.family, self.journal.consequences

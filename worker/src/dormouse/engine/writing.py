@@ -1,4 +1,4 @@
-"""How does a batch get into the file, and when does it count? One after the other, each committed in a thread."""
+"""How does a batch get into the file, and when does it count? One after the other, each committed beside the loop."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dormouse.engine.database import Database
 from dormouse.engine.disk import DiskThread
 from dormouse.engine.durability import Durability
 from dormouse.engine.journal import Batch, Event
+from dormouse.engine.pacing import commits_on_loop
 from dormouse.engine.tally import Tally
 
 
@@ -90,8 +91,14 @@ class Writer:
         self._allowing = None
         self._free()
 
-    def write(self, batch: Batch, *, at_once: bool) -> None:
-        """Write a batch, as soon as the durability allows another commit; `at_once` when the loop has much to do."""
+    def write(self, batch: Batch, *, at_once: bool, idle: bool) -> None:
+        """Write a batch, as soon as the durability allows another commit.
+
+        Args:
+            batch: what is written.
+            at_once: when the loop has much to do meanwhile.
+            idle: when the engine has nothing to do until it is written.
+        """
         self.busy = True
         if not batch.writes:
             self._loop.call_soon(self._then, self._written, batch)
@@ -100,7 +107,7 @@ class Writer:
         allowed = None if self._is_allowed else self._durability.before_commit()
         self._is_allowed = False
         if allowed is None:
-            self._commit(batch, at_once=at_once)
+            self._commit(batch, at_once=at_once, idle=idle)
         else:
             asyncio.ensure_future(allowed).add_done_callback(partial(self._then, self._commit, batch))
 
@@ -113,15 +120,19 @@ class Writer:
             await asyncio.wait(waits)
         self._disk.stop()
 
-    def _commit(self, batch: Batch, *, at_once: bool = False) -> None:
+    def _commit(self, batch: Batch, *, at_once: bool = False, idle: bool = False) -> None:
         left = self._database.write(batch)
         self._tally.events += len(batch.events)
-        self._disk.do(partial(self._commit_in_thread, left), partial(self._committed, batch), at_once=at_once)
+        commit, done = partial(self._wait_for_disk, left), partial(self._committed, batch)
+        if idle and commits_on_loop(self.writing_seconds):
+            self._disk.do_here(commit, done)
+        else:
+            self._disk.do(commit, done, at_once=at_once)
 
     def _committed(self, batch: Batch, error: Exception | None) -> None:
         self._then(self._written, batch) if error is None else self._fail(error)
 
-    def _commit_in_thread(self, events: Sequence[Event]) -> None:
+    def _wait_for_disk(self, events: Sequence[Event]) -> None:
         began = perf_counter_ns()
         self._database.commit(events)
         took = perf_counter_ns() - began
