@@ -30,7 +30,9 @@ def test_its_help_names_it_as_it_is_typed(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(sys, "argv", ["kubectl-dormouse", "show", "--help"])
     with pytest.raises(SystemExit):
         cli.kubectl_plugin()
-    assert capsys.readouterr().out.startswith("Usage: kubectl dormouse show ")
+    help_text = capsys.readouterr().out
+    assert help_text.startswith("Usage: kubectl dormouse show ")
+    assert "\n  kubectl dormouse show http://localhost:8080 order-1\n" in help_text
 
 
 def test_a_name_is_looked_for_on_the_cluster_that_the_options_name(kubectl: ScriptedKubectl) -> None:

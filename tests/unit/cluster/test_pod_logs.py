@@ -9,7 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from dormouse._commands import root
-from dormouse.cluster.following import Following, Life, Said
+from dormouse.cluster.following import Following, Left, Life, Log, Said
+from dormouse.cluster.kubectl import Kubectl
+from dormouse.cluster.refusals import ClusterError, NotThere
+from dormouse.commands.logs import read_to_its_end
 from scripted_kubectl import Refusal, ScriptedKubectl
 
 RUNS: dict[str, Any] = {"running": {}}
@@ -55,6 +58,83 @@ def test_the_next_pod_is_said_before_it_is_read() -> None:
     assert following.deleted(pod(1)) == []
 
 
+def stamped(*lines: str) -> str:
+    return "".join(f"2026-11-22T20:00:00.{line}\n" for line in lines)
+
+
+def test_a_stream_that_broke_off_goes_on_where_it_was_and_shows_no_line_twice(kubectl: ScriptedKubectl) -> None:
+    kubectl.answers(
+        {
+            "--since-time": stamped("000000001Z one", "000000002Z two", "000000002Z more", "000000003Z three"),
+            "logs": stamped("000000001Z one", "000000002Z two", "000000002Z more"),
+            "get pod shop-e1": pod(1, RUNS, ENDED),
+        }
+    )
+    lines = list(read_to_its_end(Kubectl(), Log(life(1, "runtime")), ["--since=10m"]))
+    assert lines == ["one\n", "two\n", "more\n", "three\n"]
+    assert [line for line in kubectl.asked() if line.startswith("logs")] == [
+        "logs shop-e1 --container=runtime --timestamps --follow --since=10m",
+        "logs shop-e1 --container=runtime --timestamps --since-time=2026-11-22T20:00:00.000000002Z",
+    ]
+
+
+def test_a_stream_of_a_container_that_runs_is_followed_again_after_an_error(
+    kubectl: ScriptedKubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the API server says that the pod is gone."""
+    monkeypatch.setattr("dormouse.cluster.watching.PAUSE_SECONDS", 0)
+    kubectl.answers(
+        {
+            "--since-time": Refusal('Error from server (NotFound): pods "shop-e1" not found'),
+            "logs": Refusal("error: unexpected EOF", stamped("000000001Z one")),
+            "get pod shop-e1": pod(1),
+        }
+    )
+    reading = read_to_its_end(Kubectl(), Log(life(1, "runtime")), [])
+    assert next(reading) == "one\n"
+    with pytest.raises(NotThere):
+        next(reading)
+    assert [line for line in kubectl.asked() if "logs" in line][1:] == [
+        "logs shop-e1 --container=runtime --timestamps --follow --since-time=2026-11-22T20:00:00.000000001Z"
+    ]
+
+
+def test_a_log_that_cannot_be_read_is_given_up(kubectl: ScriptedKubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dormouse.cluster.watching.PAUSE_SECONDS", 0)
+    kubectl.answers({"logs": Refusal("Error from server (Forbidden): no"), "get pod shop-e1": pod(1)})
+    with pytest.raises(ClusterError, match="Forbidden"):
+        list(read_to_its_end(Kubectl(), Log(life(1, "runtime")), []))
+    assert len(kubectl.asked()) == 5
+
+
+@pytest.mark.parametrize(
+    ("then", "before", "left"),
+    [
+        (None, Left.ALL, Left.NOTHING),
+        (pod(1), Left.ALL, Left.ALL),
+        (pod(1), Left.REST, Left.ALL),
+        (pod(1, RUNS, ENDED), Left.ALL, Left.REST),
+        (pod(1, RUNS, WAITS), Left.ALL, Left.REST),
+        (pod(1, RUNS, ENDED), Left.REST, Left.NOTHING),
+        (pod(1, restarts=1), Left.ALL, Left.REST_BEFORE_RESTART),
+        (pod(1, restarts=1), Left.REST_BEFORE_RESTART, Left.NOTHING),
+        (pod(1, restarts=2), Left.ALL, Left.NOTHING),
+    ],
+)
+def test_what_is_left_of_a_log_follows_from_its_container(then: Any, before: Left, left: Left) -> None:
+    assert Log(life(1, "runtime")).left(then, before) is left
+
+
+def test_what_was_read_is_skipped_only_where_a_stream_begins_again() -> None:
+    log = Log(life(1, "runtime"))
+    moments = ["2026-11-22T20:00:00.000000002Z", "2026-11-22T20:00:00.000000001Z"]
+    assert [log.unread(f"{moment} overtaken") for moment in moments] == ["overtaken", "overtaken"]
+    assert log.unread("unable to retrieve container logs") == "unable to retrieve container logs"
+    assert log.begin() == moments[0]
+    assert [log.unread(f"{moment} again") for moment in reversed(moments)] == [None, None]
+    assert log.unread(f"{moments[0]} new") == "new"
+
+
 DWF = {"metadata": {"name": "shop", "namespace": "team"}}
 
 
@@ -80,6 +160,7 @@ def test_both_pods_are_followed_until_kubectl_may_not_watch_any_more(kubectl: Sc
         {
             "get durableworkflows": DWF,
             "get pods": Refusal("error: Unauthorized", "".join(json.dumps(one, indent=4) + "\n" for one in changes)),
+            "get pod shop-e": Refusal('Error from server (NotFound): pods "shop-e1" not found'),
             "logs": "a line\n",
         }
     )

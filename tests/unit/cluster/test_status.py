@@ -12,9 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from dormouse._commands import root
+from dormouse.cluster.kubectl import Kubectl
 from dormouse.cluster.remedies import REMEDIES
 from dormouse.cluster.seen import Seen, age
 from dormouse.cluster.status_text import rows, status_text
+from dormouse.cluster.watching import changes
 from dormouse.commands.printing import GrowingTable, table
 from dormouse.runtime.views import StatusView
 from markdown_blocks import REPOSITORY
@@ -214,10 +216,11 @@ def test_every_reason_that_needs_somebody_has_a_remedy() -> None:
 
 def test_a_line_for_each_change_is_as_wide_as_what_came_before(kubectl: ScriptedKubectl) -> None:
     events = [{"type": "ADDED", "object": shop()}, {"type": "DELETED", "object": shop(phase="Deleting", node="")}]
-    kubectl.answers({"get": "".join(json.dumps(event, indent=4) + "\n" for event in events)})
+    changes = "".join(json.dumps(event, indent=4) + "\n" for event in events)
+    kubectl.answers({"get": Refusal("error: You must be logged in to the server (Unauthorized)", changes)})
     ended = CliRunner().invoke(root, ["status", "-A", "-l", "team=shop", "-w"])
-    assert ended.exit_code == 0, ended.output
-    head, *lines = ended.output.splitlines()
+    assert ended.exit_code == 4, ended.output
+    head, *lines = ended.stdout.splitlines()
     assert head.split() == ["NAMESPACE", "NAME", "PHASE", "REASON", "EPOCH", "OPEN", "NODE", "AGE"]
     assert [line.split()[:3] for line in lines] == [["team", "shop", "Running"], ["team", "shop", "Deleting"]]
     assert lines[1].endswith("deleted")
@@ -228,6 +231,28 @@ def test_a_line_for_each_change_is_as_wide_as_what_came_before(kubectl: Scripted
             "--output=json"
         )
     ]
+
+
+def test_a_watch_that_the_api_server_ends_begins_again_and_tells_only_what_is_new(
+    kubectl: ScriptedKubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dormouse.cluster.watching.PAUSE_SECONDS", 0)
+
+    def stream(*versions: int) -> str:
+        metadata = {"uid": "u1", "name": "shop"}
+        objects = ({"metadata": {**metadata, "resourceVersion": str(one)}} for one in versions)
+        return "".join(json.dumps({"type": "ADDED", "object": one}, indent=4) + "\n" for one in objects)
+
+    said: list[str] = []
+    kubectl.answers({"get": stream(1, 2)})
+    watched = changes(Kubectl(), "durableworkflows", say=said.append)
+    told = [next(watched), next(watched)]
+    kubectl.answers({"get": Refusal("error: unexpected EOF", stream(2, 3))})
+    told.append(next(watched))
+    kubectl.answers({"get": stream(3, 4)})
+    told.append(next(watched))
+    assert [one["metadata"]["resourceVersion"] for _, one in told] == ["1", "2", "3", "4"]
+    assert [text.partition(";")[0] for text in said] == ["kubectl: unexpected EOF"]
 
 
 @pytest.mark.parametrize("output", ["json", "yaml", "name"])

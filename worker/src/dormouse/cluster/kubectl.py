@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dormouse.cluster.refusals import WORKFLOWS, ClusterError, NotThere, no_such, refused
+from dormouse.cluster.refusals import WORKFLOWS, ClusterError, NoAnswer, NotThere, no_such, refused
 
 _WITHIN_SECONDS = 20.0
 _NOT_INSTALLED = "this needs kubectl, which is not installed here"
@@ -54,9 +54,7 @@ class Kubectl:
         except FileNotFoundError:
             raise ClusterError(_NOT_INSTALLED) from None
         except subprocess.TimeoutExpired:
-            raise ClusterError(
-                f"kubectl did not answer within {self.within_seconds:g} s; is the cluster there?"
-            ) from None
+            raise NoAnswer(f"kubectl did not answer within {self.within_seconds:g} s; is the cluster there?") from None
         if ran.returncode:
             raise refused(ran.stderr)
         return ran.stdout

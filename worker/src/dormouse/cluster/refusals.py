@@ -28,6 +28,10 @@ _UNREACHABLE = (
     "TLS handshake",
     "unable to connect",
     "connection reset",
+    "connection lost",
+    "unexpected eof",
+    "unable to handle the request",
+    "did not answer",
 )
 _UNKNOWN_PERSON = ("unauthorized", "you must be logged in", "certificate has expired", "getting credentials")
 
@@ -38,6 +42,10 @@ class ClusterError(DormouseError):
 
 class NotThere(ClusterError):
     """The cluster answers, and has no such object."""
+
+
+class NoAnswer(ClusterError):
+    """The cluster does not answer; it may in a moment."""
 
 
 def refused(standard_error: str) -> ClusterError:
@@ -58,7 +66,7 @@ def refused(standard_error: str) -> ClusterError:
     if any(word in low for word in _UNKNOWN_PERSON):
         return ClusterError(f"kubectl: {said}; log in to the cluster again, or choose another --context")
     if any(word.lower() in low for word in _UNREACHABLE):
-        return ClusterError(
+        return NoAnswer(
             f"kubectl: {said}; is the cluster there? `kubectl config current-context` says which one is asked"
         )
     return ClusterError(f"kubectl: {said}")

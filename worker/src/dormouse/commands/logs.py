@@ -5,19 +5,22 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import click
 
-from dormouse.cluster.following import Following, Life, Said, epoch_of, lives, prefix
-from dormouse.cluster.kubectl import Kubectl, documents
-from dormouse.cluster.refusals import ClusterError
+from dormouse.cluster import watching
+from dormouse.cluster.following import Following, Left, Life, Log, Said, epoch_of, lives, prefix
+from dormouse.cluster.kubectl import Kubectl
+from dormouse.cluster.refusals import ClusterError, NoAnswer, NotThere
+from dormouse.cluster.watching import changes
 from dormouse.commands import completion, printing
 from dormouse.commands.verb import Verb, on_cluster
 
 _COLOURS = {"runtime": "green", "litestream": "yellow"}
-_PAUSE_SECONDS = 1.0
+_TRIES = 5
+_LEFT_OPTIONS = {Left.ALL: ["--follow"], Left.REST: [], Left.REST_BEFORE_RESTART: ["--previous"]}
 _Line = tuple[Life | None, str]
 
 
@@ -57,23 +60,21 @@ def _followed(kubectl: Kubectl, selector: str, following: Following, options: li
 
     def read(life: Life) -> None:
         try:
-            for line in kubectl.lines("logs", life.pod, f"--container={life.container}", "--follow", *options):
+            for line in read_to_its_end(kubectl, Log(life), options):
                 told.put((life, line))
-        except ClusterError as error:  # a pod that is removed takes its log with it
+        except NotThere:
+            pass  # a pod that is removed takes its log with it
+        except ClusterError as error:
             told.put((None, f"the log of {life.container} in {life.pod} broke off: {error}"))
 
     def watch() -> None:
         try:
-            while True:  # the API server ends a watch now and then; what is known already is not said again
-                changes = kubectl.lines("get", "pods", selector, "--watch", "--output-watch-events", "--output=json")
-                for event in documents(changes):
-                    pod = event["object"]
-                    for found in following.deleted(pod) if event["type"] == "DELETED" else following.seen(pod):
-                        if isinstance(found, Said):
-                            told.put((None, found.text))
-                        else:
-                            _in_background(partial(read, found))
-                time.sleep(_PAUSE_SECONDS)
+            for change, pod in changes(kubectl, "pods", selector, say=lambda text: told.put((None, text))):
+                for found in following.deleted(pod) if change == "DELETED" else following.seen(pod):
+                    if isinstance(found, Said):
+                        told.put((None, found.text))
+                    else:
+                        _in_background(partial(read, found))
         except ClusterError as error:
             told.put(error)
 
@@ -83,6 +84,35 @@ def _followed(kubectl: Kubectl, selector: str, following: Following, options: li
         if isinstance(line, Exception):
             raise line
         _print(*line)
+
+
+def read_to_its_end(kubectl: Kubectl, log: Log, options: list[str]) -> Iterator[str]:
+    """Each line once. The API server, the kubelet or the network may end a stream before the log ends.
+
+    Raises:
+        NotThere: when the pod is gone.
+        ClusterError: when it cannot be read any more.
+    """
+    pod, tries, left = log.life.pod, 0, Left.ALL
+    while left is not Left.NOTHING:
+        where = [pod, f"--container={log.life.container}", "--timestamps"]
+        begins = log.begin()
+        since = options if begins is None else [f"--since-time={begins}"]
+        try:
+            for line in kubectl.lines("logs", *where, *_LEFT_OPTIONS[left], *since):
+                text = log.unread(line)
+                if text is not None:
+                    tries = 0
+                    yield text
+            left = log.left(kubectl.get("pod", pod), left)
+        except NotThere:
+            raise
+        except ClusterError as error:
+            tries += 1
+            if tries == _TRIES and not isinstance(error, NoAnswer):
+                raise
+        if left is Left.ALL:
+            time.sleep(min(watching.PAUSE_SECONDS * 2**tries, watching.LONGEST_PAUSE_SECONDS))
 
 
 def _in_background(work: Callable[[], None]) -> None:

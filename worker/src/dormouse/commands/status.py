@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,23 +90,17 @@ def _table(found: list[Seen], *, namespaced: bool, wide: bool) -> None:
 def _watched(kubectl: Kubectl, options: list[str], *, namespaced: bool, wide: bool) -> None:
     """A line for each that there is, and for each change from then on."""
     from dormouse.cluster.status_text import rows
+    from dormouse.cluster.watching import changes
 
     columns = printing.GrowingTable()
-    for number, (kind, document) in enumerate(_changes(kubectl, options)):
+    watched = changes(kubectl, WORKFLOWS, *options, say=lambda text: click.echo(f"--- {text}", err=True))
+    for number, (kind, document) in enumerate(watched):
         head, row = rows([Seen(document)], datetime.now(UTC), namespaced=namespaced, wide=wide)
         cells = [*row, "deleted"] if kind == "DELETED" else row
         if number == 0:
             columns.line(cells)  # so that the head is as wide as what stands below it
             printing.say(columns.line(head))
         printing.say(columns.line(cells))
-
-
-def _changes(kubectl: Kubectl, options: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    from dormouse.cluster.kubectl import documents
-
-    lines = kubectl.lines("get", WORKFLOWS, *options, "--watch", "--output-watch-events", "--output=json")
-    for event in documents(lines):
-        yield event["type"], event["object"]
 
 
 def _pod(kubectl: Kubectl, seen: Seen) -> dict[str, Any] | None:

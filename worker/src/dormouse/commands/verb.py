@@ -16,7 +16,8 @@ from dormouse.errors import DormouseError, UnknownExecution
 
 REFUSED, STILL_OPEN, UNREACHABLE = 1, 3, 4
 """Exit codes; click's own for a wrong command line is 2."""
-_UNREACHABLE = ("Unreachable", "NotReadable", "ClusterError", "NotThere")
+_PLUGIN = "kubectl dormouse"
+_UNREACHABLE = ("Unreachable", "NotReadable", "ClusterError", "NotThere", "NoAnswer")
 TARGETS = (
     ("orders.sqlite", "A database file. It is only read."),
     ("http://localhost:8080", "The address of a runtime, as `dormouse run` prints it."),
@@ -48,7 +49,8 @@ class Verb(click.Command):
                 formatter.write_dl(TARGETS)
         with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
             for line in self.examples:  # as they are: a line that is wrapped cannot be copied
-                formatter.write(f"{' ' * formatter.current_indent}{line}\n")
+                shown = line.replace("dormouse", _PLUGIN, 1) if ctx.find_root().info_name == _PLUGIN else line
+                formatter.write(f"{' ' * formatter.current_indent}{shown}\n")
         super().format_epilog(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
