@@ -120,3 +120,33 @@ def test_a_change_does_not_wait_for_the_pause_after_a_failure() -> None:
     queue.done("a", failed=True)
     queue.add("a")
     assert taken(queue) == ["a"]
+
+
+def test_one_key_of_a_group_waits_for_one_of_each_other_group_and_not_for_all() -> None:
+    queue: WorkQueue[str] = WorkQueue(group_of=lambda key: key.partition("/")[0])
+    for number in range(3):
+        queue.add(f"noisy/{number}")
+    queue.add("calm/report")
+    assert taken(queue) == ["noisy/0", "calm/report", "noisy/1", "noisy/2"]
+
+
+def test_a_group_that_is_added_to_all_the_time_gets_no_second_turn_before_the_others() -> None:
+    queue: WorkQueue[str] = WorkQueue(group_of=lambda key: key.partition("/")[0])
+    for key in ("noisy/0", "noisy/1", "calm/a", "calm/b"):
+        queue.add(key)
+    order = []
+    for number in range(2, 5):
+        order.append(queue.take())
+        queue.add(f"noisy/{number}")
+    assert order == ["noisy/0", "calm/a", "noisy/1"]
+
+
+def test_the_oldest_of_all_groups_is_told() -> None:
+    clock = Clock()
+    queue: WorkQueue[str] = WorkQueue(clock.call_later, lambda: clock.now, lambda key: key.partition("/")[0])
+    for key, now in (("noisy/0", 1.0), ("calm/report", 2.0), ("noisy/1", 3.0)):
+        clock.now = now
+        queue.add(key)
+    assert queue.take() == "noisy/0"
+    clock.now = 10.0
+    assert (queue.load().ready, queue.load().oldest_seconds) == (2, 8.0)

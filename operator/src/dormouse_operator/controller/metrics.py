@@ -85,7 +85,7 @@ def _of_life(tally: Tally) -> Iterator[Metric]:
 def _of_moment(leading: Leading) -> Iterator[Metric]:
     load, standing = leading.load, leading.standing
     yield _gauge("queue_depth", "Objects that wait for a step.", load.ready)
-    yield _gauge("queue_oldest_seconds", "How long the next of them has waited.", load.oldest_seconds)
+    yield _gauge("queue_oldest_seconds", "How long the one has waited that has waited longest.", load.oldest_seconds)
     yield _gauge("queue_working", "Objects that a step works on.", load.working)
     yield _gauge("queue_failing", "Objects whose last step failed.", load.failing)
     yield _gauges("workflows", "DurableWorkflows.", ("namespace", "phase"), standing.workflows)

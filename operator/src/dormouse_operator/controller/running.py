@@ -66,7 +66,7 @@ class Operator:
         self._options = options
         self._tally = tally
         self._is_filled = self._is_watching = self._is_leading = False
-        self.queue: WorkQueue[Task] = WorkQueue()
+        self.queue: WorkQueue[Task] = WorkQueue(group_of=lambda task: task.key[0])
         self.world = World(self.queue.add)
         self.nodes = NodeWatch(api, self.world)
         credentials = CredentialReader(api, folder)

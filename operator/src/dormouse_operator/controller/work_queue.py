@@ -1,11 +1,14 @@
-"""Which key is worked on next? Each key once, never two steps of one key at a time, failures with a growing pause."""
+"""Which key is worked on next? Each key once, never two steps of one key at a time, failures with a growing pause.
+
+Keys are taken in turn from the groups that they belong to, so that one with thousands of them keeps nobody waiting.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -33,7 +36,7 @@ class Load:
 
     ready: int
     oldest_seconds: float
-    """How long the key that comes next has been waiting."""
+    """How long the one has been waiting that has waited longest."""
     working: int
     failing: int
     """Keys whose last step failed: they come again after a pause."""
@@ -42,11 +45,18 @@ class Load:
 class WorkQueue(Generic[K]):
     """Every `get` is followed by a `done` of the same key."""
 
-    def __init__(self, call_later: CallLater | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """`call_later` is the running loop's unless a test has its own clock."""
+    def __init__(
+        self,
+        call_later: CallLater | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        group_of: Callable[[K], Hashable] = lambda _: None,
+    ) -> None:
+        """`call_later` is the running loop's unless a test has its own clock; by itself there is one group."""
         self._call_later = call_later
         self._clock = clock
-        self._ready: deque[K] = deque()
+        self._group_of = group_of
+        self._ready: OrderedDict[Hashable, deque[K]] = OrderedDict()
+        """By group, the one whose turn is next first; none is empty."""
         self._waiting: dict[K, float] = {}
         self._working: set[K] = set()
         self._again: set[K] = set()
@@ -61,7 +71,7 @@ class WorkQueue(Generic[K]):
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting[key] = self._clock()
-            self._ready.append(key)
+            self._ready.setdefault(self._group_of(key), deque()).append(key)
             self._something.set()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -89,7 +99,10 @@ class WorkQueue(Generic[K]):
         """The next key, if there is one; what was planned for later is off, since the work now decides anew."""
         if not self._ready:
             return None
-        key = self._ready.popleft()
+        group, keys = self._ready.popitem(last=False)
+        key = keys.popleft()
+        if keys:
+            self._ready[group] = keys
         del self._waiting[key]
         self._working.add(key)
         if (timer := self._timers.pop(key, None)) is not None:
@@ -118,8 +131,9 @@ class WorkQueue(Generic[K]):
 
     def load(self) -> Load:
         """As it is now."""
-        oldest = self._clock() - self._waiting[self._ready[0]] if self._ready else 0.0
-        return Load(len(self._ready), oldest, len(self._working), len(self._failures))
+        now = self._clock()
+        oldest = max((now - self._waiting[keys[0]] for keys in self._ready.values()), default=0.0)
+        return Load(len(self._waiting), oldest, len(self._working), len(self._failures))
 
     def failures(self, key: K) -> int:
         """Failed steps in a row."""
