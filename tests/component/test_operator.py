@@ -32,6 +32,24 @@ def test_an_applied_workflow_gets_a_pod_and_shows_that_it_runs(tell: Tell) -> No
     tell(story)
 
 
+def test_that_a_life_runs_and_where_it_came_from_is_one_write(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await made.apply_store()
+            await made.apply()
+            await made.server.until(lambda: "report-e1" in made.server.names("pods"))
+            await made.claim("report-e1")
+            await made.calm()
+            before = len(made.server.requests)
+            await made.tell("report-e1", "Running", ready=True)
+            await made.server.until(lambda: bool(made.status().get("claimedAt")))
+            await made.calm()
+            written = [each for each in made.server.requests[before:] if "/status" in each]
+            assert (len(written), made.status()["phase"]) == (1, "Running")
+
+    tell(story)
+
+
 def test_a_pod_that_is_gone_is_replaced_by_the_next_epoch(tell: Tell) -> None:
     async def story(made: Fleet) -> None:
         async with made.operator():

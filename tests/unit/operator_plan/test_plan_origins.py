@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from dormouse_operator.plan import CurrentSeen, CurrentUnread
-from unit.operator_plan.pods import kinds, planned, pod, reason
+from dormouse_operator.plan import CurrentSeen, CurrentUnread, ReadCurrent
+from unit.operator_plan.pods import created, kinds, planned, pod, reason, seen
 from unit.operator_samples import NOW, UID, with_status, workflow
 
 THIS_LIFE = CurrentSeen(2, "Active", workflow_uid=UID, claimed_at="2026-03-01T11:59:58+00:00", restored_from="1/17")
@@ -113,3 +114,41 @@ def test_an_image_that_cannot_be_had_is_named() -> None:
 @pytest.mark.parametrize("said", ["ContainerCreating", "PodInitializing", "CrashLoopBackOff"])
 def test_a_container_that_is_on_its_way_is_no_obstacle(said: str) -> None:
     assert reason(planned(workflow(epoch=2), waiting(said))) == "Restoring"
+
+
+def test_from_the_first_plan_until_it_runs_a_life_changes_the_status_twice() -> None:
+    dwf = workflow({"spec.updatePolicy.type": "Immediate"})
+    asked_for = planned(dwf)
+    manifest = created(asked_for)
+    statuses = [asked_for.status]
+    for seen_as in (
+        {**manifest, "metadata": {**manifest["metadata"], "uid": "made"}},  # as the API server answers
+        seen(manifest, phase="Pending"),  # bound to a node
+        seen(manifest),  # its containers started
+    ):
+        made = planned(with_status(dwf, statuses[-1]), seen_as)
+        assert kinds(made) == []
+        statuses.append(made.status)
+    ready = seen(manifest, keeper=True, runtime=True)
+    read = replace(THIS_LIFE, epoch=1, restored_from="")
+    statuses.append(planned(with_status(dwf, statuses[-1]), ready, current=read).status)
+    settled = planned(with_status(dwf, statuses[-1]), ready)
+    assert kinds(settled) == []
+    statuses.append(settled.status)
+    assert [(each.phase, each.node) for each in statuses] == [
+        *[("Starting", "")] * 4,
+        *[("Running", "node-a")] * 2,
+    ]
+    assert len({msgspec.json.encode(each) for each in statuses}) == 2
+
+
+def test_where_a_life_came_from_is_asked_for_before_the_status_is_written() -> None:
+    (asked,) = [each for each in planned(workflow(epoch=2), running()).actions if isinstance(each, ReadCurrent)]
+    assert asked.is_for_status
+
+
+def test_a_pod_that_cannot_start_says_on_which_node() -> None:
+    stuck = running(keeper=False, runtime=False)
+    stuck["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}
+    assert planned(workflow(epoch=2), stuck).status.node == "node-b"
+    assert planned(workflow(epoch=2), running(keeper=False, runtime=False)).status.node == ""

@@ -18,6 +18,8 @@ from dormouse_operator.store.release import Leaving, NotOurs, release
 from dormouse_operator.store.trouble import told
 
 _READING_SECONDS = 10.0
+_READING_FOR_STATUS_SECONDS = 3.0
+"""That a pod is ready is not to wait for long."""
 _RELEASING_SECONDS = 30.0
 _REMOVING_SECONDS = 10.0
 """Then others have their turn, and the removal goes on afterwards."""
@@ -59,18 +61,19 @@ class StoreAsker:
             return False
         memory.ask_again_at = 0.0
         if isinstance(action, ReadCurrent):
-            came = await self._read_current(seen, store, credentials)
+            seconds = _READING_FOR_STATUS_SECONDS if action.is_for_status else _READING_SECONDS
+            came = await self._read_current(seen, store, credentials, seconds)
         else:
             came = await self._release(seen, store, credentials, action)
         if came.has_failed:
             memory.ask_again_at = clock() + pause_seconds
         return came.is_news
 
-    async def _read_current(self, seen: Seen, store: ObjectStore, credentials: Credentials) -> _Came:
+    async def _read_current(self, seen: Seen, store: ObjectStore, credentials: Credentials, seconds: float) -> _Came:
         before = seen.observed.current
         error = before.error if isinstance(before, CurrentUnread) else ""
         try:
-            async with self._lanes.turn(store, "read", _READING_SECONDS) as lane:
+            async with self._lanes.turn(store, "read", seconds) as lane:
                 current = await read_current(lane.open(store, credentials), _layout(seen.workflow, store))
         except (StoreError, OSError) as failed:
             unread = CurrentUnread(told("CURRENT cannot be read from", store, failed, before=error))

@@ -177,6 +177,8 @@ class Reconciler:
 
     async def _do(self, seen: Seen, planned: Plan) -> bool:
         """Whether there is something new to plan with."""
+        if await self._ask_for_status(seen, planned):
+            return True
         if not await self._save(seen.document, planned):
             return False
         key = key_of(seen.document)
@@ -188,11 +190,18 @@ class Reconciler:
         for action in planned.actions:
             is_news = await self._act(seen, action) or is_news
         for action in planned.actions:  # a store may take its time
-            if isinstance(action, ReadCurrent | ReleaseData):
+            if isinstance(action, ReleaseData) or (isinstance(action, ReadCurrent) and not action.is_for_status):
                 is_news = await self._asker.ask(seen, action, planned.requeue_after_seconds or 0.0) or is_news
             elif isinstance(action, MintSession):
                 is_news = await self._minter.mint(seen, action) or is_news
         return is_news
+
+    async def _ask_for_status(self, seen: Seen, planned: Plan) -> bool:
+        """Whether there is something new that belongs into the status; at most once without an answer."""
+        for action in planned.actions:
+            if isinstance(action, ReadCurrent) and action.is_for_status:
+                return await self._asker.ask(seen, action, planned.requeue_after_seconds or 0.0)
+        return False
 
     async def _save(self, document: Document, planned: Plan) -> bool:
         """False when the object is gone, and with it everything that was planned."""

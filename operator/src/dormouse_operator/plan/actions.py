@@ -41,7 +41,13 @@ class MintSession(Struct, frozen=True):
 
 
 class ReadCurrent(Struct, frozen=True):
-    """Read CURRENT from the store and plan again at once; when it fails, after `requeue_after_seconds`."""
+    """Read CURRENT from the store and plan again at once; when it fails, after `requeue_after_seconds`.
+
+    `is_for_status`: no decision rests on it. The status is not written before there is an answer, or soon none:
+    what it says belongs into the same write.
+    """
+
+    is_for_status: bool = False
 
 
 class EmitEvent(Struct, frozen=True):

@@ -22,7 +22,7 @@ from dormouse_operator.plan.naming import FINALIZER
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
 from dormouse_operator.plan.origins import is_origin_known
 from dormouse_operator.plan.pod import build_pod, build_source
-from dormouse_operator.plan.progress import is_completing, progress
+from dormouse_operator.plan.progress import is_completing, progress, restoring
 from dormouse_operator.plan.rolling import why_to_roll
 from dormouse_operator.plan.session import first_minting, with_renewal
 
@@ -84,7 +84,7 @@ def _asking_for_its_origin(case: Case, life: Life, step: Step) -> Step:
     current = case.observed.current
     if is_origin_known(case, life) or not life.keeper_ready or not isinstance(current, CurrentUnread):
         return step
-    return replace(_and(step, (ReadCurrent(),)), wait_seconds=READ_AGAIN_SECONDS)
+    return replace(_and(step, (ReadCurrent(is_for_status=True),)), wait_seconds=READ_AGAIN_SECONDS)
 
 
 def _without_pod(case: Case) -> Step:
@@ -161,8 +161,8 @@ def _create(case: Case, failure: LastFailure | None) -> Step:
         actions = (AddFinalizer(), *actions)
     return Step(
         phase="Starting",
-        reason="PodCreated",
-        message=f"pod {manifest['metadata']['name']} was asked for",
+        reason="Restoring",
+        message=restoring(manifest["metadata"]["name"]),
         actions=(*actions, CreatePod(manifest), *_sweep(case.lives)),
         failure=failure,
         created_epoch=epoch,

@@ -4,8 +4,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dormouse_operator.api import AdoptedFrom
+from dormouse_operator.plan.actions import CreatePod
 from dormouse_operator.plan.case import Case
-from dormouse_operator.plan.lives import Life
+from dormouse_operator.plan.lives import Life, read_life
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -20,18 +21,26 @@ class Origin(Struct, frozen=True, kw_only=True):
     adopted_from: AdoptedFrom | None = None
 
 
-def origin(case: Case, epoch: int) -> Origin:
-    """CURRENT is read for it once in a life; for the rest of it the status remembers."""
+def origin(case: Case, epoch: int, created: CreatePod | None = None) -> Origin:
+    """CURRENT is read for it once in a life; for the rest of it the status remembers.
+
+    `created` is the pod that is asked for now.
+    """
     old, life, own = case.dwf.status, case.newest, case.own_current
     made = Origin(adopted_from=old.adopted_from if own is None else own.adopted_from)
     if old.epoch == epoch:
         made = replace(made, claimed_at=old.claimed_at, restored_at=old.restored_at, restored_from=old.restored_from)
     if own is not None and own.epoch == epoch:
         made = replace(made, claimed_at=own.claimed_at, restored_from=own.restored_from)
+    if created is not None:
+        asked_for = read_life(created.manifest)
+        return replace(made, image=asked_for.image, keeper_image=asked_for.keeper_image)
     if life is None or not life.live or life.epoch != epoch:
         return made
     now = case.now.isoformat(timespec="seconds").replace("+00:00", "Z")
-    made = replace(made, node=life.node, image=life.image, keeper_image=life.keeper_image)
+    # That it has a node now is worth no write of its own.
+    is_at_work = life.keeper_ready or life.obstacle is not None or bool(life.endings or old.node)
+    made = replace(made, node=life.node if is_at_work else "", image=life.image, keeper_image=life.keeper_image)
     return replace(made, restored_at=made.restored_at or (now if life.keeper_ready else ""))
 
 

@@ -4,6 +4,11 @@ from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.lives import Life
 
 
+def restoring(pod: str) -> str:
+    """The same from the moment on that the pod is asked for: that it was made, and has a node, is no news."""
+    return f"pod {pod} claims and restores"
+
+
 def progress(case: Case, life: Life) -> Step:
     """What its containers say, in the order in which a life goes on."""
     if life.ready:
@@ -17,7 +22,7 @@ def progress(case: Case, life: Life) -> Step:
     if not life.keeper_ready and _was_restored(case, life):
         return Step(phase="Running", reason="NotReplicating", message=_keeper_message(life))
     if not life.keeper_ready:
-        return Step(phase="Starting", reason="Restoring", message=f"pod {life.pod} claims and restores")
+        return Step(phase="Starting", reason="Restoring", message=restoring(life.pod))
     return Step(phase="Starting", reason="RuntimeNotReady", message=_runtime_message(life))
 
 

@@ -3,6 +3,7 @@
 from dormouse_operator.api import ObjectStore
 from dormouse_operator.plan.case import Case
 from dormouse_operator.plan.lives import NEEDS_HELP, Life
+from dormouse_operator.plan.naming import pod_name
 from dormouse_operator.plan.pod import break_glass, build_pod
 from dormouse_operator.plan.reported import Verdict, doing
 from dormouse_operator.plan.template_hash import template_hash
@@ -28,9 +29,11 @@ def why_to_roll(case: Case, store: ObjectStore, life: Life) -> str:
     return ""
 
 
-def up_to_date(case: Case) -> Verdict:
+def up_to_date(case: Case, created_epoch: int | None = None) -> Verdict:
     """Whether the newest pod follows the spec, and if not what it waits for."""
     life, store = case.newest, case.observed.store
+    if created_epoch is not None:
+        return "True", "UpToDate", f"pod {pod_name(case.dwf.metadata.name, created_epoch)} has the newest spec"
     if life is None or not life.live:
         return "True", "UpToDate", "the next pod has the newest spec"
     if store is None:

@@ -4,7 +4,7 @@ from msgspec.structs import asdict, replace
 
 from dormouse_operator.api import Condition, DurableWorkflowStatus, LastSeal
 from dormouse_operator.api.metadata import ConditionStatus
-from dormouse_operator.plan.actions import DeletePod, EmitEvent
+from dormouse_operator.plan.actions import CreatePod, DeletePod, EmitEvent
 from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.naming import pod_name
 from dormouse_operator.plan.origins import origin, restoration
@@ -34,6 +34,7 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
     ready = newest is not None and newest.live and newest.ready
     failures = 0 if ready or case.sealed else case.failures + (1 if step.failure is not None else 0)
     done = doing(case)
+    created = next((action for action in step.actions if isinstance(action, CreatePod)), None)
     seal = old.last_seal
     if own is not None and own.state == "Sealed":
         seal = LastSeal(epoch=own.epoch, reason=own.seal_reason or "", next_wake_at=own.next_wake_at or "")
@@ -54,7 +55,7 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
         failures=failures,
         last_failure=step.failure or old.last_failure,
         conditions=_conditions(case, step, epoch),
-        **asdict(origin(case, epoch)),
+        **asdict(origin(case, epoch, created)),
     )
 
 
@@ -115,7 +116,7 @@ def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
         if case.dwf.spec.drill is not None:
             computed = (*computed, ("Drilled", drilled(case)))
     if case.dwf.spec.update_policy is not None:
-        computed = (*computed, ("UpToDate", up_to_date(case)))
+        computed = (*computed, ("UpToDate", up_to_date(case, step.created_epoch)))
     # What this operator does not know, a newer one said.
     others = (known for known in case.dwf.status.conditions if known.type not in _OURS)
     return (*(_condition(case, name, *verdict) for name, verdict in computed), *others)
