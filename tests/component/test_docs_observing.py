@@ -34,9 +34,9 @@ def test_recorded_executions_are_replayed_with_the_code_and_with_other_code_and_
     looks = [
         one
         for one in examples(blocks(PAGE))
-        if one.command.startswith(("dormouse sql", "dormouse tree", "dormouse export"))
+        if one.command.startswith(("dormouse sql", "dormouse tree", "dormouse export", "dormouse report"))
     ]
-    assert len(looks) == 6
+    assert len(looks) == 7
     read_along(looks, tmp_path, (SHOWN_PORT, port))
     slowest = json.loads((tmp_path / "slowest.json").read_text())
     assert {row[1] for row in slowest["rows"]} == {"order-1", "order-2"}

@@ -35,6 +35,7 @@ _OWN = {
     "query": ("dormouse.commands.messages", "query"),
     "reject": ("dormouse.commands.approvals", "reject"),
     "replay": ("dormouse_observer.replay_command", "replay"),
+    "report": ("dormouse_observer.reporting.command", "report"),
     "result": ("dormouse.commands.reading", "result"),
     "resume": ("dormouse.commands.suspending", "resume"),
     "retry": ("dormouse.commands.ending", "retry"),

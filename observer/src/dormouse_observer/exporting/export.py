@@ -57,7 +57,10 @@ def export(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> M
             raise NotExported(f"{there} is there already; choose another -o, for an export never replaces a file")
     if not target.absolute().parent.is_dir():
         raise NotExported(f"there is no folder {target.parent}; make it, or choose another -o")
-    pulled = _manifest_beside(source)
+    try:
+        pulled = _manifest_beside(source)
+    except OSError as error:
+        raise NotReadable(f"{source}: {error.strerror}; let this user read it") from error
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.absolute().parent) as folder:
         draft, described = Path(folder) / "db.sqlite", Path(folder) / "manifest.json"
         try:
@@ -100,7 +103,7 @@ def _manifest_beside(source: Path) -> Manifest | None:
         manifest = msgspec.json.decode(beside.read_bytes(), type=Manifest)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except msgspec.DecodeError as error:
         raise NotExported(f"{beside} is no manifest ({error}); move it away") from error
     if source.is_file() and sha256_of(source) != manifest.sha256:
         raise NotExported(

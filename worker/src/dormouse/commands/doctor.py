@@ -34,7 +34,7 @@ def doctor(kubectl: Kubectl, *, all_namespaces: bool, output: str | None) -> Non
     ObjectStores and DurableWorkflows of the namespace. The exit code is 1 when something is wrong; a note may be as
     you want it. Nothing is changed.
     """
-    found = list(_examined(kubectl, everywhere=all_namespaces))
+    found = list(examined(kubectl, everywhere=all_namespaces))
     if output is not None:
         printing.say(printing.document({"findings": found}, output))
     else:
@@ -47,7 +47,8 @@ def doctor(kubectl: Kubectl, *, all_namespaces: bool, output: str | None) -> Non
     sys.exit(REFUSED if any(one.level == "wrong" for one in found) else 0)
 
 
-def _examined(kubectl: Kubectl, *, everywhere: bool) -> Iterator[Finding]:
+def examined(kubectl: Kubectl, *, everywhere: bool) -> Iterator[Finding]:
+    """What is found on a cluster, one thing after the other."""
     try:
         yield findings.of_version(json.loads(kubectl.run("version", "--output=json")))
         group = json.loads(kubectl.run("get", "--raw", "/apis"))["groups"]
