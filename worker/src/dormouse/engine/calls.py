@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dormouse.engine.payload import Failure
 
 
+_begin_future = asyncio.Future.__init__  # one is made in every step, and `super()` takes a quarter of that
+
+
 class ActivityCall(asyncio.Future[Any]):
     """A call that the workflow waits for. Cancelling it is a decision of the workflow, so it is recorded.
 
@@ -38,7 +41,7 @@ class ActivityCall(asyncio.Future[Any]):
     )  # fmt: skip
 
     def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
-        super().__init__(loop=execution.loop)
+        _begin_future(self, loop=execution.loop)
         self.execution = execution
         self.command = command
         self.activity = activity

@@ -6,8 +6,9 @@ import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
-from itertools import chain, groupby, repeat, starmap
-from operator import itemgetter
+from functools import reduce
+from itertools import groupby, repeat, starmap
+from operator import iconcat, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ _INSERT_EXECUTION = (
 _NO_CHECKPOINT_ON_CLOSE = 1006  # SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 # Each stays what it is, as without this. But Python's sqlite3 looks for an adapter of every value that is not exactly
 # an int, a float or a str, and for want of one raises, formats and drops an AttributeError: half of what a row costs.
-sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(bytes, bytes.__bytes__)
 sqlite3.register_adapter(type(None), dict[None, None]().get)
 
 
@@ -180,7 +181,7 @@ class Database(Queries):
             done += count
 
     def _insert_alike(self, insert: _Insert, events: Sequence[Event]) -> None:
-        values = [*chain.from_iterable(map(insert.values_of, events))]
+        values: list[Any] = reduce(iconcat, map(insert.values_of, events), [])
         done, end = 0, len(values)
         for rows, statement in insert.statements.items():
             size = rows * insert.width

@@ -24,13 +24,14 @@ from dormouse.engine.standing import Waiting, waiting_of
 if TYPE_CHECKING:
     from dormouse.engine.turns import Turns
 
+_OPEN = Status.OPEN  # looked at in every step, and an enum is slow to find its members
 _LONG_SECONDS = 60
 """What is due sooner is not worth a replay."""
 
 
 def may_rest(execution: Execution, now: int) -> bool:
     """Whether nothing can happen to it for long, unless somebody comes. Pure."""
-    if execution.status != Status.OPEN or execution.main is None or execution.unheard:
+    if execution.status is not _OPEN or execution.main is None or execution.unheard:
         return False
     soon = now + _LONG_SECONDS * SECOND
     for one in execution.pending.values():

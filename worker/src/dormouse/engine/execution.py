@@ -108,7 +108,8 @@ class Execution:
     def completed(self, call: ActivityCall, payload: bytes, value: Any, at: int) -> None:
         """An activity has a result."""
         call.value = value
-        self._tidy(call)
+        if call.due is not None or call.heartbeat is not None:
+            self._tidy(call)
         self._will_hear(self.log.record(_COMPLETED, call.command, payload=payload, at=at))
 
     def failed(self, call: ActivityCall, failure: Failure, at: int) -> None:

@@ -73,6 +73,11 @@ _MIB = 1024 * 1024
 LARGEST_PAYLOAD = 16 * _MIB
 # Deterministic: a set's order changes with each process, and a replay compares the bytes.
 _encoder = msgspec.json.Encoder(enc_hook=_to_plain, order="deterministic")
+_NULL = b"null"
+"""Where a value is not None, this may stand for a number: msgspec writes NaN and infinity like that.
+
+Looked for by `find`, since `in` tries a number first, which costs an exception.
+"""
 
 
 def _encode(value: Any) -> bytes:
@@ -82,14 +87,9 @@ def _encode(value: Any) -> bytes:
         # Either it has none, which is said again here, or some keys are no text: those can only be ordered as text.
         plain = msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain, order="deterministic")
         payload = _encoder.encode(plain)
-    if _may_hide_a_number(value, payload):
+    if payload.find(_NULL) >= 0 and value is not None:
         _refuse_numbers_that_json_lacks(value)
     return payload
-
-
-def _may_hide_a_number(value: Any, payload: bytes) -> bool:
-    """Whether something was written as `null` that need not be None: msgspec writes NaN and infinity like that."""
-    return value is not None and payload.find(b"null") >= 0  # `in` tries a number first, which costs an exception
 
 
 def _refuse_numbers_that_json_lacks(value: Any) -> None:
@@ -121,7 +121,7 @@ def encode(value: Any) -> bytes:
     except REFUSALS:
         payload = _encode_or_refuse(value)
     else:
-        if _may_hide_a_number(value, payload):
+        if payload.find(_NULL) >= 0 and value is not None:
             _encode_or_refuse(value)
     if len(payload) > LARGEST_PAYLOAD:
         raise PayloadTooLarge(
