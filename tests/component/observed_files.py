@@ -172,6 +172,18 @@ def make(database: Path, codec: Codec | None = None) -> Path:
     return database
 
 
+def go_on(database: Path, execution_id: str = "long-1") -> None:
+    """Have an execution of `long_history` call its activity once more, and wait for it."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "INSERT INTO event (position, execution, kind, at, previous, command, name, payload, source) "
+            "SELECT max(position) + 1, execution, 'ActivityScheduled', max(at) + 1000, max(position), "
+            "max(command) + 1, 'ask', x'5b223f225d', 'agent.py:7' FROM event "
+            "WHERE execution = (SELECT key FROM execution WHERE id = ?)",
+            (execution_id,),
+        )
+
+
 def describe(database: Path) -> None:
     """Put a manifest beside it, as `dormouse pull` does."""
     moment = datetime(2026, 5, 1, 12, tzinfo=UTC)

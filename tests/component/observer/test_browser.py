@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it has none
-from observed_files import describe, long_history, make
+from observed_files import describe, go_on, long_history, make
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from chromium import ALONE, program
@@ -64,11 +65,16 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("browsed")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("browsed")
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> Iterator[str]:
     describe(make(folder / "orders.sqlite"))
     long_history(folder / "long.sqlite", 100_000)
-    command = [str(DORMOUSE), "open", "orders.sqlite", "long.sqlite", "--no-browser"]
+    long_history(folder / "live.sqlite", 9)
+    command = [str(DORMOUSE), "open", "orders.sqlite", "long.sqlite", "live.sqlite", "--no-browser"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as opened:
         try:
             assert opened.stdout is not None
@@ -179,6 +185,51 @@ def test_a_long_timeline_and_a_long_log_are_walked_through_in_their_places(brows
         page.get_by_text("100,000 of 100,000").wait_for()
         page.locator("svg.overview a").last.click()
         page.wait_for_url("**#timeline")
+
+
+def test_a_page_follows_a_file_that_goes_on_and_stays_as_it_was_unfolded(
+    browser: Browser, base: str, folder: Path
+) -> None:
+    live = folder / "live.sqlite"
+    with looking(browser, base) as watched:
+        page = watched.go("/files/2/executions/long-1")
+        events = page.locator("#log li")
+        before = events.count()
+        unfolded_one = page.locator("#log details").first
+        unfolded_one.locator("summary").click()
+        unfolded_one.locator(".tree").wait_for()
+        page.get_by_text("The same as a table").click()
+        page.locator("#log .when").nth(3).focus()
+        focused = page.evaluate("document.activeElement.getAttribute('href')")
+        go_on(live)
+        expect(events).to_have_count(before + 1, timeout=PATIENCE_MS)
+        expect(unfolded_one.locator(".tree")).to_be_visible()
+        expect(page.get_by_role("region", name="Calls as a table").locator("tbody tr").last).to_contain_text("open")
+        assert page.evaluate("document.activeElement.getAttribute('href')") == focused
+        expect(page.locator(".said").first).to_contain_text("activity ask")
+        expect(page.locator("#news")).to_have_text(page.locator(".said").first.inner_text())
+        assert_accessible(page)
+        page.get_by_role("button", name="pause").click()
+        with looking(browser, base) as another:
+            follows = another.go("/files/2/executions/long-1").locator("#log li")
+            go_on(live)
+            expect(follows).to_have_count(before + 2, timeout=PATIENCE_MS)
+        assert events.count() == before + 1
+        page.get_by_role("button", name="follow").click()
+        expect(events).to_have_count(before + 2, timeout=PATIENCE_MS)
+
+
+def test_a_list_follows_its_file_while_somebody_types_into_its_search(
+    browser: Browser, base: str, folder: Path
+) -> None:
+    with looking(browser, base) as watched:
+        page = watched.go("/files/2")
+        page.get_by_label("Search").fill("long")
+        with closing(sqlite3.connect(folder / "live.sqlite")) as connection, connection:
+            connection.execute("UPDATE execution SET workflow = 'renamed'")
+        expect(page.locator("table.list .sub")).to_have_text("renamed", timeout=PATIENCE_MS)
+        expect(page.get_by_label("Search")).to_be_focused()
+        assert page.get_by_label("Search").input_value() == "long"
 
 
 def test_colours_are_chosen_and_kept(browser: Browser, base: str) -> None:

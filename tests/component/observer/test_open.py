@@ -25,6 +25,8 @@ def test_it_listens_on_this_machine_alone_until_it_is_told_to_end(tmp_path: Path
         assert url.startswith("http://127.0.0.1:")
         with httpx.Client() as kept_alive:
             assert "long-1" in kept_alive.get(url).text
-            opened.send_signal(number)
-            rest = opened.communicate(timeout=60)[0]
+            with kept_alive.stream("GET", f"{url}changes") as following:
+                assert next(following.iter_lines()) == "retry: 1000"
+                opened.send_signal(number)
+                rest = opened.communicate(timeout=60)[0]
     assert (opened.returncode, rest) == (0, "")

@@ -227,6 +227,7 @@ def test_a_payload_is_a_fragment_a_page_and_a_file_to_be_saved(client: Client) -
         ("/executions/order-1/agent?calls=x", 400, "`calls` is a number"),
         ("/executions/nobody", 404, "there is no execution &#39;nobody&#39;"),
         ("/executions/order-1/events/999999", 404, "has no event at the position 999999"),
+        ("/changes?since=1", 400, "there is no field `since`"),
         ("/executions/order-1/events/999999/raw", 404, "has no event"),
         ("/nowhere", 404, "there is no such page"),
         ("/?state=Lost", 400, "`state` is one of Open, Blocked"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,13 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dormouse.errors import CannotDecode, DormouseError, InvalidInput, UnknownExecution
 from dormouse_observer.web.agent_page import agent_page, is_agent
 from dormouse_observer.web.event_page import event_page
+from dormouse_observer.web.following import changes
 from dormouse_observer.web.library import Library
 from dormouse_observer.web.listing import FIELDS, check_names, filters_of, number
 from dormouse_observer.web.pages import ListPage, execution_page, lineage, list_page, shown
@@ -39,9 +41,10 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class _At:
-    """The file that a request is about, and where its pages are."""
+    """The file that a request is about, how it looked then, and where its pages are."""
 
     number: int
+    seen: str
     base: str
     name: str
     names: Commands
@@ -54,6 +57,11 @@ class Pages:
         self._library = library
         self._renderer = Renderer()
         self._many = len(library.paths) > 1
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """Let go of the browsers that wait for changes."""
+        self._ended.set()
 
     def app(self) -> Starlette:
         """The application."""
@@ -61,6 +69,7 @@ class Pages:
         execution = f"{prefix}/executions/{{id}}"
         routes = [
             Route(prefix or "/", self.executions),
+            Route(f"{prefix}/changes", self.changes),
             Route(execution, self.execution),
             Route(f"{execution}/agent", self.agent),
             Route(f"{execution}/events/{{position:int}}", self.event),
@@ -164,6 +173,14 @@ class Pages:
         saved = {"content-disposition": f'attachment; filename="event-{entry.position}.json"'}
         return Response(payload, media_type="application/json", headers=saved)
 
+    async def changes(self, request: Request) -> Response:
+        """Tell a page when its file has changed since it saw it."""
+        at = self._at(request)
+        check_names(request.query_params, "seen")
+        seen = request.query_params.get("seen", at.seen)
+        told = changes(lambda: self._library.look(at.number), seen, self._ended)
+        return StreamingResponse(told, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
     async def theme(self, request: Request) -> Response:
         """Remember light or dark, and go back to the page."""
         check_names(request.query_params, "to", "back")
@@ -183,7 +200,8 @@ class Pages:
         path = self._library.paths[file_number]
         manifest = self._library.manifest(file_number)
         base = f"/files/{file_number}" if self._many else ""
-        return _At(file_number, base, path.name, Commands(str(path), manifest.name if manifest else "TARGET"))
+        names = Commands(str(path), manifest.name if manifest else "TARGET")
+        return _At(file_number, self._library.look(file_number), base, path.name, names)
 
     def _page(
         self, request: Request, name: str, at: _At | None = None, status: int = HTTPStatus.OK, **values: Any

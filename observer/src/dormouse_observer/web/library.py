@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -68,6 +69,11 @@ class Library:
             if look[-1] is not None:
                 # Somebody writes into it: they are not to find a reader there when they end.
                 self._close(number)
+
+    def look(self, number: int) -> str:
+        """Something that changes when the file does."""
+        file, log, _ = _look(self.paths[number])  # what the third holds changes also when it is only read
+        return hashlib.blake2b(repr((file, log)).encode(), digest_size=8).hexdigest()
 
     def manifest(self, number: int) -> Manifest | None:
         """What `dormouse pull` put beside the file."""

@@ -37,10 +37,22 @@ def listening(port: int) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, pages: Pages) -> None:
+        super().__init__(config)
+        self._pages = pages
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """It waits for the answers that are under way, and those of browsers that follow a file never end."""
+        self._pages.end()
+        await super().shutdown(sockets)
+
+
 def serve(library: Library, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Answer until SIGINT or SIGTERM; `ready` is called once a browser would be answered."""
+    pages = Pages(library)
     config = uvicorn.Config(
-        Pages(library).app(),
+        pages.app(),
         http="h11",
         loop="asyncio",
         ws="none",
@@ -53,7 +65,7 @@ def serve(library: Library, listener: socket.socket, ready: Callable[[], None]) 
     signal.signal(signal.SIGTERM, _interrupt)  # uvicorn raises anew what ended it
     ready()  # the socket listens already: who comes before the loop runs waits for it
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, pages).run(sockets=[listener])
 
 
 def _interrupt(*_: object) -> None:
