@@ -6,10 +6,13 @@ import asyncio
 import logging
 import threading
 from pathlib import Path
+from traceback import FrameSummary, StackSummary
 
 import pytest
 
 from dormouse import Engine, Workflow, activity, workflow
+from dormouse.engine import database, turns
+from dormouse.engine.watch import culprit
 
 
 class Heard(logging.Handler):
@@ -69,3 +72,13 @@ def test_a_workflow_that_blocks_the_loop_is_reported_too(tmp_path: Path, heard: 
     assert heard_of(stuck, tmp_path, heard)
     assert "test_watch.py:" in heard.messages[0].splitlines()[0]
     assert "A workflow leaves what takes long to activities" in heard.messages[0]
+
+
+def stack(*files: str | None) -> StackSummary:
+    return StackSummary.from_list([FrameSummary(file or "?", 7, "go_on") for file in files])
+
+
+def test_a_commit_that_takes_long_is_the_disks_fault_and_not_that_of_who_runs_the_loop() -> None:
+    on_its_way = culprit(stack("main.py", asyncio.__file__, turns.__file__, database.__file__))
+    assert on_its_way.startswith("the disk, or by another process that locks the file")
+    assert culprit(stack("main.py", asyncio.__file__, turns.__file__, "own.py")).startswith("own.py:7 in go_on")

@@ -13,7 +13,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 _SECONDS_UNTIL_WRITTEN = 0.002
 """What the code has decided is written with the next result, or on its own after this time."""
-_log_end = itemgetter(Event._fields.index("execution"), Event._fields.index("position"))
 
 
 class Turns:
@@ -254,7 +252,8 @@ class Turns:
     def _take_effect(self, batch: Batch) -> None:
         self.busy_at = self._clock.now()
         self.durable_position = batch.position
-        self.log_ends.update(map(_log_end, batch.events))
+        for event in batch.events:
+            self.log_ends[event.execution] = event.position
         if batch.recovered:
             self.recovered.set()
         for call in batch.ended:

@@ -15,6 +15,8 @@ from dormouse.engine.payload import STANDARD_LIBRARY
 
 _log = logging.getLogger("dormouse.loop")
 _MACHINERY = (str(PurePath(__file__).parent), str(PurePath(asyncio.__file__).parent))
+_DATABASE = str(PurePath(__file__).with_name("database.py"))
+"""Whose code is the innermost while SQLite waits."""
 _FRAMES = 12
 
 
@@ -88,14 +90,19 @@ class LoopWatch:
             return
         frames = StackSummary.extract(walk_stack(frame), limit=64, lookup_lines=False)
         frames.reverse()
-        own = [one for one in frames if not one.filename.startswith(_MACHINERY)]
-        users = [one for one in own if not one.filename.startswith(STANDARD_LIBRARY)] or own
-        where = f"{PurePath(users[-1].filename).name}:{users[-1].lineno} in {users[-1].name}" if users else "the engine"
-        _log.warning(
-            "the event loop has been blocked for %g s by %s, and nothing else goes on meanwhile. An activity that "
-            "waits without `await` is best a plain `def`: those run in threads. A workflow leaves what takes long to "
-            "activities.\n%s",
-            self._seconds,
-            where,
-            "".join(StackSummary.from_list(own[-_FRAMES:]).format()),
-        )
+        blocked = f"the event loop has been blocked for {self._seconds:g} s by"
+        _log.warning("%s %s", blocked, culprit(frames))
+
+
+def culprit(frames: StackSummary) -> str:
+    """What keeps the loop, whose innermost frame is the last, and what to do about it."""
+    if frames[-1].filename == _DATABASE:
+        return "the disk, or by another process that locks the file, and nothing else goes on meanwhile"
+    own = [one for one in frames if not one.filename.startswith(_MACHINERY)]
+    users = [one for one in own if not one.filename.startswith(STANDARD_LIBRARY)] or own
+    where = f"{PurePath(users[-1].filename).name}:{users[-1].lineno} in {users[-1].name}" if users else "the engine"
+    stack = "".join(StackSummary.from_list(own[-_FRAMES:]).format())
+    return (
+        f"{where}, and nothing else goes on meanwhile. An activity that waits without `await` is best a plain `def`: "
+        f"those run in threads. A workflow leaves what takes long to activities.\n{stack}"
+    )
