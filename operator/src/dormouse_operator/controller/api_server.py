@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+import msgspec
 from kubernetes.aio.client import ApiClient, Configuration
 
 from dormouse_operator.controller.resources import Document, Resource, version_of
 from dormouse_operator.controller.tally import Tally
 
-_PAGE = 500
+PAGE = 500
+"""So many objects of a list come at once."""
 _METHODS = {
     "get": "GET",
     "list": "GET",
@@ -109,15 +110,24 @@ class ApiServer:
             body["gracePeriodSeconds"] = grace_seconds
         return await self._request("delete", resource, namespace, name, body=body)
 
-    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> tuple[list[Document], int]:
-        """All objects, page by page from etcd, and the version that they are complete for."""
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        labels: str = "",
+        keep: Callable[[Document], Document] = lambda document: document,
+    ) -> tuple[list[Document], int]:
+        """All objects, page by page from etcd, and the version that they are complete for.
+
+        Of each only what `keep` returns is kept: of thousands no more than one page is ever there as a whole.
+        """
         found: list[Document] = []
-        query = {"limit": str(_PAGE)}
+        query = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = labels
         while True:
             page = await self._request("list", resource, namespace, query=query)
-            found += page.get("items") or ()
+            found += map(keep, page.get("items") or ())
             token = (page.get("metadata") or {}).get("continue")
             if not token:
                 return found, version_of(page)
@@ -157,8 +167,8 @@ class ApiServer:
         finally:
             self._tally.requests[verb, counted, code] += 1
         try:
-            answer = json.loads(data) if data else {}
-        except ValueError as failed:
+            answer = msgspec.json.decode(data) if data else {}
+        except msgspec.DecodeError as failed:
             if status < 400:
                 raise Unavailable(f"{method} {path}: the answer is no JSON") from failed
             answer = {}

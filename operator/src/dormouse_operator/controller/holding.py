@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -27,6 +28,7 @@ from dormouse_operator.controller.resources import (
     key_of,
 )
 from dormouse_operator.controller.store_status import StoreStatuses, read_store
+from dormouse_operator.controller.trimming import trimmed
 from dormouse_operator.controller.world import World, store_of
 from dormouse_operator.plan import IN_USE_FINALIZER, EmitEvent, holding
 
@@ -176,7 +178,7 @@ class StoreHolder:
 
     async def _list_workflows(self, namespace: str) -> None:
         """That the cache lacks a workflow is no evidence."""
-        listed, version = await self._api.list(WORKFLOWS, namespace)
+        listed, version = await self._api.list(WORKFLOWS, namespace, keep=partial(trimmed, WORKFLOWS))
         self._world.relist(WORKFLOWS, listed, version, lambda each: each["metadata"]["namespace"] == namespace)
 
     async def _mark_store(self, document: Document) -> Document:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, read
 from dormouse_operator.controller.acting import Actor
@@ -25,6 +26,7 @@ from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Ke
 from dormouse_operator.controller.saving import StatusWriter
 from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import read_store
+from dormouse_operator.controller.trimming import trimmed
 from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import (
@@ -167,7 +169,7 @@ class Reconciler:
         namespace, name = key
         labels = {MANAGED_BY_LABEL: "dormouse", NAME_LABEL: name}
         selector = ",".join(f"{label}={value}" for label, value in labels.items())
-        listed, version = await self._api.list(PODS, namespace, selector)
+        listed, version = await self._api.list(PODS, namespace, selector, partial(trimmed, PODS))
 
         def is_listed(pod: Document) -> bool:
             has = pod["metadata"].get("labels") or {}

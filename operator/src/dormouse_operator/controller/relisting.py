@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 
 from dormouse_operator.controller.api_server import ApiError, ApiServer
 from dormouse_operator.controller.resources import PODS, STORES, WORKFLOWS, Document, Resource
+from dormouse_operator.controller.trimming import trimmed
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import MANAGED_BY_LABEL
 
@@ -25,7 +27,7 @@ async def relist(api: ApiServer, world: World, namespaces: tuple[str, ...], reso
     failures: list[ApiError] = []
     for namespace in namespaces or (None,):
         try:
-            listed, version = await api.list(resource, namespace, selector)
+            listed, version = await api.list(resource, namespace, selector, partial(trimmed, resource))
         except ApiError as failed:
             failures.append(failed)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from dormouse_operator.controller.api_server import ApiServer
 from dormouse_operator.controller.resources import Document, Resource, key_of, version_of
 
-_REMEMBERED = 10_000
+_REMEMBERED = 20_000
 """Of more objects than that, some are written once more."""
 
 
@@ -38,17 +39,20 @@ class StatusWriter:
         """Writes the status subresource of one kind."""
         self._api = api
         self._resource = resource
-        self._sent: OrderedDict[str, tuple[int, msgspec.Struct]] = OrderedDict()
+        self._sent: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
 
     async def save(self, document: Document, status: msgspec.Struct) -> Document | None:
         """The document with the new status; None when there was nothing to write. Raises ApiError."""
         patch = status_patch(document, status)
         uid = document["metadata"]["uid"]
-        if patch is None or self._sent.get(uid) == (version_of(document), status):
+        if patch is None:
+            return None
+        digest = hashlib.blake2b(msgspec.json.encode(status), digest_size=16).digest()
+        if self._sent.get(uid) == (version_of(document), digest):
             return None
         namespace, name = key_of(document)
         saved = await self._api.merge(self._resource, namespace, name, patch, "status")
-        self._sent[uid] = (version_of(saved), status)
+        self._sent[uid] = (version_of(saved), digest)
         self._sent.move_to_end(uid)
         if len(self._sent) > _REMEMBERED:
             self._sent.popitem(last=False)

@@ -13,6 +13,7 @@ from typing import Any, cast
 import kopf
 from kubernetes.aio.client import Configuration
 
+from dormouse_operator.controller.api_server import PAGE
 from dormouse_operator.controller.connection import connection_info
 from dormouse_operator.controller.options import Options
 from dormouse_operator.controller.relisting import OUR_PODS, WATCHED
@@ -133,6 +134,8 @@ def watch_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.scanning.disabled = True
     settings.watching.label_selectors["", "v1", "pods"] = OUR_PODS
+    # All at once, thousands of pods would be in memory as a whole.
+    settings.watching.chunk_size = PAGE
     # A connection that died silently is noticed, and one that is alive is not kept for ever.
     settings.watching.server_timeout = 290
     settings.watching.inactivity_timeout = 120

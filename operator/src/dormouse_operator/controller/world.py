@@ -60,9 +60,8 @@ class World:
         version: int,
         within: Callable[[Document], bool] = lambda _: True,
     ) -> None:
-        """This is all that there is `within`."""
-        kept = (trimmed(resource, document) for document in listed)
-        for document in self._cache(resource).relist(kept, version, within):
+        """This is all that there is `within`, trimmed already."""
+        for document in self._cache(resource).relist(listed, version, within):
             self.wake(resource, document)
             if resource is WORKFLOWS:
                 self._look_at(Task("store", store_of(document)))
