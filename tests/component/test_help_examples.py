@@ -24,7 +24,9 @@ IN_THEIR_ORDER = (
 )
 
 
-ELSEWHERE = {"debug", "diff", "drill", "exec", "export", "fork", "open", "pull", "replay", "report", "sql", "tree"}
+ELSEWHERE = {
+    *("debug", "diff", "drill", "exec", "export", "fork", "import", "open", "pull", "replay", "report", "sql", "tree"),
+}
 """They need a store, a file or a pod, which the tests of their pages have."""
 OF_A_CLUSTER = {"doctor", "logs", "status", "suspend"}
 

@@ -54,20 +54,30 @@ class Asked:
     ca_bundle: Path | None = None
 
 
+def reaching_store(function: Callable[..., None]) -> Callable[..., None]:
+    """Add how the store is reached."""
+    options = (
+        click.option("--endpoint", help="The store from here. Default: as the ObjectStore, or AWS_ENDPOINT_URL."),
+        click.option("--region", help="Default: as the ObjectStore, or AWS_REGION, else us-east-1."),
+        click.option(
+            "--path-style/--virtual-hosted", default=None, help="Whether the bucket is in the path or the host name."
+        ),
+        click.option(
+            "--ca-bundle",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Certificates to trust, in PEM. Default: as the ObjectStore, or AWS_CA_BUNDLE.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 def from_store(function: Callable[..., None]) -> Callable[..., None]:
     """Add what to pull and how; the function is given an Asked in the place of its Kubectl."""
 
     @click.option("--at", type=_Moment(), help="epoch/txid, or a time with its zone. Default: the newest position.")
-    @click.option("--endpoint", help="The store from here. Default: as the ObjectStore, or AWS_ENDPOINT_URL.")
-    @click.option("--region", help="Default: as the ObjectStore, or AWS_REGION, else us-east-1.")
-    @click.option(
-        "--path-style/--virtual-hosted", default=None, help="Whether the bucket is in the path or the host name."
-    )
-    @click.option(
-        "--ca-bundle",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Certificates to trust, in PEM. Default: as the ObjectStore, or AWS_CA_BUNDLE.",
-    )
+    @reaching_store
     @wraps(function)
     def with_asked(
         kubectl: Kubectl,

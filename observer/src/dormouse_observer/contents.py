@@ -11,6 +11,9 @@ from urllib.parse import quote
 
 from dormouse_observer.manifest import Executions
 
+REDACTED = "redacted-"
+"""With this the identity of a redacted file begins."""
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -19,6 +22,11 @@ class Contents:
     schema: int | None = None
     identity: str | None = None
     executions: Executions | None = None
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether it holds placeholders."""
+        return self.identity is not None and self.identity.startswith(REDACTED)
 
 
 def contents_of(file: Path) -> Contents:

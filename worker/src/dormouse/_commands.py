@@ -26,6 +26,7 @@ _OWN = {
     "export": ("dormouse_observer.exporting.command", "export"),
     "fork": ("dormouse_observer.forking.command", "fork"),
     "history": ("dormouse.commands.reading", "history"),
+    "import": ("dormouse_observer.import_command", "import_file"),
     "lint": ("dormouse.commands.lint", "lint"),
     "list": ("dormouse.commands.reading", "list_executions"),
     "logs": ("dormouse.commands.logs", "logs"),
@@ -52,7 +53,16 @@ _OWN = {
     "update": ("dormouse.commands.messages", "update"),
 }
 
-_EXTRAS = {"dev": "dev", "operator": "operator", "store": "operator", "open": "observer", "pull": "observer"}
+_EXTRAS = {
+    "dev": "dev",
+    "export": "observer",
+    "import": "observer",
+    "open": "observer",
+    "operator": "operator",
+    "pull": "observer",
+    "report": "observer",
+    "store": "operator",
+}
 """Those that need more than the command line itself does."""
 
 

@@ -69,9 +69,9 @@ def export(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> M
                     pass  # it says what is wrong with a file that is not ours
                 redact(source, draft, codec, keeps_names=wanted.keeps_names)
             else:
-                _copy(source, draft)
+                copy_whole(source, draft)
         except (sqlite3.Error, TypeError) as error:
-            raise NotReadable(f"{source}: {error}; pull or copy it again") from error
+            raise _damaged(source, str(error)) from error
         manifest = _manifest(source, draft, pulled, redacted=wanted.redacted)
         described.write_bytes(encoded(manifest))
         draft.chmod(0o444)  # as of a pulled file: it would act in the name of another one
@@ -87,13 +87,25 @@ def _put(draft: Path, target: Path) -> None:
         raise NotExported(f"{target} is there already; choose another -o") from None
 
 
-def _copy(source: Path, draft: Path) -> None:
-    with opened_to_read(source) as original, closing(sqlite3.connect(draft, isolation_level=None)) as copy:
-        original.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
-        found = [text for (text,) in copy.execute("PRAGMA integrity_check")]
+def copy_whole(source: Path, draft: Path) -> None:
+    """With what stands in a WAL, and every page checked.
+
+    Raises:
+        NotReadable: when it is no SQLite file, or damaged.
+    """
+    try:
+        with opened_to_read(source) as original, closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+            original.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            found = [text for (text,) in copy.execute("PRAGMA integrity_check")]
+    except sqlite3.Error as error:
+        raise _damaged(source, str(error)) from error
     if found != ["ok"]:
-        raise sqlite3.DatabaseError(f"it is damaged: {found[0]}")
+        raise _damaged(source, f"it is damaged: {found[0]}")
+
+
+def _damaged(source: Path, what: str) -> NotReadable:
+    return NotReadable(f"{source}: {what}; pull or copy it again")
 
 
 def _manifest_beside(source: Path) -> Manifest | None:

@@ -25,6 +25,7 @@ from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Waiting
 from dormouse.engine.stored import PayloadsWriter, StoredPayloads
 from dormouse.errors import CannotDecode
+from dormouse_observer.contents import REDACTED
 from dormouse_observer.exporting.placeholders import UNREADABLE, Placeholders, name, number, source, traceparent
 
 EXECUTION_COLUMNS = (
@@ -92,7 +93,7 @@ class _Copying:
                 self._insert(table, columns, rows, "INSERT OR IGNORE")  # what holds something else is left out
             for table in self._tables_of_the_user():
                 self._copy_table(table)
-            identity = f"redacted-{secrets.token_hex(8)}"
+            identity = f"{REDACTED}{secrets.token_hex(8)}"
             self._copy.execute("INSERT OR REPLACE INTO dormouse_meta VALUES ('identity', ?)", (identity,))
             self._copy.execute("INSERT INTO dormouse_meta VALUES (?, 'true')", (PAUSE_IS_ASKED,))
 
