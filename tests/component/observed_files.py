@@ -108,7 +108,7 @@ async def ask_model(request: dict[str, Any]) -> dict[str, Any]:
     calls = [{"id": f"call_{turn}", "type": "function", "function": {"name": tool, "arguments": arguments}}]
     said = "I have refunded 49.00 to your card. It arrives within three days." if tool is None else None
     message = {"role": "assistant", "content": said} | ({"tool_calls": calls} if tool else {})
-    usage = {"prompt_tokens": 212 + 180 * turn, "completion_tokens": 31 + turn, "cost": 0.0004 * (turn + 1)}
+    usage = {"prompt_tokens": 212 + 180 * turn, "completion_tokens": 31 + turn} | ({} if turn else {"cost": 0.0004})
     return {"model": "gpt-5-mini", "choices": [{"index": 0, "message": message}], "usage": usage}
 
 

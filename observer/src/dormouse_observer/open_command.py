@@ -21,6 +21,7 @@ from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, f
     examples=[
         "dormouse open orders.sqlite",
         "dormouse open pulled --no-browser --port 8080",
+        "dormouse open agent.sqlite --prices prices.toml",
         "dormouse open orders -n shop --at 2026-05-01T12:00:00Z",
         "dormouse open s3://bucket/shop/orders --endpoint http://localhost:9000",
     ],
@@ -28,9 +29,16 @@ from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, f
 @click.argument("sources", metavar="FILE|DIR|NAME|URL...", nargs=-1, required=True)
 @on_cluster
 @from_store
+@click.option(
+    "--prices",
+    "price_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What the tokens of each model cost, as TOML. Default: only costs that the provider has told are shown.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any that is free.")
 @click.option("--browser/--no-browser", default=True, help="Whether to open one.  [default: browser]")
-def open_files(sources: tuple[str, ...], asked: Asked, port: int, *, browser: bool) -> None:
+def open_files(sources: tuple[str, ...], asked: Asked, price_file: Path | None, port: int, *, browser: bool) -> None:
     """Show executions in a browser: what each waits for, what it did and when, with which values.
 
     Files are only read, and the pages are for this machine alone. Of a folder all files *.sqlite are shown. NAME, a
@@ -40,8 +48,13 @@ def open_files(sources: tuple[str, ...], asked: Asked, port: int, *, browser: bo
     from dormouse.commands.printing import say
     from dormouse.encryption import AesGcm
     from dormouse_observer.web.library import Library
+    from dormouse_observer.web.prices import InvalidPrices, read_prices
     from dormouse_observer.web.serving import HOST, listening, serve
 
+    try:
+        prices = None if price_file is None else read_prices(price_file)
+    except InvalidPrices as wrong:
+        raise click.BadParameter(str(wrong), param_hint="--prices") from wrong
     pulls = is_any_pulled(sources, asked)
     with ExitStack() as opened:
         paths: list[Path] = []
@@ -63,7 +76,7 @@ def open_files(sources: tuple[str, ...], asked: Asked, port: int, *, browser: bo
             if browser:
                 webbrowser.open(url)
 
-        serve(library, listener, ready)
+        serve(library, listener, ready, prices)
     if pulls:
         end_after_pulling()
 

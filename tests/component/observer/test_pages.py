@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -19,14 +20,15 @@ from dormouse import Codec
 from dormouse.encryption import AesGcm
 from dormouse_observer.web.app import Pages
 from dormouse_observer.web.library import Library
+from dormouse_observer.web.prices import Price, PriceList
 from dormouse_observer.web.security import POLICY
 
 
 class Client:
     """Asks the application as a browser would, over ASGI."""
 
-    def __init__(self, library: Library) -> None:
-        transport = httpx.ASGITransport(Pages(library).app(), raise_app_exceptions=False)
+    def __init__(self, library: Library, prices: PriceList | None) -> None:
+        transport = httpx.ASGITransport(Pages(library, prices).app(), raise_app_exceptions=False)
         self._http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:1234", follow_redirects=True)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
@@ -37,11 +39,11 @@ class Client:
 
 
 @contextmanager
-def asking(*files: Path, codec: Codec | None = None) -> Iterator[Client]:
+def asking(*files: Path, codec: Codec | None = None, prices: PriceList | None = None) -> Iterator[Client]:
     library = Library(files, codec)
     library.check()
     try:
-        yield Client(library)
+        yield Client(library, prices)
     finally:
         library.close()
 
@@ -145,6 +147,22 @@ def test_what_an_agent_said_and_did_is_a_conversation_with_links_to_its_events(c
 def test_only_an_agent_has_the_tab_of_one(client: Client) -> None:
     has = {one: '/agent"' in client.get(f"/executions/{one}").text for one in ("agent-1", "order-3", "evil-1", "nap-1")}
     assert has == {"agent-1": True, "order-3": False, "evil-1": False, "nap-1": False}
+
+
+def test_an_agents_calls_cost_what_the_list_says_unless_that_was_told(file: Path) -> None:
+    day = dt.date(2026, 5, 1)
+    with asking(file, prices=PriceList(day, {"gpt-5-mini": Price(1, 1)})) as client:
+        page = client.get("/executions/agent-1/agent").text
+        assert "392 tokens in, 32 out · $0.0004 by the price list" in page
+        assert "212 tokens in, 31 out · $0.0004</span>" in page, "the provider has told it"
+        assert "63 out · $0.0008 by the price list; prices of 2026-05-01" in page
+    with asking(file, prices=PriceList(day, {"other": Price(1, 1)})) as client:
+        page = client.get("/executions/agent-1/agent").text
+        assert "392 tokens in, 32 out · no price" in page
+        assert "$0.0004, without 1 call that has no price; prices of 2026-05-01" in page
+    with asking(file) as client:
+        page = client.get("/executions/agent-1/agent").text
+        assert "$0.0004, without 1 call that has no price</span>" in page, "a sum says what it is not of"
 
 
 def test_messages_are_listed_with_what_they_said_and_lead_to_their_events(client: Client) -> None:

@@ -132,7 +132,7 @@ def test_anthropic_messages_are_read() -> None:
     ]
     assert found([ANTHROPIC_REQUEST]).messages[-1].pieces[0].is_error
     answer = found(ANTHROPIC_ANSWER)
-    assert (answer.style, answer.usage) == ("Anthropic", Usage(15, 2))
+    assert (answer.style, answer.usage) == ("Anthropic", Usage(15, 2, cached=5))
     assert pieces(ANTHROPIC_ANSWER) == [("assistant", "thinking", "hm"), ("assistant", "text", "No.")]
 
 

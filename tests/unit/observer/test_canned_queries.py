@@ -73,7 +73,7 @@ def test_the_slowest_steps_are_at_most_ten_of_each_file(file: Path) -> None:
 def test_what_an_agent_used_is_added_up_by_model(file: Path) -> None:
     (row,) = asked("agent_cost", file)
     assert (row["id"], row["model"], row["calls"]) == ("agent-1", "gpt-5-mini", 2)
-    assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (604, 63, 0.0012)
+    assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (604, 63, 0.0004)
 
 
 def test_a_payload_is_put_together_and_null_without_its_key(file: Path, tmp_path: Path) -> None:

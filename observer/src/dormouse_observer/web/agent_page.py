@@ -14,6 +14,7 @@ from dormouse.errors import CannotDecode
 from dormouse_observer.web.lane import UNKNOWN, Lane, Recorded, lane
 from dormouse_observer.web.log_index import LogIndex
 from dormouse_observer.web.payload_view import LARGEST_DECODED, size_text
+from dormouse_observer.web.prices import PriceList
 from dormouse_observer.web.reader import Listed, PagedFile
 from dormouse_observer.web.waiting import Commands, Sentence, sentence
 
@@ -35,6 +36,7 @@ class AgentPage:
     lane: Lane
     first: int
     total: int
+    prices: PriceList | None
 
     @property
     def last(self) -> int:
@@ -52,15 +54,15 @@ class AgentPage:
         return self.last if self.last < self.total else None
 
 
-def agent_page(file: PagedFile, row: Listed, names: Commands, first: int | None) -> AgentPage:
-    """The calls from this number on."""
+def agent_page(file: PagedFile, row: Listed, names: Commands, first: int | None, prices: PriceList | None) -> AgentPage:
+    """The calls from this number on, with what they cost by these prices."""
     index = file.index(row.key)
     total = len(index.begins)
     begins = max(0, min(first or 0, total - 1))
     before = _recorded(file, index, range(max(0, begins - _BEFORE), begins))
     shown = _recorded(file, index, range(begins, min(begins + CALLS, total)))
     said = sentence(row, file.standings([row])[row.key], names)
-    return AgentPage(row, said, lane(shown, before), begins, total)
+    return AgentPage(row, said, lane(shown, before, prices), begins, total, prices)
 
 
 def is_agent(file: PagedFile, row: Listed) -> bool:

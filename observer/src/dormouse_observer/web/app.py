@@ -25,6 +25,7 @@ from dormouse_observer.web.following import changes
 from dormouse_observer.web.library import Library
 from dormouse_observer.web.listing import FIELDS, check_names, filters_of, number
 from dormouse_observer.web.pages import ListPage, execution_page, lineage, list_page, shown
+from dormouse_observer.web.prices import PriceList
 from dormouse_observer.web.reader import DAMAGED
 from dormouse_observer.web.render import STATIC, Renderer
 from dormouse_observer.web.security import Secured
@@ -53,8 +54,9 @@ class _At:
 class Pages:
     """Answers requests, one after the other: there is one reader, and files are read in milliseconds."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, prices: PriceList | None = None) -> None:
         self._library = library
+        self._prices = prices
         self._renderer = Renderer()
         self._many = len(library.paths) > 1
         self._ended = asyncio.Event()
@@ -144,7 +146,7 @@ class Pages:
         check_names(request.query_params, "calls")
         first = number(request.query_params, "calls")
         with self._library.reading(at.number) as file:
-            page = agent_page(file, file.one(request.path_params["id"]), at.names, first)
+            page = agent_page(file, file.one(request.path_params["id"]), at.names, first, self._prices)
         return self._page(request, "agent.html", at, page=page, tab="agent", is_agent=True)
 
     async def event(self, request: Request) -> Response:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from dormouse_observer.web.messages import Found, Message, Piece, Usage, recognised, text_piece
+from dormouse_observer.web.prices import PriceList
 
 _MOST_MESSAGES = 40
 _MISSING = object()
@@ -65,11 +66,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Lane:
-    """A conversation, and what it used as far as that was told."""
+    """A conversation, and what it used as far as that was told.
+
+    Attributes:
+        unpriced: how many calls used tokens of which nobody knows the cost.
+    """
 
     entries: tuple[Entry, ...]
     usage: Usage
     models: tuple[str, ...]
+    unpriced: int = 0
 
     @property
     def is_agent(self) -> bool:
@@ -83,17 +89,27 @@ class _Conversation:
     asked: dict[str, Piece] = field(default_factory=dict)
 
 
-def lane(calls: Iterable[Recorded], before: Iterable[Recorded] = ()) -> Lane:
+def lane(calls: Iterable[Recorded], before: Iterable[Recorded] = (), prices: PriceList | None = None) -> Lane:
     """Put it together; `before` are calls that the conversation goes on from, and that are not shown."""
     conversation = _Conversation()
     for call in before:
         _entry(call, conversation)
-    entries = tuple(_entry(call, conversation) for call in calls)
+    entries = tuple(_priced(_entry(call, conversation), prices) for call in calls)
     used = [entry.usage for entry in entries if entry.usage is not None]
     usage = Usage(
-        _sum([one.input for one in used]), _sum([one.output for one in used]), _sum([one.cost for one in used])
+        _sum([one.input for one in used]),
+        _sum([one.output for one in used]),
+        _sum([one.cost for one in used]),
+        is_listed=any(one.is_listed for one in used),
     )
-    return Lane(entries, usage, tuple(dict.fromkeys(entry.model for entry in entries if entry.model)))
+    unpriced = sum(one.cost is None for one in used)
+    return Lane(entries, usage, tuple(dict.fromkeys(entry.model for entry in entries if entry.model)), unpriced)
+
+
+def _priced(entry: Entry, prices: PriceList | None) -> Entry:
+    if prices is None or entry.usage is None:
+        return entry
+    return replace(entry, usage=prices.priced(entry.model, entry.usage))
 
 
 def _entry(call: Recorded, conversation: _Conversation) -> Entry:

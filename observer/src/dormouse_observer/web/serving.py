@@ -12,6 +12,7 @@ import uvicorn
 from dormouse.errors import DormouseError
 from dormouse_observer.web.app import Pages
 from dormouse_observer.web.library import Library
+from dormouse_observer.web.prices import PriceList
 
 HOST = "127.0.0.1"
 
@@ -48,9 +49,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(library: Library, listener: socket.socket, ready: Callable[[], None]) -> None:
+def serve(
+    library: Library, listener: socket.socket, ready: Callable[[], None], prices: PriceList | None = None
+) -> None:
     """Answer until SIGINT or SIGTERM; `ready` is called once a browser would be answered."""
-    pages = Pages(library)
+    pages = Pages(library, prices)
     config = uvicorn.Config(
         pages.app(),
         http="h11",
