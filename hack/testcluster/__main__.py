@@ -50,7 +50,7 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
             program = str(cluster.kubectl.program)
             os.execve(program, [program, *arguments.rest], {**os.environ, **cluster.kubectl.environment})
         case "helm":
-            program = str(_built(builds.helm(), progress))
+            program = str(builds.called(builds.helm(), progress))
             os.execve(program, [program, *arguments.rest], {**os.environ, **cluster.kubectl.environment})
         case "logs":
             print(cluster.log(arguments.place, arguments.lines) if arguments.place else "\n".join(cluster.logs()))
@@ -59,7 +59,7 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
         case "base-image":
             print(*cluster.base_image(progress))
         case "minio":
-            print(_built(builds.minio(), progress))
+            print(builds.called(builds.minio(), progress))
         case "partition":
             cluster.partition(arguments.node, arguments.cut)
         case "heal":
@@ -71,13 +71,6 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
         case "kill":
             cluster.kill(arguments.node, arguments.container)
     return 0
-
-
-def _built(program: builds.GoProgram, progress: Progress) -> Path:
-    if not program.folder().is_dir():
-        with only_one():
-            builds.built(program, progress)
-    return program.folder() / program.called_as[0]
 
 
 def _cluster() -> Cluster:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testcluster.commands import ClusterError, CommandError, own_environment, politely, run
-from testcluster.folders import HERE, cache_folder
+from testcluster.folders import HERE, cache_folder, only_one
 from testcluster.progress import Progress
 
 _BUILT_WITHIN_SECONDS = 3600.0
@@ -59,7 +59,9 @@ class GoProgram:
 def required_version(program: str, module: str) -> str:
     """The version of a module that a program's go.mod asks for, as `v1.2.3`."""
     found = re.search(
-        rf"^\s*(?:require )?{re.escape(module)} (v\S+)$", (HERE / program / "go.mod").read_text(), re.MULTILINE
+        rf"^\s*(?:require )?{re.escape(module)} (v\S+)(?: // indirect)?$",
+        (HERE / program / "go.mod").read_text(),
+        re.MULTILINE,
     )
     if found is None:
         raise ClusterError(f"hack/testcluster/{program}/go.mod does not require {module}")
@@ -113,6 +115,14 @@ def minio() -> GoProgram:
     return GoProgram("minio", ("minio",), "MinIO", "five minutes", ("-ldflags=-s -w",), "github.com/minio/minio")
 
 
+def kwok() -> GoProgram:
+    """Nodes that only say what a kubelet would say, by the thousand: for measuring the operator."""
+    version = required_version("kwok", "sigs.k8s.io/kwok")
+    return GoProgram(
+        "kwok", ("kwok",), f"kwok {version}", "three minutes", ("-ldflags=-s -w",), "sigs.k8s.io/kwok/cmd/kwok"
+    )
+
+
 def built(program: GoProgram, progress: Progress) -> Path:
     """The folder with the program under each of its names; made when the cache has none for these inputs."""
     folder = program.folder()
@@ -133,6 +143,14 @@ def built(program: GoProgram, progress: Progress) -> Path:
         fresh.rename(folder)
     progress.say(f"{program.title}: built in {time.monotonic() - started:.0f} s")
     return folder
+
+
+def called(program: GoProgram, progress: Progress) -> Path:
+    """The path that it is called by; built first, when nobody else builds, if the cache has it not."""
+    if not program.folder().is_dir():
+        with only_one():
+            built(program, progress)
+    return program.folder() / program.called_as[0]
 
 
 def _compile(program: GoProgram, binary: Path, progress: Progress) -> None:

@@ -62,6 +62,8 @@ class Authority:
     """The folder with every certificate, key and kubeconfig."""
 
     folder: Path
+    endpoint: str = API_ENDPOINT
+    identities: tuple[Identity, ...] = IDENTITIES
 
     @property
     def certificate(self) -> Path:
@@ -95,7 +97,7 @@ class Authority:
         purpose = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
         run(["openssl", "req", "-x509", *_KEY, *authority, *purpose, "-days", _DAYS])
         run(["openssl", "genrsa", "-out", str(self.token_key), "2048"])
-        for identity in IDENTITIES:
+        for identity in self.identities:
             self._sign(identity)
             self.kubeconfig(identity.name).write_text(self._login(identity.name))
 
@@ -113,7 +115,7 @@ class Authority:
 
     def _login(self, name: str) -> str:
         certificate, key = self.pair(name)
-        cluster = {"server": API_ENDPOINT, "certificate-authority-data": _encoded(self.certificate)}
+        cluster = {"server": self.endpoint, "certificate-authority-data": _encoded(self.certificate)}
         user = {"client-certificate-data": _encoded(certificate), "client-key-data": _encoded(key)}
         label = "dormouse-test"
         document = {

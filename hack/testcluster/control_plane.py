@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from testcluster.certificates import Authority
 from testcluster.lab import API_PORT, CONTROL_PLANE, POD_RANGE, SERVICE_RANGE
 
-_ETCD = "http://127.0.0.1:2379"
-_ETCD_PEERS = "http://127.0.0.1:2380"
+
+@dataclass(frozen=True)
+class Etcd:
+    """Where etcd listens, on the loopback."""
+
+    port: int = 2379
+    peer_port: int = 2380
+
+    @property
+    def url(self) -> str:
+        """What the API server is told."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self, data: Path) -> list[str]:
+        """One member, which does not outlive a crash of this machine."""
+        peers = f"http://127.0.0.1:{self.peer_port}"
+        return [
+            shutil.which("etcd") or "etcd",
+            f"--data-dir={data}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={self.url}",
+            f"--advertise-client-urls={self.url}",
+            f"--listen-peer-urls={peers}",
+            f"--initial-advertise-peer-urls={peers}",
+            f"--initial-cluster=default={peers}",
+        ]
 
 
 def commands(programs: Path, authority: Authority, data: Path) -> dict[str, list[str]]:
     """The command line of each component, in the order of their start."""
     return {
-        "etcd": _etcd(data / "etcd"),
+        "etcd": Etcd().command(data / "etcd"),
         "kube-apiserver": [str(programs / "kube-apiserver"), *_api_server(authority)],
         "kube-controller-manager": [str(programs / "kube-controller-manager"), *_controller_manager(authority)],
         "kube-scheduler": [
@@ -26,33 +51,11 @@ def commands(programs: Path, authority: Authority, data: Path) -> dict[str, list
     }
 
 
-def _etcd(data: Path) -> list[str]:
-    return [
-        shutil.which("etcd") or "etcd",
-        f"--data-dir={data}",
-        "--unsafe-no-fsync",  # the cluster does not outlive a crash of this machine
-        f"--listen-client-urls={_ETCD}",
-        f"--advertise-client-urls={_ETCD}",
-        f"--listen-peer-urls={_ETCD_PEERS}",
-        f"--initial-advertise-peer-urls={_ETCD_PEERS}",
-        f"--initial-cluster=default={_ETCD_PEERS}",
-    ]
-
-
 def _api_server(authority: Authority) -> list[str]:
-    certificate, key = authority.pair("kube-apiserver")
     kubelet_certificate, kubelet_key = authority.pair("kube-apiserver-kubelet-client")
     return [
-        f"--etcd-servers={_ETCD}",
+        *api_server(authority, Etcd(), API_PORT),
         f"--advertise-address={CONTROL_PLANE.address}",
-        f"--secure-port={API_PORT}",
-        f"--tls-cert-file={certificate}",
-        f"--tls-private-key-file={key}",
-        f"--client-ca-file={authority.certificate}",
-        "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={authority.token_key}",
-        f"--service-account-signing-key-file={authority.token_key}",
-        f"--service-cluster-ip-range={SERVICE_RANGE}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
@@ -60,6 +63,22 @@ def _api_server(authority: Authority) -> list[str]:
         f"--kubelet-client-certificate={kubelet_certificate}",
         f"--kubelet-client-key={kubelet_key}",
         "--kubelet-preferred-address-types=InternalIP",  # the lab has no names for its hosts
+    ]
+
+
+def api_server(authority: Authority, etcd: Etcd, port: int) -> list[str]:
+    """What any API server has to be told."""
+    certificate, key = authority.pair("kube-apiserver")
+    return [
+        f"--etcd-servers={etcd.url}",
+        f"--secure-port={port}",
+        f"--tls-cert-file={certificate}",
+        f"--tls-private-key-file={key}",
+        f"--client-ca-file={authority.certificate}",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={authority.token_key}",
+        f"--service-account-signing-key-file={authority.token_key}",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
     ]
 
 

@@ -1,0 +1,109 @@
+"""Does the fleet bench count what it says, with a fleet that is one, and do the docs name its figures?"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+sys.path.append(str(Path(__file__).parents[2] / "hack"))  # a program of its own, not part of the distribution
+
+import fleet
+from fleet_flock import keys_of, workflow
+from fleet_programs import AuditLog, Written
+from testcluster import builds
+from testcluster.certificates import Authority
+from testcluster.control_plane import commands
+
+from dormouse_operator.api import parse
+from dormouse_operator.plan.lives import read_life
+
+REPOSITORY = Path(__file__).parents[2]
+STAGES = REPOSITORY / "hack" / "benchmarks" / "fleet_stages.yaml"
+
+
+def line(verb: str, resource: str, code: int = 200, **of: str) -> bytes:
+    event = {
+        "stage": "ResponseComplete",
+        "verb": verb,
+        "objectRef": {"resource": resource, "namespace": "team", "name": "report", **of},
+        "responseStatus": {"code": code},
+    }
+    return json.dumps(event).encode() + b"\n"
+
+
+def test_writes_that_were_done_are_counted_and_the_leaders_lease_is_none_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.write_bytes(
+        line("patch", "durableworkflows", subresource="status")
+        + line("patch", "durableworkflows", 409)
+        + line("update", "leases")
+        + line("create", "events", 201)
+    )
+    found = AuditLog(path).news()
+    assert found == [
+        Written("patch", "durableworkflows/status", "team", "report"),
+        Written("create", "events", "team", "report"),
+    ]
+    assert [each.is_event for each in found] == [False, True]
+
+
+def test_a_line_that_is_not_yet_whole_waits_for_its_end(tmp_path: Path) -> None:
+    path, whole = tmp_path / "audit.log", line("create", "pods", 201)
+    log = AuditLog(path)
+    assert log.news() == []
+    path.write_bytes(whole + whole[:20])
+    assert len(log.news()) == 1
+    path.write_bytes(whole + whole)
+    assert len(log.news()) == 1
+    assert log.news() == []
+
+
+@pytest.mark.parametrize("story", ["runs", "fails"])
+def test_the_workflows_of_the_fleet_are_valid_and_dealt_out_to_all_tenants(story: str) -> None:
+    keys = keys_of(("tenant-0", "tenant-1"), range(5))
+    assert len(set(keys)) == 5
+    assert [namespace for namespace, _ in keys].count("tenant-0") == 3
+    parse(workflow(keys[0], story))
+
+
+def test_the_pods_that_fail_say_why_in_words_that_the_operator_reads() -> None:
+    stages = list(yaml.safe_load_all(STAGES.read_text()))
+    assert {each["kind"] for each in stages} == {"Stage"}
+    (failing,) = [each for each in stages if each["metadata"]["name"] == "life-fails"]
+    keeper, runtime = re.findall(r"message: '(.+)'", failing["spec"]["next"]["statusTemplate"])
+    pod: dict[str, Any] = {
+        "metadata": {"name": "report-e1"},
+        "status": {
+            "phase": "Failed",
+            "initContainerStatuses": [{"name": "litestream", "state": {"terminated": {"message": keeper}}}],
+            "containerStatuses": [{"name": "runtime", "state": {"terminated": {"message": runtime}}}],
+        },
+    }
+    assert [ending.reason for ending in read_life(pod).endings] == ["StoreUnreachable", "KeeperGone"]
+
+
+def test_the_page_has_every_figure_with_its_goal_and_no_other() -> None:
+    section = (REPOSITORY / "docs" / "benchmarks.md").read_text().partition("## The operator with a fleet")[2]
+    table = section.partition("\n## ")[0]
+    told = re.findall(r"^\| `(\w+)` \| .+? \| at most ([\d.,]+)", table, re.MULTILINE)
+    assert told == [(figure.name, f"{figure.goal:g}") for figure in fleet.FIGURES]
+
+
+def test_a_quick_run_says_of_what_it_is_short() -> None:
+    assert fleet.QUICK.workflows < fleet.WHOLE.workflows == 10_000
+
+
+def test_the_version_of_kwok_is_pinned() -> None:
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", builds.required_version("kwok", "sigs.k8s.io/kwok"))
+
+
+def test_no_program_of_the_control_plane_is_told_the_same_twice(tmp_path: Path) -> None:
+    for command in commands(tmp_path, Authority(tmp_path), tmp_path).values():
+        flags = [argument.partition("=")[0] for argument in command[1:]]
+        assert len(flags) == len(set(flags))
