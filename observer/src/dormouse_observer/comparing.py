@@ -107,7 +107,13 @@ def _side_by_side(one: Comparison, a: str, b: str) -> str:
     if first is not None and first.a is not None and first.b is not None:
         found = first_difference(_value(first.a), _value(first.b))
         if first.path is not None and found is not None:
-            lines.append(f"{first.a.position} and {first.b.position} differ at {told(found)}")
+            positions = dict.fromkeys((first.a.position, first.b.position))
+            who = " and ".join(map(str, positions))
+            lines.append(
+                f"event {who} differs at {told(found)}"
+                if len(positions) == 1
+                else f"events {who} differ at {told(found)}"
+            )
     if one.more:
         lines.append(f"and {one.more} more; give a higher --limit")
     return "\n".join(lines)

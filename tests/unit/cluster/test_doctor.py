@@ -98,6 +98,18 @@ ok  workflows    1 looked at, none needs anybody
     assert {"verb": "create", "resource": "pods", "subresource": "portforward", "namespace": "team"} in asked
 
 
+def test_the_stores_workflows_and_rights_of_all_namespaces_are_looked_at(kubectl: ScriptedKubectl) -> None:
+    kubectl.answers(well())
+    ended = CliRunner().invoke(root, ["doctor", "-A"])
+    assert ended.exit_code == 0, ended.output
+    assert "you may do in all namespaces all that the verbs need" in ended.output
+    looked = [line for line in kubectl.asked() if line.startswith(("get objectstores", "get durableworkflows"))]
+    assert len(looked) == 2
+    assert all("--all-namespaces" in line for line in looked)
+    asked = [one["spec"]["resourceAttributes"] for one in map(json.loads, kubectl.given().splitlines())]
+    assert not any(one.get("namespace") for one in asked)
+
+
 @pytest.mark.parametrize(
     ("changed", "code", "told"),
     [

@@ -84,7 +84,7 @@ def test_a_person_sees_both_sides_and_who_is_only_in_one_file() -> None:
     found = Comparisons(False, (compared("a", log(1, 5), "a", log(1, "x" * 99), 10),), only_b=("new",))
     first, *_, differ, _, last = comparisons_text(found, "one.sqlite", "two.sqlite").splitlines()
     assert first == "a: the same in the first 2 events, then"
-    assert differ == f'4 and 4 differ at $: 5 and "{"x" * 36}...'
+    assert differ == f'event 4 differs at $: 5 and "{"x" * 36}...'
     assert last == "only in two.sqlite: new"
 
 
@@ -94,4 +94,4 @@ def test_a_long_value_is_shown_from_where_it_differs() -> None:
         Comparisons(False, (compared("a", one, "a", other, 10),), only_a=("old",)), "one.sqlite", "two.sqlite"
     ).splitlines()
     assert row.count('"rate":10.86}') == row.count('"rate":1.086}') == 1
-    assert differ == "4 and 4 differ at $.rate: 10.86 and 1.086"
+    assert differ == "event 4 differs at $.rate: 10.86 and 1.086"

@@ -30,7 +30,7 @@ from dormouse.engine.sealing import Codec, is_sealed
 from dormouse.engine.stored import PayloadsWriter, StoredPayloads
 from dormouse_observer.debugging.recording import Library
 from dormouse_observer.forking.fitting import check_goes_on
-from dormouse_observer.forking.rest import NotForked, rest_of, with_answer
+from dormouse_observer.forking.rest import NotForked, answers, rest_of, with_answer
 
 _CHUNKS = 1000
 
@@ -85,9 +85,10 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
         raise NotForked(f"there is no folder {target.parent}; make it, or choose another -o")
     with DatabaseFile(source, codec) as file:
         row = file.row(wanted.execution)
-        kept = [event for event in file.events(row) if event.position <= wanted.position]
-        event = _last(kept, wanted)
-    edited = None if wanted.answer is None else with_answer(event, wanted.answer)
+        events = file.events(row)
+        event = _last([event for event in events if event.position <= wanted.position], wanted)
+    answered = next((one.position for one in events if one.position > event.position and answers(one, event)), None)
+    edited = None if wanted.answer is None else with_answer(event, wanted.answer, answered)
     with tempfile.TemporaryDirectory(prefix=".fork-", dir=target.absolute().parent) as folder:
         draft = Path(folder) / target.name
         with opened_to_read(source) as original, closing(sqlite3.connect(draft)) as copy:

@@ -73,13 +73,27 @@ def can_be_answered(kind: str) -> bool:
     return kind in _ANSWERS
 
 
-def with_answer(event: Event, answer: bytes) -> Event:
+def answers(one: Event, asked: Event) -> bool:
+    """Whether an event is the answer to what was asked for by another."""
+    return can_be_answered(one.kind) and asked.command is not None and one.command == asked.command
+
+
+def with_answer(event: Event, answer: bytes, answered_at: int | None = None) -> Event:
     """The event with another answer, as JSON. A failure becomes a success: what is given is what is returned.
+
+    Args:
+        answered_at: the event that is the answer to this one, for whoever has taken one for the other.
 
     Raises:
         NotForked: when nobody has answered anything there, or that was the answer.
     """
     edited = _edited(event, answer)
+    if edited is None:
+        instead = "the end of an activity or a child, a decision, a signal, an update or the start"
+        raise NotForked(
+            f"event {event.position} ({event.kind}) is no answer, so there is none to --edit: choose "
+            f"{instead if answered_at is None else f'event {answered_at}, which is its answer'}"
+        )
     if (edited.kind, edited.name) == (event.kind, event.name) and _value(edited) == _value(event):
         raise NotForked(
             f"--edit has the answer that event {event.position} ({event.kind}) holds already; give another, or leave "
@@ -93,7 +107,7 @@ def _value(event: Event) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(event.payload or b"null"), order="sorted")
 
 
-def _edited(event: Event, answer: bytes) -> Event:
+def _edited(event: Event, answer: bytes) -> Event | None:
     if event.kind in _ACTIVITY_ENDS:
         return event._replace(kind=Kind.ACTIVITY_COMPLETED.value, attempt=None, payload=answer)
     if event.kind in _CHILD_ENDS:
@@ -103,10 +117,7 @@ def _edited(event: Event, answer: bytes) -> Event:
         return event._replace(payload=_verdict(answer))
     if event.kind in _AS_IT_IS:
         return event._replace(payload=answer)
-    raise NotForked(
-        f"event {event.position} ({event.kind}) is no answer, so there is none to --edit: choose the end of an "
-        "activity or a child, a decision, a signal, an update or the start"
-    )
+    return None
 
 
 def _verdict(answer: bytes) -> bytes:
