@@ -230,6 +230,15 @@ def test_one_goes_into_a_child_and_back_to_its_parent(person: Person) -> None:
     assert "-> first = await double(number)" in said[3]
 
 
+def test_code_that_goes_another_way_behind_the_stop_is_told_with_where_it_stands(person: Person) -> None:
+    said = person.sees(typed="continue\np number\nq\n", code="debugged_other")
+    told, place, line = said[1].splitlines()
+    assert told.startswith("the code goes another way than the log: the log says ActivityScheduled double[21]")
+    assert place.endswith("debugged_other.py(18)debugged()")
+    assert line == "-> first = len(await go.receive())"
+    assert said[2] == "21"
+
+
 def test_what_cannot_be_is_said_and_the_session_goes_on(person: Person) -> None:
     typed = "back\nevent x\nevent 9999\nchild nobody\nparent\nopen('x')\np number\nq\n"
     _, *said, number, _ = person.sees(typed=typed)
