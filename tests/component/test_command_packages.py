@@ -104,10 +104,10 @@ def test_bash_completes_verbs_and_options_as_the_page_sets_it_up() -> None:
     script = f"""
 {setting_up}
 complete -p dormouse > /dev/null
-COMP_WORDS=(dormouse app) COMP_CWORD=1
+COMP_LINE="dormouse app" COMP_POINT=12
 _dormouse_completion dormouse
 printf '%s\\n' "${{COMPREPLY[@]}}"
-COMPREPLY=() COMP_WORDS=(dormouse approve --di) COMP_CWORD=2
+COMPREPLY=() COMP_LINE="dormouse approve --di" COMP_POINT=21
 _dormouse_completion dormouse
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
@@ -125,8 +125,7 @@ def completed(folder: Path, *words: str) -> list[str]:
         env={
             **environment(),
             "_DORMOUSE_COMPLETE": "bash_complete",
-            "COMP_WORDS": " ".join(["dormouse", *words]),
-            "COMP_CWORD": str(len(words)),
+            "COMP_LINE": " ".join(["dormouse", *words]),
         },
         cwd=folder,
         capture_output=True,

@@ -52,6 +52,10 @@ def by_url(url: str, reach: Reach, environment: Mapping[str, str]) -> Whereabout
     Raises:
         InvalidURL: when it names no workflow, or there are no keys.
     """
+    if not url.startswith("s3://") or url == "s3://":
+        raise InvalidURL(
+            f"{url!r} names no bucket; write s3://BUCKET/[PREFIX/]NAMESPACE/NAME, and the store's address as --endpoint"
+        )
     place = located(url, reach.endpoint, reach.region, reach.path_style, reach.ca_bundle, environment)
     *prefix, namespace, name = place.prefix.split("/") if place.prefix.count("/") else ("", "", "")
     if not (_NAME.fullmatch(namespace) and _NAME.fullmatch(name)):

@@ -28,7 +28,7 @@ from dormouse import (
 from dormouse.client import Waiting
 from dormouse.client.file import DatabaseFile
 from dormouse.client.opening import NotReadable
-from dormouse.engine.schema import MIGRATIONS
+from dormouse.engine.schema import MIGRATIONS, bring_up_to_date
 
 
 @activity
@@ -311,3 +311,17 @@ def test_a_file_from_before_approvals_has_none(tmp_path: Path) -> None:
         connection.execute("DROP TABLE dormouse_approval")
     with DatabaseFile(path) as file:
         assert file.approvals().approvals == []
+
+
+def test_of_one_that_has_left_memory_the_signal_is_named_that_it_waits_for(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        bring_up_to_date(connection, path)
+        connection.execute(
+            "INSERT INTO execution (key, id, workflow, status, seed, request, started_at, waiting) "
+            """VALUES (1, 'a', 'w', 'Open', x'00', x'00', 1, '[{"kind": "signal", "name": "said"}]')"""
+        )
+        connection.execute("INSERT INTO event (position, execution, kind, at) VALUES (1, 1, 'ExecutionStarted', 1)")
+        connection.commit()
+    with DatabaseFile(path) as file:
+        assert file.show("a").waits_for == [Waiting("signal", "said")]

@@ -114,6 +114,8 @@ def test_a_shell_is_offered_the_executions_and_the_events_of_the_file(
     ("more", "options", "exit_code", "said"),
     [
         (("--edit", "tea"), {}, 2, "--edit: it is not JSON"),
+        (("--edit", '{"cents": NaN}'), {}, 2, "JSON has no NaN and no infinity"),
+        (("--edit", "1e999"), {}, 2, "JSON has no NaN and no infinity"),
         (("--edit", "@nowhere.json"), {}, 2, "--edit: nowhere.json: No such file"),
         (("--edit", "3"), {}, 1, "--edit has the answer that event 3 (ActivityCompleted) holds already"),
         (("--code", "nowhere.py"), {}, 2, "there is no file nowhere.py"),

@@ -65,6 +65,12 @@ def test_a_url_that_names_no_workflow_is_refused(url: str) -> None:
         by_url(url, REACH, KEYS)
 
 
+@pytest.mark.parametrize("url", ["s3://", "http://localhost:9000/kept/shop/orders", "file:///tmp/orders"])
+def test_what_names_no_bucket_is_refused_with_where_the_address_goes(url: str) -> None:
+    with pytest.raises(InvalidURL, match=r"names no bucket; write s3://BUCKET/\[PREFIX/\]NAMESPACE/NAME.*--endpoint"):
+        by_url(url, REACH, KEYS)
+
+
 def test_without_keys_it_is_said_which_variables_hold_them() -> None:
     with pytest.raises(InvalidURL, match="export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         by_url("s3://kept/shop/orders", REACH, {})

@@ -128,6 +128,12 @@ def test_a_position_that_compaction_merged_is_refused_with_those_beside_it() -> 
     assert found(record(entry(1, 0)), Position(1, 6), merged, {}) == Base("w/epochs/1", 1, 6)
 
 
+def test_a_position_after_the_newest_is_refused_with_the_newest() -> None:
+    assert refused(record(entry(1, 0)), Position(1, 9), {1: each(1, 1, 2, 3)}) == (
+        "1/9 lies after 1/3, the newest position that the store holds; choose 1/3"
+    )
+
+
 def test_what_lies_beyond_a_gap_can_be_restored_only_from_a_snapshot_on() -> None:
     files = [File("a", 1, 1, minute(1)), File("b", 3, 3, minute(3)), File("snapshot", 1, 4, minute(4))]
     files.append(File("d", 5, 5, minute(5)))

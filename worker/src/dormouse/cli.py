@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from dormouse.extras import installed_by
+
+_COMPLETES = "_DORMOUSE_COMPLETE"
+"""What click looks for to complete a command line."""
 
 
 def main() -> None:
@@ -33,4 +37,10 @@ def _run(program: str) -> None:
         if missing.name not in {"click", "yaml"}:
             raise
         sys.exit(f"{program}: the command line needs {missing.name}; install it with: {installed_by('cli')}")
+    if _COMPLETES in os.environ:
+        from click.shell_completion import add_completion_class
+
+        from dormouse.commands.bash_completion import Bash
+
+        add_completion_class(Bash)
     root(prog_name=program)

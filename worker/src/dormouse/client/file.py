@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from dormouse.client.opening import NotReadable, opened_to_read
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
@@ -38,6 +40,7 @@ from dormouse.runtime.views import (
     executions_view,
 )
 
+_decode_waiting = msgspec.json.Decoder(list[Waiting]).decode
 _ENDS_OF_COMMANDS = ("Completed", "Failed", "Cancelled", "Fired", "Decided", "Expired", "Withdrawn")
 
 
@@ -80,6 +83,8 @@ class DatabaseFile:
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
         self._has_approvals = "dormouse_approval" in tables
         self._has_paused = "dormouse_paused" in tables
+        columns = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(execution)")}
+        self._has_waiting = "waiting" in columns
         self._select_rows = self._select("execution", Row.__struct_fields__)
         self._select_events = self._select("event", Event._fields)
         self._payloads = StoredPayloads(self._connection, self._codec)
@@ -114,12 +119,19 @@ class DatabaseFile:
         return executions_view(rows, limit)
 
     def show(self, execution_id: str) -> ExecutionView:
-        """One execution as the file has it; which signals it waits for only its code could say."""
+        """One execution as the file has it. Which signals it waits for is only known of one that has left memory."""
         row = self.row(execution_id)
-        waiting = waits_for(self.events(row)) if row.status == Status.OPEN else None
+        waiting = (self._told(row) or waits_for(self.events(row))) if row.status == Status.OPEN else None
         if waiting is not None and self._is_paused(row):
             waiting = [Waiting("resume")]
         return execution_view(row, self._ending(row), waiting)
+
+    def _told(self, row: Row) -> list[Waiting]:
+        """What was written down when it left memory."""
+        if not self._has_waiting:
+            return []
+        (told,) = self._connection.execute("SELECT waiting FROM execution WHERE key = ?", (row.key,)).fetchone()
+        return [] if told is None else _decode_waiting(told)
 
     def _is_paused(self, row: Row) -> bool:
         query = "SELECT 1 FROM dormouse_paused WHERE execution = ?"

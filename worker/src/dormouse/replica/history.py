@@ -183,6 +183,9 @@ def _at_position(current: Current, at: Position, files: Mapping[str, Iterable[Fi
     ends = [file.last for file in restorable(files[segment.entry.prefix], segment.cap)]
     if at.txid in ends:
         return Resolved(behind_copies(current, wanted))
+    if segment.cap is None and ends and at.txid > ends[-1]:
+        newest = f"{at.epoch}/{ends[-1]}"
+        raise _outside(f"{at} lies after {newest}, the newest position that the store holds", f"choose {newest}")
     near = [end for end in ends if end < at.txid][-1:] + [end for end in ends if end > at.txid][:1]
     nearest = " and ".join(f"{at.epoch}/{end}" for end in near) or "none in that epoch"
     raise _outside(f"the store cannot restore {at}: compaction merged it with others", f"the nearest are: {nearest}")
