@@ -116,3 +116,10 @@ def test_any_window_that_is_asked_for_is_one_that_there_is(first: int | None, co
 def test_a_log_without_calls_has_an_empty_picture() -> None:
     line = laid_out(("ExecutionStarted", 0, None))
     assert (line.bars, line.marks, line.overview, line.earlier, line.later) == ((), (), (), None, None)
+
+
+def test_a_label_says_how_long_a_call_took_and_how_often_it_failed() -> None:
+    told: list[Told] = [("ActivityScheduled", 0, 1), ("AttemptFailed", 100, 1), ("AttemptFailed", 200, 1)]
+    assert laid_out(*told[:2]).bars[0].label == "call 1 · not ended · 1 failed attempt"
+    assert laid_out(*told, ("ActivityCompleted", 2000, 1)).bars[0].label == "call 1 · 2 ms · 2 failed attempts"
+    assert laid_out(("TimerSet", 0, 1), ("TimerFired", 7, 1)).bars[0].label == "call 1 · 7 µs"

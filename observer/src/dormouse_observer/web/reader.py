@@ -253,7 +253,7 @@ class PagedFile(DatabaseFile):
     def _entry(self, row: Sequence[Any]) -> Entry:
         *fields, size, head = row
         shown = "" if head is None else self._preview(fields[0], bytes(head), size)
-        return Entry(**dict(zip(_LOGGED, fields, strict=True)), size=size, preview=shown)
+        return Entry(*[*fields, size, shown])  # as _LOGGED has them
 
     def _preview(self, position: int, head: bytes, size: int) -> str | None:
         if head[:1] != SEALED:

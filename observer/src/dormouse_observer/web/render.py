@@ -7,8 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from dormouse.engine.clock import to_datetime
+from dormouse.engine.journal import Kind
 from dormouse_observer.web.payload_view import size_text
 from dormouse_observer.web.visible import finalized
 from dormouse_observer.web.waiting import duration
@@ -35,6 +37,8 @@ class Renderer:
             "day_and_time": day_and_time,
             "duration": duration,
             "iso": iso,
+            "kind_class": kind_class,
+            "moment": moment_element,
             "number": lambda value: f"{value:,}",
             "in_path": lambda text: quote(text, safe=""),
             "size": size_text,
@@ -43,6 +47,25 @@ class Renderer:
     def render(self, name: str, **values: Any) -> str:
         """A page."""
         return self._environment.get_template(name).render(**values)
+
+
+def moment_element(moment: int) -> Markup:
+    """For people and for programs."""
+    return Markup('<time datetime="%s">%s</time>') % (iso(moment), day_and_time(moment))
+
+
+_ENDINGS = {
+    "bad": ("Failed", "Expired"),
+    "good": ("Completed", "Fired", "Decided"),
+    "gone": ("Cancelled", "Terminated", "Withdrawn", "CancelRequested"),
+    "sent": ("Received", "Accepted"),
+}
+_CLASSES = {str(kind): name for name, endings in _ENDINGS.items() for kind in Kind if kind.endswith(endings)}
+
+
+def kind_class(kind: str) -> str:
+    """What sort of event this is; its colour says so."""
+    return _CLASSES.get(kind, "asked")
 
 
 def day_and_time(moment: int) -> str:

@@ -66,6 +66,14 @@ class Bar:
     ticks: tuple[float, ...]
     to_left: bool
 
+    @property
+    def label(self) -> str:
+        """What is written beside it."""
+        if not self.failures:
+            return f"{self.name} · {self.took}"
+        attempts = "attempt" if self.failures == 1 else "attempts"
+        return f"{self.name} · {self.took} · {self.failures:,} failed {attempts}"
+
 
 @dataclass(frozen=True)
 class Mark:

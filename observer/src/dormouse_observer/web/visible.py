@@ -22,8 +22,12 @@ def visible(text: str) -> str:
 
 
 def finalized(value: Any) -> Any:
-    """What a template is about to write."""
-    return value if isinstance(value, Markup) else visible(str(value))
+    """What a template is about to write; nearly all of it is short and harmless, so that comes first."""
+    kind = type(value)
+    if kind is int or kind is float or kind is Markup:
+        return value
+    text = str(value)
+    return text if text.isascii() and text.isprintable() else visible(text)
 
 
 def _shown(found: re.Match[str]) -> str:
