@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
 from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, from_store, is_any_pulled, is_here
 
@@ -26,7 +27,7 @@ from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, f
         "dormouse open s3://bucket/shop/orders --endpoint http://localhost:9000",
     ],
 )
-@click.argument("sources", metavar="FILE|DIR|NAME|URL...", nargs=-1, required=True)
+@click.argument("sources", metavar="FILE|DIR|NAME|URL...", nargs=-1, required=True, shell_complete=completion.targets)
 @on_cluster
 @from_store
 @click.option(

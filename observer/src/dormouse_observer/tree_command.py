@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dormouse.commands import completion
 from dormouse.commands.verb import Verb, with_output
 
 
@@ -14,7 +15,12 @@ from dormouse.commands.verb import Verb, with_output
     examples=["dormouse tree orders.sqlite", "dormouse tree orders.sqlite --execution order-1 -o json"],
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--execution", metavar="ID", help="Only this one, and those below it.")
+@click.option(
+    "--execution",
+    metavar="ID",
+    shell_complete=completion.executions_of("file"),
+    help="Only this one, and those below it.",
+)
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="At most so many executions.")
 @with_output("json", "yaml", "name", default="a tree for people")
 def tree(file: Path, execution: str | None, limit: int, output: str | None) -> None:

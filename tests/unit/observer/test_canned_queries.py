@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -17,6 +18,15 @@ from dormouse.encryption import AesGcm
 from dormouse_observer.canned import CANNED
 from dormouse_observer.querying import Rows, query
 
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["columns", "rows"],
+    "properties": {
+        "columns": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+        "rows": {"type": "array", "items": {"type": "array", "items": {"type": ["string", "number", "null"]}}},
+    },
+}
 KEYS = AesGcm({"k1": b"k" * 32})
 
 
@@ -90,7 +100,10 @@ def test_a_payload_is_put_together_and_null_without_its_key(file: Path, tmp_path
 def test_each_is_run_by_its_name_and_listed(name: str, file: Path) -> None:
     ended = run("sql", name, file, "-o", "json")
     assert ended.exit_code == 0, ended.output
-    assert json.loads(ended.stdout)["columns"][:2] == ["FILE", "id"]
+    found = json.loads(ended.stdout)
+    jsonschema.validate(found, SCHEMA)
+    assert found["columns"][:2] == ["FILE", "id"]
+    assert {len(row) for row in found["rows"]} <= {len(found["columns"])}
     assert name in run("sql", "--list").stdout
 
 

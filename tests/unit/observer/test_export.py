@@ -154,3 +154,11 @@ def test_a_wrong_command_line_is_told(file: Path, tmp_path: Path) -> None:
     missing = run("export", file, "-o", tmp_path / "nowhere" / "copy.sqlite")
     assert (missing.exit_code, "there is no folder" in missing.stderr) == (1, True)
     assert run("open", file, "--no-browser", "--at", "3/41").exit_code == 2
+
+
+def test_a_folder_that_takes_no_files_is_named(file: Path) -> None:
+    # Nobody may make a file there, not even root.
+    refused = run("export", file, "--redact", "-o", "/proc/self/copy.sqlite")
+    assert (refused.exit_code, "choose a folder where this user may write" in refused.stderr) == (1, True)
+    refused = run("report", file, "-o", "/proc/self/report.tar.gz")
+    assert (refused.exit_code, "/proc/self/report.tar.gz: " in refused.stderr) == (2, True)

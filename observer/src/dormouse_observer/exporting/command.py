@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
 from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, from_store, is_any_pulled
 
@@ -18,7 +19,7 @@ from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, f
         "dormouse export orders -n shop --at 2026-05-01T12:00:00Z -o whole.sqlite",
     ],
 )
-@click.argument("source", metavar="FILE|NAME|URL")
+@click.argument("source", metavar="FILE|NAME|URL", shell_complete=completion.targets)
 @on_cluster
 @from_store
 @click.option(

@@ -61,22 +61,31 @@ def export(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> M
         pulled = _manifest_beside(source)
     except OSError as error:
         raise NotReadable(f"{source}: {error.strerror}; let this user read it") from error
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=target.absolute().parent) as folder:
-        draft, described = Path(folder) / "db.sqlite", Path(folder) / "manifest.json"
+    try:
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=target.absolute().parent) as folder:
+            return _exported(source, target, wanted, codec, pulled, Path(folder))
+    except OSError as error:
+        raise NotExported(f"{target}: {error.strerror}; choose a folder where this user may write") from error
+
+
+def _exported(
+    source: Path, target: Path, wanted: Wanted, codec: Codec | None, pulled: Manifest | None, folder: Path
+) -> Manifest:
+    draft, described = folder / "db.sqlite", folder / "manifest.json"
+    if wanted.redacted:
+        with DatabaseFile(source):
+            pass  # it says what is wrong with a file that is not ours
         try:
-            if wanted.redacted:
-                with DatabaseFile(source):
-                    pass  # it says what is wrong with a file that is not ours
-                redact(source, draft, codec, keeps_names=wanted.keeps_names)
-            else:
-                copy_whole(source, draft)
+            redact(source, draft, codec, keeps_names=wanted.keeps_names)
         except (sqlite3.Error, TypeError) as error:
             raise _damaged(source, str(error)) from error
-        manifest = _manifest(source, draft, pulled, redacted=wanted.redacted)
-        described.write_bytes(encoded(manifest))
-        draft.chmod(0o444)  # as of a pulled file: it would act in the name of another one
-        _put(draft, target)
-        _put(described, manifest_of(target))
+    else:
+        copy_whole(source, draft)
+    manifest = _manifest(source, draft, pulled, redacted=wanted.redacted)
+    described.write_bytes(encoded(manifest))
+    draft.chmod(0o444)  # as of a pulled file: it would act in the name of another one
+    _put(draft, target)
+    _put(described, manifest_of(target))
     return manifest
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
 from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, from_store, is_any_pulled, is_here
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Verb, examples=["dormouse report orders.sqlite", "dormouse report orders -n shop -o support.tar.gz"])
-@click.argument("source", metavar="FILE|NAME|URL")
+@click.argument("source", metavar="FILE|NAME|URL", shell_complete=completion.targets)
 @on_cluster
 @from_store
 @click.option(
@@ -47,7 +48,10 @@ def report(source: str, asked: Asked, target: Path | None) -> None:
         if pulls and "://" not in source:
             gathered += _of_cluster(source, asked)
         gathered += _of_data(source, asked, Path(folder), is_certain="://" in source or not pulls)
-        write(gathered, bundle)
+        try:
+            write(gathered, bundle)
+        except OSError as error:
+            raise click.BadParameter(f"{bundle}: {error.strerror}", param_hint="-o") from error
         say(table([["INSIDE", "", ""], *contents(gathered)], cut=False))
     say(f"{bundle} holds this, below {FOLDER}/, and no value of yours. Look at it before you send it.")
     if pulls:
