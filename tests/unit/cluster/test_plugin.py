@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import tomllib
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from dormouse import cli
 from dormouse._commands import root
+from dormouse.cluster.kubectl import Kubectl
+from dormouse.commands import completion
 from dormouse.commands.kubectl_completion import offered
 from markdown_blocks import REPOSITORY
 from scripted_kubectl import Refusal, ScriptedKubectl
@@ -52,6 +55,14 @@ def test_a_wrong_name_is_answered_with_the_nearest(kubectl: ScriptedKubectl) -> 
     assert "did you mean shop?" in ended.output
 
 
+def test_a_wrong_name_is_refused_also_to_those_who_may_not_list_the_right_ones(kubectl: ScriptedKubectl) -> None:
+    listing = Refusal('User "ada" cannot list resource "durableworkflows" in API group "dormouse.dev"')
+    kubectl.answers({"output=name": listing, "get": Refusal("Error from server (NotFound): shpo not found")})
+    ended = CliRunner().invoke(root, ["list", "shpo"])
+    assert ended.exit_code == 4
+    assert "there is no DurableWorkflow 'shpo' in the namespace of the context; -n names another" in ended.output
+
+
 @pytest.mark.parametrize(
     ("words", "lines"),
     [
@@ -72,6 +83,11 @@ def test_completion_looks_where_the_options_before_it_say(kubectl: ScriptedKubec
     kubectl.answers({"output=name": NAMES})
     assert offered(["show", "-n", "team", "--context", "stage", ""]).splitlines() == ["orders", "shop", ":0"]
     assert kubectl.asked() == ["get durableworkflows.dormouse.dev --output=name --namespace=team --context=stage"]
+
+
+def test_who_presses_tab_does_not_wait_for_a_cluster_as_long_as_others_do() -> None:
+    within = completion.kubectl_of(click.Context(root)).within_seconds
+    assert within < Kubectl().within_seconds
 
 
 def test_completion_says_nothing_where_there_is_no_cluster(kubectl: ScriptedKubectl) -> None:

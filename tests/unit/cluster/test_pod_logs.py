@@ -12,7 +12,7 @@ from dormouse._commands import root
 from dormouse.cluster.following import Following, Left, Life, Log, Said
 from dormouse.cluster.kubectl import Kubectl
 from dormouse.cluster.refusals import ClusterError, NotThere
-from dormouse.commands.logs import read_to_its_end
+from dormouse.commands.logs import read_to_its_end, show
 from scripted_kubectl import Refusal, ScriptedKubectl
 
 RUNS: dict[str, Any] = {"running": {}}
@@ -105,6 +105,11 @@ def test_a_log_that_cannot_be_read_is_given_up(kubectl: ScriptedKubectl, monkeyp
     with pytest.raises(ClusterError, match="Forbidden"):
         list(read_to_its_end(Kubectl(), Log(life(1, "runtime")), []))
     assert len(kubectl.asked()) == 5
+
+
+def test_what_is_said_about_a_pod_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show(None, "the log broke off: \x1b[2J")
+    assert "\x1b" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

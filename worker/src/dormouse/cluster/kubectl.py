@@ -111,11 +111,11 @@ class Kubectl:
         """Of all DurableWorkflows of the namespace."""
         return [line.rpartition("/")[2] for line in self.run("get", WORKFLOWS, "--output=name").splitlines()]
 
-    def _names(self) -> Sequence[str]:
+    def _names(self) -> Sequence[str] | None:
         try:
             return self.workflow_names()
         except ClusterError:  # who may get one may perhaps not list them all
-            return ()
+            return None
 
 
 def documents(lines: Iterable[str]) -> Iterator[Document]:

@@ -81,11 +81,16 @@ def _forbidden(user: str, verb: str, resource: str, group: str | None, namespace
     return f"{user} may not {verb} {resource}{f'.{group}' if group else ''} {where}; {allows}"
 
 
-def no_such(name: str, known: Iterable[str], namespace: str) -> NotThere:
-    """There is no DurableWorkflow of that name, and these are the ones that there are."""
-    names = sorted(known)
+def no_such(name: str, known: Iterable[str] | None, namespace: str) -> NotThere:
+    """There is no DurableWorkflow of that name, and these are the ones that there are; None where that is not known."""
+    names = sorted(known or ())
     where = f"in namespace {namespace}" if namespace else "in the namespace of the context"
     if close := get_close_matches(name, names, n=1, cutoff=0.5):
         return NotThere(f"there is no DurableWorkflow {name!r} {where}; did you mean {close[0]}?")
-    there = f"there are: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}" if names else "there is none"
-    return NotThere(f"there is no DurableWorkflow {name!r} {where}; {there}; -n names another namespace")
+    if known is None:
+        there = ""
+    elif names:
+        there = f" there are: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''};"
+    else:
+        there = " there is none;"
+    return NotThere(f"there is no DurableWorkflow {name!r} {where};{there} -n names another namespace")

@@ -51,7 +51,7 @@ def logs(name: str, kubectl: Kubectl, *, containers: tuple[str, ...], since: str
         raise ClusterError(f"{name} has no pod with such a log now; `dormouse status {name}` says why")
     for life in found:
         for line in kubectl.lines("logs", life.pod, f"--container={life.container}", *options):
-            _print(life, line)
+            show(life, line)
 
 
 def _followed(kubectl: Kubectl, selector: str, following: Following, options: list[str]) -> None:
@@ -83,7 +83,7 @@ def _followed(kubectl: Kubectl, selector: str, following: Following, options: li
         line = told.get()
         if isinstance(line, Exception):
             raise line
-        _print(*line)
+        show(*line)
 
 
 def read_to_its_end(kubectl: Kubectl, log: Log, options: list[str]) -> Iterator[str]:
@@ -119,7 +119,8 @@ def _in_background(work: Callable[[], None]) -> None:
     threading.Thread(target=work, daemon=True).start()
 
 
-def _print(life: Life | None, line: str) -> None:
+def show(life: Life | None, line: str) -> None:
+    """A line of a log, or without a life something about the pods."""
     if life is None:
         click.echo(printing.for_terminal(f"--- {line}"), err=True)
     else:
