@@ -32,7 +32,6 @@ def dying(run):
             return await run(*call)
         finally:
             if last:
-                sys.stdout.flush()
                 os.kill(os.getpid(), signal.SIGKILL)
 
     return counted
@@ -71,7 +70,7 @@ NEVER = 0
 def lives(folder: Path, module: str, call: str, attempt: int, when: str) -> Iterator[subprocess.CompletedProcess[str]]:
     """The life that dies at this attempt, if it gets there, and the one that ends."""
     for dies_at in (attempt, NEVER):
-        command = [sys.executable, "-c", PROGRAM, module, call, str(dies_at), when]
+        command = [sys.executable, "-u", "-c", PROGRAM, module, call, str(dies_at), when]
         life = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
         yield life
         if life.returncode == 0:
