@@ -33,7 +33,7 @@ async def chain(events: int) -> None:
         await step(number, events)
 
 
-async def _make(path: Path, events: int) -> None:
+async def make(path: Path, events: int) -> None:
     """A file with one open execution of about so many events."""
     async with Engine(path, [chain]) as engine:
         await engine.start(chain, events, id="chain")
@@ -41,7 +41,7 @@ async def _make(path: Path, events: int) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _open_seconds(path: Path) -> float:
+async def open_seconds(path: Path) -> float:
     """From the opening of the file until every execution is where it was."""
     engine = Engine(path, [chain])
     began = time.perf_counter()
@@ -77,8 +77,8 @@ def _in_scratch(take: Callable[[Path], Measured]) -> Measured:
 def replay_ratio(quick: bool) -> Measured:
     def take(folder: Path) -> Measured:
         path = folder / "db.sqlite"
-        asyncio.run(_make(path, _TYPICAL))
-        pairs = [(asyncio.run(_open_seconds(path)), _read_seconds(path)) for _ in range(5 if quick else 25)]
+        asyncio.run(make(path, _TYPICAL))
+        pairs = [(asyncio.run(open_seconds(path)), _read_seconds(path)) for _ in range(5 if quick else 25)]
         baseline = Baseline("sqlite3 and msgspec alone, seconds", median([read for _, read in pairs]))
         return Measured(tuple(replayed / read for replayed, read in pairs), baseline)
 
@@ -90,15 +90,15 @@ def replay_scale_ratio(quick: bool) -> Measured:
 
     def take(folder: Path) -> Measured:
         empty, short, long = (folder / name for name in ("empty.sqlite", "short.sqlite", "long.sqlite"))
-        asyncio.run(_open_seconds(empty))
-        asyncio.run(_make(short, _SMALL))
-        asyncio.run(_make(long, _LARGE))
+        asyncio.run(open_seconds(empty))
+        asyncio.run(make(short, _SMALL))
+        asyncio.run(make(long, _LARGE))
         rounds = 3 if quick else 9
-        opening = median([asyncio.run(_open_seconds(empty)) for _ in range(rounds * 5)])
+        opening = median([asyncio.run(open_seconds(empty)) for _ in range(rounds * 5)])
         pairs = []
         for _ in range(rounds):
-            of_short = median([asyncio.run(_open_seconds(short)) for _ in range(5)]) - opening
-            pairs.append(((asyncio.run(_open_seconds(long)) - opening) / _events(long), of_short / _events(short)))
+            of_short = median([asyncio.run(open_seconds(short)) for _ in range(5)]) - opening
+            pairs.append(((asyncio.run(open_seconds(long)) - opening) / _events(long), of_short / _events(short)))
         baseline = Baseline("with 1,000 events, seconds an event", median([other for _, other in pairs]))
         return Measured(tuple(one / other for one, other in pairs), baseline)
 
