@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from dormouse_operator.controller.resources import EVENTS, PODS, WORKFLOWS
 Document = dict[str, Any]
 _AT_ONCE = 8  # as the operator's steps
 _BEFORE_THE_POD = 1
-_WATCHING: Document = {"watch": True, "_request_timeout": 7200}
 
 
 class BareLoop:
@@ -62,10 +61,16 @@ class BareLoop:
         await self._api.merge(WORKFLOWS, *key, {"status": self._script["status"]}, "status")
 
 
-async def _events(watched: Awaitable[Any]) -> AsyncIterator[Document]:
+async def _events(watch: Callable[..., Awaitable[Any]], *arguments: str, **options: Any) -> AsyncIterator[Document]:
     """Without what the client's own Watch does on top: it decodes each line twice."""
-    async for line in (await watched).content:
-        yield json.loads(line)
+    version = None
+    while True:
+        answer = await watch(*arguments, watch=True, resource_version=version, _request_timeout=7200, **options)
+        async for line in answer.content:
+            event = json.loads(line)
+            version = event["object"]["metadata"]["resourceVersion"]
+            yield event
+        print(f"a watch ended at {version}", file=sys.stderr, flush=True)
 
 
 async def main(kubeconfig: str, script: Document) -> None:
@@ -77,18 +82,15 @@ async def main(kubeconfig: str, script: Document) -> None:
 
         async def workflows() -> None:
             of_ours = (WORKFLOWS.group, WORKFLOWS.version, WORKFLOWS.plural)
-            async for event in _events(
-                CustomObjectsApi(client).list_cluster_custom_object_without_preload_content(*of_ours, **_WATCHING)
-            ):
+            watch = CustomObjectsApi(client).list_cluster_custom_object_without_preload_content
+            async for event in _events(watch, *of_ours):
                 if event["type"] == "ADDED":
                     group.create_task(loop.began(event["object"]))
 
         async def pods() -> None:
             selector = "app.kubernetes.io/managed-by=dormouse"
-            listed = CoreV1Api(client).list_pod_for_all_namespaces_without_preload_content(
-                label_selector=selector, **_WATCHING
-            )
-            async for event in _events(listed):
+            watch = CoreV1Api(client).list_pod_for_all_namespaces_without_preload_content
+            async for event in _events(watch, label_selector=selector):
                 if event["type"] == "MODIFIED":
                     group.create_task(loop.pod_changed(event["object"]))
 

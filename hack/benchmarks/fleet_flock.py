@@ -90,9 +90,12 @@ class Flock:
 
 
 def is_settled(document: Document) -> bool:
-    """Whether it runs, and its status has all that there is to know."""
+    """Whether it runs, and its status has all that there is to know.
+
+    A pod whose creation was never answered costs an epoch, and only of the first one CURRENT was written here.
+    """
     status = document.get("status") or {}
-    return status.get("phase") == "Running" and bool(status.get("claimedAt")) and status.get("node") is not None
+    return status.get("phase") == "Running" and (bool(status.get("claimedAt")) or status.get("epoch", 1) > 1)
 
 
 async def client_of(ground: Ground) -> ApiServer:

@@ -27,8 +27,6 @@ _WITHOUT_CONTROLLERS = (
     "ServiceAccount",  # nobody makes the default one
     "TaintNodesByCondition",  # nobody takes the taint away again
 )
-_CLIENTS = {"KUBE_FEATURE_WatchListClient": "false"}
-"""Debian's etcd cannot tell how far a watch is, which a client that has its lists streamed waits for."""
 _MANY_SECONDS = 120.0
 
 
@@ -94,6 +92,8 @@ def _api_server(
         "--bind-address=127.0.0.1",
         "--endpoint-reconciler-type=none",  # no Service may lead to the loopback
         "--authorization-mode=RBAC",
+        # Debian's etcd cannot tell how far a watch is; clients would wait for that, and list only after their pauses.
+        "--feature-gates=WatchList=false",
         f"--disable-admission-plugins={','.join(_WITHOUT_CONTROLLERS)}",
         f"--audit-policy-file={policy}",
         f"--audit-log-path={audit_log}",
@@ -141,7 +141,7 @@ def _running(name: str, command: Sequence[str], folder: Path) -> Iterator[None]:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=plain_environment(**_CLIENTS),
+            env=plain_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ import yaml
 sys.path.append(str(Path(__file__).parents[2] / "hack"))  # a program of its own, not part of the distribution
 
 import fleet
-from fleet_flock import keys_of, workflow
+from fleet_flock import is_settled, keys_of, workflow
 from fleet_programs import AuditLog, Written
 from testcluster import builds
 from testcluster.certificates import Authority
@@ -62,6 +62,14 @@ def test_a_line_that_is_not_yet_whole_waits_for_its_end(tmp_path: Path) -> None:
     path.write_bytes(whole + whole)
     assert len(log.news()) == 1
     assert log.news() == []
+
+
+def test_a_workflow_is_waited_for_until_its_status_says_from_where_it_came() -> None:
+    runs: dict[str, Any] = {"phase": "Running", "epoch": 1}
+    assert not is_settled({})
+    assert not is_settled({"status": runs})
+    assert is_settled({"status": {**runs, "claimedAt": "2026-03-01T12:00:00+00:00"}})
+    assert is_settled({"status": {**runs, "epoch": 2}}), "of a later life nothing was written into the store"
 
 
 @pytest.mark.parametrize("story", ["runs", "fails"])
