@@ -25,14 +25,14 @@ from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, f
 @click.option(
     "-o",
     "--output",
-    "target",
+    "copy",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="The copy; its manifest is put beside it as FILE.json. Never replaced.",
 )
 @click.option("--redact", is_flag=True, help="Put placeholders in the place of all values.")
 @click.option("--keep-names", is_flag=True, help="With --redact: keep the names of the values in objects.")
-def export(source: str, asked: Asked, target: Path, *, redact: bool, keep_names: bool) -> None:
+def export(source: str, asked: Asked, copy: Path, *, redact: bool, keep_names: bool) -> None:
     """Make a copy of FILE that somebody else may have. The original is only read.
 
     Without --redact it is whole, with every page checked. With it, inputs, results, messages, errors, idempotency keys
@@ -50,8 +50,8 @@ def export(source: str, asked: Asked, target: Path, *, redact: bool, keep_names:
     pulls = is_any_pulled([source], asked)
     with tempfile.TemporaryDirectory(prefix="dormouse-export-") as folder:
         file = brought_here(source, asked, Path(folder)) if pulls else Path(source)
-        manifest = exported(file, target, Wanted(redact, keep_names), AesGcm.from_environment())
+        manifest = exported(file, copy, Wanted(redact, keep_names), AesGcm.from_environment())
     what = "placeholders in the place of all values" if redact else "whole, every page checked"
-    say(f"{target}: {what}, {manifest.bytes:,} bytes, SHA-256 {manifest.sha256}")
+    say(f"{copy}: {what}, {manifest.bytes:,} bytes, SHA-256 {manifest.sha256}")
     if pulls:
         end_after_pulling()

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    "target",
+    "chosen",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The bundle, never replaced. Default: NAME-report.tar.gz here.",
 )
-def report(source: str, asked: Asked, target: Path | None) -> None:
+def report(source: str, asked: Asked, chosen: Path | None) -> None:
     """Gather what somebody needs to know to help: a tar.gz without any value of yours in it.
 
     Of FILE its redacted copy (see `dormouse export --redact`), its executions as a tree, and what is stuck, fails again
@@ -38,7 +38,7 @@ def report(source: str, asked: Asked, target: Path | None) -> None:
     from dormouse_observer.reporting.bundle import FOLDER, contents, versions, write
 
     pulls = is_any_pulled([source], asked)
-    bundle = target or Path(f"{_short(source)}-report.tar.gz")
+    bundle = chosen or Path(f"{_short(source)}-report.tar.gz")
     if bundle.exists():
         raise click.BadParameter(f"{bundle} is there already; choose another, or move it away", param_hint="-o")
     if not bundle.absolute().parent.is_dir():
