@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import yaml
 sys.path.append(str(Path(__file__).parents[2] / "hack"))  # a program of its own, not part of the distribution
 
 import fleet
+import fleet_run
 from fleet_flock import is_settled, keys_of, workflow
 from fleet_programs import AuditLog, Written
+from fleet_run import Costs
+from frame import Unavailable
 from testcluster import builds
 from testcluster.certificates import Authority
 from testcluster.control_plane import commands
@@ -103,8 +107,48 @@ def test_the_page_has_every_figure_with_its_goal_and_no_other() -> None:
     assert told == [(figure.name, f"{figure.goal:g}") for figure in fleet.FIGURES]
 
 
-def test_a_quick_run_says_of_what_it_is_short() -> None:
+def test_every_figure_comes_from_one_run_and_events_and_pods_are_no_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes = {
+        ("create", "pods"): 10,
+        ("create", "events"): 10,
+        ("patch", "durableworkflows"): 10,
+        ("patch", "durableworkflows/status"): 25,
+    }
+    found = Costs(
+        size=fleet.WHOLE,
+        first_cpu=2.0,
+        create_cpu=6.0,
+        create_seconds=60.0,
+        writes=Counter(writes),
+        peak_rss_mib=213.0,
+        steady_rss_mib=186.0,
+        steady_cpu_share=0.01,
+        change_cpu_few=0.008,
+        change_cpu_many=0.004,
+        restart_writes=1,
+        restart_cpu=3.0,
+        restart_seconds=9.0,
+        latency_alone=0.1,
+        latency_beside_failing=0.15,
+        script={},
+    )
+    monkeypatch.setattr(fleet, "costs", lambda _: found)
+    monkeypatch.setattr(fleet_run, "bare_cpu", lambda *_: 3.0)
+    assert {figure.name: round(figure.take(False).value, 6) for figure in fleet.FIGURES} == {
+        "fleet_writes": 3.5,
+        "fleet_restart_writes": 1,
+        "fleet_10k_rss_mib": 213,
+        "fleet_steady_cpu": 0.01,
+        "fleet_change_ratio": 0.5,
+        "fairness_ratio": 1.5,
+        "fleet_10k_cpu_ratio": 2,
+    }
+
+
+def test_a_quick_run_is_smaller_and_leaves_the_bare_loop_out() -> None:
     assert fleet.QUICK.workflows < fleet.WHOLE.workflows == 10_000
+    with pytest.raises(Unavailable, match="leave --quick away"):
+        fleet.cpu_ratio(True)
 
 
 def test_the_version_of_kwok_is_pinned() -> None:
