@@ -37,12 +37,13 @@ def replay(
     left. Of one that has ended, how it would end now is not compared, and one whose workflow is not in the code any
     more is skipped.
 
-    Exit code 0: all match; 1: the code asks for something else than a log holds; 5: it raises where it did not; 6: a
-    workflow of an open execution is not there. With several the highest.
+    Exit code 0: all match; 1: the code asks for something else than a log holds; 4: a file cannot be read, the others
+    were replayed; 5: it raises where it did not; 6: a workflow of an open execution is not there. With several the
+    highest.
     """
     from dormouse.commands.printing import document, say
     from dormouse_observer.code import NoCode, workflows_of
-    from dormouse_observer.replaying import files_of, replayed
+    from dormouse_observer.replaying import files_of, replayed, replayed_among_others
     from dormouse_observer.verdict import exit_code, junit, verdicts_text
 
     files = files_of(paths)
@@ -53,9 +54,10 @@ def replay(
     if report is not None and not report.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {report.parent}", param_hint="--junit")
     verdicts: list[Verdict] = []
+    look = replayed if len(files) == 1 else replayed_among_others
     with click.progressbar(files, label="replaying", file=sys.stderr, hidden=len(files) == 1) as shown:
         for file in shown:
-            verdicts += replayed(file, known, executions)
+            verdicts += look(file, known, executions)
     _check_found(executions, verdicts, files)
     if report is not None:
         report.write_bytes(junit(verdicts))

@@ -10,6 +10,7 @@ from dormouse.client.file import DatabaseFile
 from dormouse.client.opening import NotReadable
 from dormouse.encryption import AesGcm
 from dormouse.engine.definitions import Workflow
+from dormouse.errors import NewerFile
 from dormouse.testing.replaying import why_blocked
 from dormouse_observer.verdict import Verdict, outcome_of
 
@@ -33,7 +34,7 @@ def replayed(file: Path, known: Mapping[str, Workflow[..., Any]], wanted: Collec
     """What came of each execution, or of those that are wanted.
 
     Raises:
-        NotReadable: when it is no file of ours.
+        NotReadable, NewerFile: when it is no file of ours, or one of a later release.
     """
     verdicts = []
     with DatabaseFile(file, AesGcm.from_environment()) as database:
@@ -45,3 +46,13 @@ def replayed(file: Path, known: Mapping[str, Workflow[..., Any]], wanted: Collec
             outcome = outcome_of(blocked, is_known=row.workflow in known)
             verdicts.append(Verdict(str(file), row.id, row.workflow, len(events), outcome, blocked))
     return verdicts
+
+
+def replayed_among_others(
+    file: Path, known: Mapping[str, Workflow[..., Any]], wanted: Collection[str] = ()
+) -> list[Verdict]:
+    """The same of one of several files: that it cannot be read is what came of it, and hides nothing of the others."""
+    try:
+        return replayed(file, known, wanted)
+    except (NotReadable, NewerFile) as error:
+        return [Verdict.of_unreadable(str(file), str(error))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from pathlib import PurePath
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -12,21 +13,29 @@ from dormouse.engine.mismatch import Blocked
 
 
 class Outcome(StrEnum):
-    """Which of them it is decides the exit code; the gravest of several wins."""
+    """Which of them it is decides the exit code; of several the highest."""
 
     MATCH = "match"
     SKIPPED = "skipped"
     DIVERGED = "diverged"
+    UNREADABLE = "unreadable"
     RAISED = "raised"
     MISSING = "missing"
 
 
-EXIT_CODES = {Outcome.MATCH: 0, Outcome.SKIPPED: 0, Outcome.DIVERGED: 1, Outcome.RAISED: 5, Outcome.MISSING: 6}
+EXIT_CODES = {
+    Outcome.MATCH: 0,
+    Outcome.SKIPPED: 0,
+    Outcome.DIVERGED: 1,
+    Outcome.UNREADABLE: 4,
+    Outcome.RAISED: 5,
+    Outcome.MISSING: 6,
+}
 """2, 3 and 4 mean what they mean for every verb: a wrong command line, still open, unreachable."""
 
 
 class Verdict(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One execution of a file, and why it would not go on as it is logged."""
+    """One execution of a file, and why it would not go on as it is logged; or a file that tells of none, and why."""
 
     file: str
     execution: str
@@ -34,6 +43,12 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     events: int
     outcome: Outcome
     blocked: Blocked | None = None
+    unreadable: str | None = None
+
+    @classmethod
+    def of_unreadable(cls, file: str, why: str) -> Verdict:
+        """Of one among several files that cannot be read."""
+        return cls(file, "", "", 0, Outcome.UNREADABLE, unreadable=why)
 
 
 def outcome_of(blocked: Blocked | None, *, is_known: bool = True) -> Outcome:
@@ -46,7 +61,7 @@ def outcome_of(blocked: Blocked | None, *, is_known: bool = True) -> Outcome:
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:
-    """0 when all match; else that of the gravest. Code that has none of the workflows is the wrong code."""
+    """0 when all match; else the highest of them. Code that has none of the workflows is the wrong code."""
     found = list(verdicts)
     if found and all(one.outcome is Outcome.SKIPPED for one in found):
         return EXIT_CODES[Outcome.MISSING]
@@ -55,12 +70,18 @@ def exit_code(verdicts: Iterable[Verdict]) -> int:
 
 def verdicts_text(verdicts: Sequence[Verdict]) -> str:
     """Those that do not match, each with both sides, and a last line that counts."""
-    parts = [differs(one) for one in verdicts if one.blocked is not None]
+    unreadable = [one for one in verdicts if one.unreadable is not None]
+    parts = [f"{one.file} {one.outcome}\n  {one.unreadable}" for one in unreadable]
+    verdicts = [one for one in verdicts if one.unreadable is None]
+    parts += [differs(one) for one in verdicts if one.blocked is not None]
     counted = {outcome: sum(one.outcome is outcome for one in verdicts) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome}" for outcome, count in counted.items() if count)
     events = sum(one.events for one in verdicts)
     plural = "" if len(verdicts) == 1 else "s"
-    return "\n\n".join([*parts, f"{len(verdicts)} execution{plural} with {events:,} events: {said or 'nothing'}"])
+    told = f"{len(verdicts)} execution{plural} with {events:,} events: {said or 'nothing'}"
+    if unreadable:
+        told += f"; {len(unreadable)} of the files cannot be read"
+    return "\n\n".join([*parts, told])
 
 
 def differs(one: Verdict) -> str:
@@ -84,10 +105,16 @@ def _at(source: str | None) -> str:
 def junit(verdicts: Sequence[Verdict]) -> bytes:
     """A test suite of one case for each execution, as CI systems read it."""
     failed = sum(one.blocked is not None for one in verdicts)
-    suite = ET.Element("testsuite", name="dormouse replay", tests=str(len(verdicts)), failures=str(failed), errors="0")
+    unreadable = sum(one.unreadable is not None for one in verdicts)
+    counts = {"tests": str(len(verdicts)), "failures": str(failed), "errors": str(unreadable)}
+    suite = ET.Element("testsuite", {"name": "dormouse replay", **counts})
     for one in verdicts:
         names = {"classname": _xml(f"{one.file}.{one.workflow}"), "name": _xml(one.execution)}
+        if one.unreadable is not None:
+            names = {"classname": _xml(one.file), "name": _xml(PurePath(one.file).name)}
         case = ET.SubElement(suite, "testcase", names)
+        if one.unreadable is not None:
+            ET.SubElement(case, "error", type=str(one.outcome), message=_xml(one.unreadable))
         if one.outcome is Outcome.SKIPPED:
             ET.SubElement(case, "skipped", message="it has ended, and its workflow is not in this code")
         if one.blocked is not None:

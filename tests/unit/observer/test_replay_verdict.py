@@ -54,6 +54,20 @@ def test_both_sides_are_shown_and_the_rest_is_counted() -> None:
     )
 
 
+def test_a_file_that_cannot_be_read_is_an_error_of_its_own_and_hides_nothing() -> None:
+    found = [Verdict.of_unreadable("old/broken.sqlite", "it is damaged"), verdict(None), verdict(DIVERGED)]
+    assert exit_code(found) == 4
+    assert exit_code([*found, verdict(RAISED)]) == 5
+    shown = verdicts_text(found)
+    assert shown.startswith("old/broken.sqlite unreadable\n  it is damaged\n\nf.sqlite: one (order) diverged")
+    assert shown.endswith("2 executions with 14 events: 1 match, 1 diverged; 1 of the files cannot be read")
+    suite = ET.fromstring(junit(found))
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "1")
+    error = suite.find("testcase[@name='broken.sqlite']/error")
+    assert error is not None
+    assert error.get("message") == "it is damaged"
+
+
 def test_a_report_is_valid_whatever_the_messages_hold() -> None:
     hostile = msgspec.structs.replace(DIVERGED, message="a\x00\x1b[31m <b> & \ud800 \"'", actual="\x07<script>")
     suite = ET.fromstring(junit([verdict(None), verdict(hostile, "<two>")]))
