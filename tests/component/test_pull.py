@@ -26,14 +26,14 @@ def workflow(request: pytest.FixtureRequest, tmp_path: Path) -> Workflow:
     return Workflow(server, tmp_path)
 
 
-async def pull(workflow: Workflow, *options: str, **variables: str) -> tuple[int, str]:
-    """What `dormouse pull URL` ends with, and what it says."""
+async def pull(workflow: Workflow, *options: str, verb: str = "pull", **variables: str) -> tuple[int, str]:
+    """What `dormouse pull URL`, or another verb that pulls, ends with, and what it says."""
     location = workflow.location
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     keys = {"AWS_ACCESS_KEY_ID": location.access_key_id, "AWS_SECRET_ACCESS_KEY": location.secret_access_key}
     url = f"s3://{location.bucket}/{workflow.layout.root}"
     process = await asyncio.create_subprocess_exec(
-        DORMOUSE, "pull", url, "--endpoint", location.endpoint, *options,
+        DORMOUSE, verb, url, "--endpoint", location.endpoint, *options,
         cwd=workflow.folder, env={**inherited, **keys, **variables},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
@@ -99,6 +99,18 @@ def test_a_running_workflow_is_pulled_and_goes_on_untouched(workflow: Workflow) 
         run_it = (DORMOUSE, "run", "orders.py", "--database", "whole.sqlite", "--port", "0")
         ran = await asyncio.create_subprocess_exec(*run_it, cwd=workflow.folder, stderr=asyncio.subprocess.PIPE)
         assert "is read-only, as pulled copies are" in (await ran.communicate())[1].decode()
+
+    run(story, workflow)
+
+
+def test_what_is_exported_by_its_address_is_pulled_first(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1).open()
+        await written(pod, "one")
+        code, said = await pull(workflow, "-o", "copy.sqlite", verb="export")
+        assert code == 0, said
+        assert notes(workflow.folder / "copy.sqlite") == ["one"]
+        assert manifest(workflow.folder / "copy.sqlite")["identity"] == workflow.uid
 
     run(story, workflow)
 
