@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,13 @@ import pytest
 from e2e.chain_workflow import ChainWorkflow
 from e2e.readers_shell import ReadersShell, readers_shell
 from e2e.running_cluster import Cluster, eventually
+from markdown_blocks import REPOSITORY, Example, blocks, examples, fits
+
+PAGE = REPOSITORY / "docs" / "kubectl.md"
+PAGES_NAME, PAGES_NAMESPACE = "counter", "shop"
+EXAMPLES = examples(blocks(PAGE))
+(FOLLOWED,) = (one for one in EXAMPLES if "dormouse logs" in one.command)
+TALKS = [one for one in EXAMPLES if one is not FOLLOWED]
 
 pytestmark = [pytest.mark.own_namespace, pytest.mark.timeout(420), pytest.mark.usefixtures("operator")]
 
@@ -27,8 +36,36 @@ def one(cluster: Cluster, namespace: str) -> ChainWorkflow:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> ReadersShell:
-    return readers_shell(tmp_path)
+def reader(tmp_path: Path, one: ChainWorkflow) -> ReadersShell:
+    """Reads the page with the names of this workflow in it."""
+    return replace(readers_shell(tmp_path), instead={PAGES_NAME: one.name, PAGES_NAMESPACE: one.namespace})
+
+
+@pytest.mark.parametrize("shown", TALKS, ids=lambda shown: shown.command.split()[2])
+def test_the_pages_command_prints_what_the_page_shows(one: ChainWorkflow, reader: ReadersShell, shown: Example) -> None:
+    one.wait_for_condition("Ready")
+    # Operators of other tests may come and go beside this one, and the doctor looks at all of them.
+    printed = reader.run(f"{shown.command.rstrip()} || [ $? = 1 ]" if "doctor" in shown.command else shown.command)
+    verbs = {line.split()[2] for line in shown.command.splitlines()}
+    if shown.shown is None:
+        assert verbs == {"list", "show"}
+        assert "waits for" in printed
+    elif "suspend" in verbs:
+        assert fits(reader.reads(shown.shown), printed), printed
+    elif "doctor" in verbs:
+        assert set(heads(shown.shown, reader, columns=2)) <= set(heads(printed, reader, columns=2)), printed
+    elif "--all-namespaces" in shown.command:
+        assert printed.splitlines()[0].split() == shown.shown.splitlines()[0].split()
+        assert one.namespace in heads(printed, reader)
+    else:
+        assert one.name in printed
+        assert [head for head in heads(shown.shown, reader) if head in heads(printed, reader)] == heads(printed, reader)
+
+
+def heads(text: str, reader: ReadersShell, columns: int = 1) -> list[str]:
+    """What the lines begin with."""
+    lines = (re.split(r"\s{2,}", line) for line in reader.reads(text).splitlines())
+    return ["  ".join(cells[:columns]) for cells in lines if cells[0]]
 
 
 def test_one_screen_tells_what_runs_where_and_what_it_does(one: ChainWorkflow, reader: ReadersShell) -> None:
@@ -58,8 +95,12 @@ def test_the_pod_is_asked_by_the_workflows_name(one: ChainWorkflow, reader: Read
 
 def test_the_doctor_finds_the_operator_the_rights_and_the_store(one: ChainWorkflow, reader: ReadersShell) -> None:
     one.wait_for_condition("Ready")
-    found = json.loads(reader.run(f"kubectl dormouse doctor --namespace {one.namespace} -o json || true"))
+    printed, _, code = reader.run(
+        f"kubectl dormouse doctor --namespace {one.namespace} -o json && echo code 0 || echo code $?"
+    ).rpartition("code ")
+    found = json.loads(printed)
     told = {(each["check"], each["level"]) for each in found["findings"]}
+    assert int(code) == any(each["level"] == "wrong" for each in found["findings"]), found
     assert {("cluster", "ok"), ("definitions", "ok"), ("stores", "ok"), ("permissions", "ok")} <= told, found
     assert ("operator", "ok") in told, found
 
@@ -81,7 +122,7 @@ def test_the_logs_go_on_with_the_next_pod(one: ChainWorkflow, reader: ReadersShe
     with log.open("wb") as screen:
         following = subprocess.Popen(
             # Who runs the tests in the background has it ignored.
-            ["env", "--default-signal=INT", "kubectl", "dormouse", "logs", one.name, "--namespace", one.namespace],
+            ["env", "--default-signal=INT", *reader.reads(FOLLOWED.command).split()],
             env={**os.environ, "PATH": path}, stdout=screen, stderr=subprocess.STDOUT, cwd=reader.folder,
         )  # fmt: skip
         try:
@@ -92,6 +133,8 @@ def test_the_logs_go_on_with_the_next_pod(one: ChainWorkflow, reader: ReadersShe
             followed = f"--- {one.name}-e{epoch} is followed by {one.name}-e{epoch + 1}"
             eventually("it says that another follows", lambda: followed in log.read_text(), seconds=120)
             eventually("it shows that one", lambda: f"e{epoch + 1} runtime" in log.read_text(), seconds=90)
+            printed = log.read_text().splitlines()
+            assert [line for line in printed if not line.startswith(("e", "---"))] == []
         finally:
             following.send_signal(signal.SIGINT)
             following.wait(30)
