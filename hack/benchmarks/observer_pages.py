@@ -19,16 +19,17 @@ from observed_files import long_history
 _LONG, _SHORT = 100_000, 100
 _DORMOUSE = Path(sys.executable).with_name("dormouse")
 _SERVE_A_PAGE = """
-import socket, sys
+import sys
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 import uvicorn
 from dormouse_observer.web.security import Secured
+from dormouse_observer.web.serving import listening
 page = open(sys.argv[1]).read()
 async def answer(request): return HTMLResponse(page)
 app = Secured(Starlette(routes=[Route("/page", answer)]))
-listener = socket.create_server(("127.0.0.1", 0))
+listener = listening(0)
 print(" on http://127.0.0.1:%d/ " % listener.getsockname()[1], flush=True)
 options = dict(http="h11", loop="asyncio", ws="none", lifespan="off", log_level="warning", access_log=False)
 config = uvicorn.Config(app, **options)
