@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormouse_observer.web.lane import UNKNOWN, Recorded, lane
-from dormouse_observer.web.messages import Found, Message, Piece, Usage, recognised
+from dormouse_observer.web.messages import Found, Message, Piece, recognised
+from dormouse_observer.web.usage import Usage
 
 CALLS = [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Oslo"}'}}]
 OPENAI_REQUEST = {

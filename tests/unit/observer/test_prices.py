@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from dormouse._commands import root
 from dormouse_observer.web.lane import Recorded, lane
-from dormouse_observer.web.messages import Usage, recognised
+from dormouse_observer.web.messages import recognised
 from dormouse_observer.web.prices import InvalidPrices, PriceList, read_prices
+from dormouse_observer.web.usage import Usage
 from markdown_blocks import REPOSITORY, blocks
 
 LIST = """\

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from dormouse_observer.web.messages import Found, Message, Piece, Usage, recognised, text_piece
+from dormouse_observer.web.messages import Found, Message, Piece, recognised, text_piece
 from dormouse_observer.web.prices import PriceList
+from dormouse_observer.web.usage import Usage
 
 _MOST_MESSAGES = 40
 _MISSING = object()

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 import msgspec
+
+from dormouse_observer.web.usage import Usage, usage_of
 
 _DEEPEST = 4
 _MOST_LOOKED_AT = 200
 _MOST_MESSAGES = 500
 _MOST_PIECES = 50
 _LONGEST_TEXT = 6000
-_LARGEST_COUNT = 2**53
 _ROLES = frozenset({"system", "developer", "user", "human", "assistant", "ai", "model", "tool", "function"})
 
 Kind = Literal["text", "thinking", "call", "answer", "other"]
@@ -48,26 +49,6 @@ class Message:
 
     role: str
     pieces: tuple[Piece, ...]
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a call of a model used, as far as it was told.
-
-    Attributes:
-        input: all tokens that were sent, those of the provider's cache included.
-        cost: in dollars.
-        cached: how many of the input were found in the cache.
-        written: how many of the input were put there.
-        is_listed: whether the cost was not told, but reckoned from a list of prices.
-    """
-
-    input: int | None = None
-    output: int | None = None
-    cost: float | None = None
-    cached: int = 0
-    written: int = 0
-    is_listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +115,7 @@ def _in_object(value: dict[str, Any]) -> Found | None:
             return replace(
                 found,
                 model=found.model or (model if isinstance(model, str) else ""),
-                usage=found.usage or _usage(value.get("usage")),
+                usage=found.usage or usage_of(value.get("usage")),
             )
     if _is_message(value):
         messages = _messages([value])
@@ -229,7 +210,7 @@ def _telemetry(value: dict[str, Any]) -> Found | None:
         said += _messages(told) if isinstance(told, list) else ()
     said += _numbered(attributes, "gen_ai.prompt") + _numbered(attributes, "gen_ai.completion")
     model = attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model")
-    usage = _usage({name.removeprefix("gen_ai.usage."): one for name, one in attributes.items()})
+    usage = usage_of({name.removeprefix("gen_ai.usage."): one for name, one in attributes.items()})
     if not said and usage is None:
         return None
     return Found("OpenTelemetry", tuple(said), _name(model), usage)
@@ -351,33 +332,6 @@ def _piece(value: Any) -> Piece:
 def _call(value: dict[str, Any], call_id: Any) -> Piece:
     given = next((value[name] for name in ("arguments", "input") if name in value), None)
     return text_piece(given, "call", name=_name(value.get("name")), id=_name(call_id))
-
-
-def _usage(value: Any) -> Usage | None:
-    if not isinstance(value, dict):
-        return None
-    first = [_count(value.get(name)) for name in ("prompt_tokens", "input_tokens")]
-    beside = [_count(value.get(name)) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens")]
-    details = next((value[name] for name in ("prompt_tokens_details", "input_tokens_details") if name in value), None)
-    within = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
-    output = [_count(value.get(name)) for name in ("completion_tokens", "output_tokens")]
-    asked = next((one for one in first if one is not None), None)
-    said = next((one for one in output if one is not None), None)
-    costs = [value.get(name) for name in ("cost", "total_cost", "cost_usd")]
-    cost = next((float(one) for one in costs if _is_amount(one)), None)
-    if asked is None and said is None and cost is None:
-        return None
-    # Anthropic's cached tokens come on top of its input, OpenAI's are a part of it.
-    sent = None if asked is None else asked + sum(beside)
-    return Usage(sent, said, cost, beside[0] + (within or 0), beside[1])
-
-
-def _is_amount(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LARGEST_COUNT
-
-
-def _count(value: Any) -> int | None:
-    return int(value) if _is_amount(value) else None
 
 
 def _style(messages: Sequence[Message], raw: Sequence[Any]) -> str:

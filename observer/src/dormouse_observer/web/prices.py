@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from dormouse.errors import DormouseError
-from dormouse_observer.web.messages import Usage
+from dormouse_observer.web.usage import Usage
 
 _A_MILLION = 1_000_000
 
