@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from click.testing import CliRunner
 from dormouse._commands import root
 from dormouse.cluster.following import Following, Left, Life, Log, Said
 from dormouse.cluster.kubectl import Kubectl
-from dormouse.cluster.refusals import ClusterError, NotThere
+from dormouse.cluster.refusals import ClusterError, NoAnswer, NotThere
+from dormouse.cluster.watching import pause_seconds
 from dormouse.commands.logs import read_to_its_end, show
 from scripted_kubectl import Refusal, ScriptedKubectl
 
@@ -97,6 +100,32 @@ def test_a_stream_of_a_container_that_runs_is_followed_again_after_an_error(
     assert [line for line in kubectl.asked() if "logs" in line][1:] == [
         "logs shop-e1 --container=runtime --timestamps --follow --since-time=2026-11-22T20:00:00.000000001Z"
     ]
+
+
+class Outage(Kubectl):
+    """A container that has ended, of whose log only the rest is left when the cluster answers no more for a while."""
+
+    tries = count()
+
+    def lines(self, *arguments: str) -> Iterator[str]:
+        if "--follow" not in arguments and next(self.tries) < 3:
+            raise NoAnswer("connection refused")
+        return iter(())
+
+    def get(self, kind: str, name: str) -> Any:
+        assert (kind, name) == ("pod", "shop-e1")
+        return pod(1, RUNS, ENDED)
+
+
+def test_the_rest_of_a_log_is_not_asked_for_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr("time.sleep", paused.append)
+    assert list(read_to_its_end(Outage(), Log(life(1, "runtime")), [])) == []
+    assert paused == [2, 4, 8]
+
+
+def test_a_cluster_that_is_away_for_days_is_asked_every_sixteen_seconds() -> None:
+    assert [pause_seconds(tries) for tries in (0, 1, 4, 5, 20_000)] == [1, 2, 16, 16, 16]
 
 
 def test_a_log_that_cannot_be_read_is_given_up(kubectl: ScriptedKubectl, monkeypatch: pytest.MonkeyPatch) -> None:

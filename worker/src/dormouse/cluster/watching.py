@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterator
 from dormouse.cluster.kubectl import Document, Kubectl, documents
 from dormouse.cluster.refusals import NoAnswer
 
-PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 16.0
+PAUSE_SECONDS, _MOST_DOUBLINGS = 1.0, 4
+
+
+def pause_seconds(tries: int) -> float:
+    """How long to wait before the cluster is asked again that did not answer so many times; 16 s at most."""
+    return PAUSE_SECONDS * (1 << min(tries, _MOST_DOUBLINGS))
 
 
 def changes(kubectl: Kubectl, *what: str, say: Callable[[str], None]) -> Iterator[tuple[str, Document]]:
@@ -43,4 +48,4 @@ def changes(kubectl: Kubectl, *what: str, say: Callable[[str], None]) -> Iterato
             tries += 1
             if tries == 1:
                 say(f"{error}; it is asked again until it answers")
-        time.sleep(min(PAUSE_SECONDS * 2**tries, LONGEST_PAUSE_SECONDS))
+        time.sleep(pause_seconds(tries))

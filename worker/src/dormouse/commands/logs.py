@@ -10,11 +10,10 @@ from functools import partial
 
 import click
 
-from dormouse.cluster import watching
 from dormouse.cluster.following import Following, Left, Life, Log, Said, epoch_of, lives, prefix
 from dormouse.cluster.kubectl import Kubectl
 from dormouse.cluster.refusals import ClusterError, NoAnswer, NotThere
-from dormouse.cluster.watching import changes
+from dormouse.cluster.watching import changes, pause_seconds
 from dormouse.commands import completion, printing
 from dormouse.commands.verb import Verb, on_cluster
 
@@ -105,14 +104,15 @@ def read_to_its_end(kubectl: Kubectl, log: Log, options: list[str]) -> Iterator[
                     tries = 0
                     yield text
             left = log.left(kubectl.get("pod", pod), left)
+            tries = 0
         except NotThere:
             raise
         except ClusterError as error:
             tries += 1
             if tries == _TRIES and not isinstance(error, NoAnswer):
                 raise
-        if left is Left.ALL:
-            time.sleep(min(watching.PAUSE_SECONDS * 2**tries, watching.LONGEST_PAUSE_SECONDS))
+        if left is Left.ALL or tries:
+            time.sleep(pause_seconds(tries))
 
 
 def _in_background(work: Callable[[], None]) -> None:
