@@ -22,6 +22,7 @@ from dormouse._commands import root
 from dormouse.cluster.findings import NEEDED
 from dormouse.testing import Durable
 from dormouse_observer.manifest import encoded, manifest_of
+from dormouse_observer.reporting.bundle import Entry, versions, write
 from dormouse_observer.reporting.cluster import status_of
 from scripted_kubectl import Refusal, ScriptedKubectl
 
@@ -172,6 +173,17 @@ def test_what_cannot_be_packed_is_told_and_leaves_nothing(kubectl: ScriptedKubec
         assert (refused.exit_code, said in refused.stderr) == (exit_code, True), refused.output
     assert (tmp_path / "there.tar.gz").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.glob("*.tar.gz")) == ["there.tar.gz"]
+
+
+def test_a_bundle_that_cannot_be_written_to_its_end_is_not_left_there(tmp_path: Path) -> None:
+    bundle, kept = tmp_path / "report.tar.gz", tmp_path / "kept.tar.gz"
+    with pytest.raises(FileNotFoundError):
+        write([versions(), Entry("tree.txt", "gone meanwhile", tmp_path / "gone")], bundle)
+    assert not bundle.exists()
+    kept.write_bytes(b"of somebody else")
+    with pytest.raises(FileExistsError):
+        write([versions()], kept)
+    assert kept.read_bytes() == b"of somebody else"
 
 
 def test_a_manifest_tells_no_place(kubectl: ScriptedKubectl, file: Path, tmp_path: Path) -> None:

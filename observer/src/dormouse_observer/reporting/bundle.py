@@ -105,20 +105,33 @@ def contents(entries: Sequence[Entry]) -> list[list[str]]:
 
 
 def write(entries: Sequence[Entry], target: Path) -> None:
-    """Pack them. Who packed them, and where, is not in it."""
+    """Pack them into a new file. Who packed them, and where, is not in it.
+
+    Raises:
+        OSError: when there is no room, or something of that name; nothing is left half written.
+    """
     from dormouse.commands.printing import table
 
     listed = table(contents(entries), cut=False)
     readme = Entry("README.txt", "", _README.format(contents=listed).encode())
-    with tarfile.open(target, "x:gz") as archive:
-        for entry in (readme, *entries):
-            information = tarfile.TarInfo(f"{FOLDER}/{entry.name}")
-            information.size = entry.size
-            if isinstance(entry.content, Path):
-                with entry.content.open("rb") as opened:
-                    archive.addfile(information, opened)
-            else:
-                archive.addfile(information, io.BytesIO(entry.content))
+    with target.open("xb") as opened:
+        try:
+            with tarfile.open(fileobj=opened, mode="w:gz") as archive:
+                for entry in (readme, *entries):
+                    _add(archive, entry)
+        except BaseException:
+            target.unlink()
+            raise
+
+
+def _add(archive: tarfile.TarFile, entry: Entry) -> None:
+    information = tarfile.TarInfo(f"{FOLDER}/{entry.name}")
+    information.size = entry.size
+    if isinstance(entry.content, Path):
+        with entry.content.open("rb") as opened:
+            archive.addfile(information, opened)
+    else:
+        archive.addfile(information, io.BytesIO(entry.content))
 
 
 def _json(document: object) -> bytes:
