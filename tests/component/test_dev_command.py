@@ -265,8 +265,11 @@ def test_taken_ports_are_named_with_their_option(project: Project, seaweedfs: Se
 def test_a_second_dev_in_the_folder_is_refused(project: Project) -> None:
     with Dev(project) as first:
         first.until_line("Starting|Running")
-        with Dev(project) as second:
+        second = Dev(project)
+        try:
             code, output = second.ended()
+        finally:
+            second.process.kill()  # alone: the pods here are those of the first, which would start them again
         assert code == 1
         assert f"another `dormouse dev` (process {first.process.pid})" in output
         assert first.process.poll() is None

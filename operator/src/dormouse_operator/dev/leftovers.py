@@ -12,7 +12,8 @@ from pathlib import Path
 _ROUNDS = 5
 TAG = "DORMOUSE_DEV_FOLDER"
 """Set in the environment of everything that is started here. Found in /proc, it covers also a process that
-was started just before the kill -9, whose id nobody could record, and children whose parent is gone."""
+was started just before the kill -9, whose id nobody could record, and children whose parent is gone. Not one that
+is still between fork and exec: it has its parent's environment, and is found at the next start."""
 
 
 def tag(folder: Path) -> dict[str, str]:
