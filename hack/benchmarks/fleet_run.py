@@ -107,7 +107,7 @@ async def _take(size: Size, tenants: tuple[str, ...], made: Ground) -> Costs:
             script = await _script(flock, flock.keys[-1])
             steady_cpu_share = await _share(operator, size.steady_seconds)
             steady_rss_mib = operator.rss_mib()
-            change_cpu_many, alone = await _changes(flock, operator, few, size.changes)
+            change_cpu_many, _ = await _changes(flock, operator, few, size.changes)
             peak_rss_mib = operator.peak_rss_mib()
         await flock.quiet()
         flock.written.clear()

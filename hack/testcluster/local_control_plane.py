@@ -1,6 +1,7 @@
 """How does one have an API server with thousands of pods and no node? On the loopback, with kwok as every kubelet.
 
-It needs neither root nor namespaces, has no controllers, and lives in a folder until its block ends.
+Where etcd is installed it needs no root, and no namespaces. It has no controllers, and lives in a folder until its
+block ends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from testcluster import builds
+from testcluster import builds, packages
 from testcluster.certificates import Authority, Identity
 from testcluster.commands import ClusterError, plain_environment
 from testcluster.control_plane import Etcd, api_server
@@ -51,6 +52,7 @@ def local_control_plane(
 
     Raises ClusterError.
     """
+    packages.install(packages.FOR_A_CONTROL_PLANE, progress)
     kubernetes = builds.called(builds.kubernetes(), progress).parent
     kwok = builds.called(builds.kwok(), progress)
     ports = _free_ports(3)

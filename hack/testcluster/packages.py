@@ -24,6 +24,7 @@ FOR_THE_CLUSTER = {
     "runc": "runc",
     str(CNI_PLUGINS / "ptp"): "containernetworking-plugins",
 }
+FOR_A_CONTROL_PLANE = {command: FOR_THE_CLUSTER[command] for command in ("etcd", "openssl")}
 FOR_THE_BASE_IMAGE = {"mmdebstrap": "mmdebstrap"}
 FOR_THE_IMAGES = {"buildah": "buildah", "unshare": "util-linux"}
 _INSTALLED_WITHIN_SECONDS = 600.0
