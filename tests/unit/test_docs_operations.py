@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dormouse.replica.refusal import Reason
 from dormouse_operator.plan.lives import NEEDS_HELP
-from markdown_blocks import REPOSITORY
+from markdown_blocks import REPOSITORY, examples_by_heading
 
 PAGE = REPOSITORY / "docs" / "operations.md"
 OPERATOR = REPOSITORY / "operator" / "src" / "dormouse_operator"
@@ -85,3 +85,10 @@ def branches(value: ast.expr) -> Iterator[ast.expr]:
 
 def test_every_reason_is_explained_and_no_other() -> None:
     assert explained() == emitted() | FROM_ELSEWHERE
+
+
+def test_every_section_with_commands_is_played_on_the_cluster() -> None:
+    """Those tests are long: what nobody plays has to be seen without them."""
+    played = (REPOSITORY / "tests" / "e2e" / "test_docs_operations_on_cluster.py").read_text()
+    sections = examples_by_heading(PAGE)
+    assert [heading for heading in sections if f'.play("{heading}")' not in played] == []
