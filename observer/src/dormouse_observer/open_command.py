@@ -83,7 +83,7 @@ def open_files(sources: tuple[str, ...], asked: Asked, price_file: Path | None, 
 
 
 def _files(source: str) -> list[Path]:
-    from dormouse_observer.replaying import files_of
+    from dormouse_observer.named_files import files_of
 
     return files_of([Path(source)])
 

@@ -15,19 +15,23 @@ from dormouse.testing.replaying import why_blocked
 from dormouse_observer.verdict import Verdict, outcome_of
 
 
-def files_of(paths: Iterable[Path]) -> list[Path]:
-    """The files, and of each folder all `*.sqlite`.
+def all_below(folders: Iterable[Path]) -> list[Path]:
+    """All `*.sqlite` of these folders and of the folders in them, but for hidden ones.
 
     Raises:
         NotReadable: when a folder has none.
     """
     found: list[Path] = []
-    for path in paths:
-        inside = sorted(path.glob("*.sqlite")) if path.is_dir() else [path]
+    for folder in folders:
+        inside = sorted(path for path in folder.rglob("*.sqlite") if not _is_hidden(path.relative_to(folder)))
         if not inside:
-            raise NotReadable(f"there is no file *.sqlite in the folder {path}, so nothing was replayed")
+            raise NotReadable(f"there is no file *.sqlite in the folder {folder}, so nothing was replayed")
         found += inside
     return found
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def replayed(file: Path, known: Mapping[str, Workflow[..., Any]], wanted: Collection[str] = ()) -> list[Verdict]:

@@ -48,8 +48,8 @@ def sql(query: str, paths: tuple[Path, ...], limit: int, seconds: float, output:
     """
     from dormouse.commands.printing import document, say, table
     from dormouse.encryption import AesGcm
+    from dormouse_observer.named_files import files_of
     from dormouse_observer.querying import query as queried
-    from dormouse_observer.replaying import files_of
 
     found = queried(files_of(paths), query, limit=limit, seconds=seconds, codec=AesGcm.from_environment())
     if output is not None:

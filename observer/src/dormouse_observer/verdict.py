@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import PurePath
@@ -74,14 +75,18 @@ def verdicts_text(verdicts: Sequence[Verdict]) -> str:
     parts = [f"{one.file} {one.outcome}\n  {one.unreadable}" for one in unreadable]
     verdicts = [one for one in verdicts if one.unreadable is None]
     parts += [differs(one) for one in verdicts if one.blocked is not None]
-    counted = {outcome: sum(one.outcome is outcome for one in verdicts) for outcome in Outcome}
-    said = ", ".join(f"{count} {outcome}" for outcome, count in counted.items() if count)
     events = sum(one.events for one in verdicts)
     plural = "" if len(verdicts) == 1 else "s"
-    told = f"{len(verdicts)} execution{plural} with {events:,} events: {said or 'nothing'}"
+    told = f"{len(verdicts)} execution{plural} with {events:,} events: {counted(verdicts)}"
     if unreadable:
         told += f"; {len(unreadable)} of the files cannot be read"
     return "\n\n".join([*parts, told])
+
+
+def counted(verdicts: Iterable[Verdict]) -> str:
+    """How many there are of each outcome."""
+    counts = Counter(one.outcome for one in verdicts)
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "nothing"
 
 
 def differs(one: Verdict) -> str:
