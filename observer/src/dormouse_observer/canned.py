@@ -56,7 +56,8 @@ WITH told AS MATERIALIZED (
 )
 SELECT id, workflow, json_extract(used, '$.model') AS model, count(*) AS calls,
     sum(json_extract(used, '$.input')) AS input_tokens, sum(json_extract(used, '$.output')) AS output_tokens,
-    round(sum(json_extract(used, '$.cost')), 6) AS cost
+    round(sum(json_extract(used, '$.cost')), 6) AS cost,
+    count(*) - count(json_extract(used, '$.cost')) AS without_price
 FROM told JOIN execution USING (key) WHERE used IS NOT NULL
 GROUP BY id, workflow, model ORDER BY cost DESC, input_tokens DESC
 """
@@ -66,6 +67,6 @@ CANNED = {
         Canned("stuck", "open executions that wait for somebody, or fail again and again, and since when", _STUCK),
         Canned("retry_storms", "calls of activities that have failed more than twice, and why", _RETRY_STORMS),
         Canned("slowest_steps", "the ten activities of each file that took longest, retries included", _SLOWEST_STEPS),
-        Canned("agent_cost", "what each execution's calls of models used: tokens, and dollars if told", _AGENT_COST),
+        Canned("agent_cost", "what each execution's calls of models used: tokens, and dollars", _AGENT_COST),
     )
 }

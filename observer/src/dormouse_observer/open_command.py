@@ -8,12 +8,17 @@ import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
 from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, from_store, is_any_pulled, is_here
+from dormouse_observer.pricing_option import with_prices
+
+if TYPE_CHECKING:
+    from dormouse_observer.web.prices import PriceList
 
 
 @click.command(
@@ -30,16 +35,10 @@ from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, f
 @click.argument("sources", metavar="FILE|DIR|NAME|URL...", nargs=-1, required=True, shell_complete=completion.targets)
 @on_cluster
 @from_store
-@click.option(
-    "--prices",
-    "price_file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="What the tokens of each model cost, as TOML. Default: only costs that the provider has told are shown.",
-)
+@with_prices
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any that is free.")
 @click.option("--browser/--no-browser", default=True, help="Whether to open one.  [default: browser]")
-def open_files(sources: tuple[str, ...], asked: Asked, price_file: Path | None, port: int, *, browser: bool) -> None:
+def open_files(sources: tuple[str, ...], asked: Asked, prices: PriceList | None, port: int, *, browser: bool) -> None:
     """Show executions in a browser: what each waits for, what it did and when, with which values.
 
     Files are only read, and the pages are for this machine alone. Of a folder all files *.sqlite are shown. NAME, a
@@ -49,13 +48,8 @@ def open_files(sources: tuple[str, ...], asked: Asked, price_file: Path | None, 
     from dormouse.commands.printing import say
     from dormouse.encryption import AesGcm
     from dormouse_observer.web.library import Library
-    from dormouse_observer.web.prices import InvalidPrices, read_prices
     from dormouse_observer.web.serving import HOST, listening, serve
 
-    try:
-        prices = None if price_file is None else read_prices(price_file)
-    except InvalidPrices as wrong:
-        raise click.BadParameter(str(wrong), param_hint="--prices") from wrong
     pulls = is_any_pulled(sources, asked)
     with ExitStack() as opened:
         paths: list[Path] = []

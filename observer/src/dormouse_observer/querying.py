@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,6 +22,9 @@ from dormouse.engine.sealing import Codec
 from dormouse.engine.stored import StoredPayloads
 from dormouse.errors import CannotDecode, DormouseError
 from dormouse_observer.canned import CANNED, Canned
+
+if TYPE_CHECKING:
+    from dormouse_observer.web.prices import PriceList
 
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _LOOK_EVERY_INSTRUCTIONS = 10_000
@@ -42,7 +45,15 @@ class Rows:
     is_cut: bool
 
 
-def query(files: Iterable[Path], sql: str, *, limit: int, seconds: float, codec: Codec | None = None) -> Rows:
+def query(
+    files: Iterable[Path],
+    sql: str,
+    *,
+    limit: int,
+    seconds: float,
+    codec: Codec | None = None,
+    prices: PriceList | None = None,
+) -> Rows:
     """Run one SELECT over each file.
 
     Args:
@@ -51,6 +62,7 @@ def query(files: Iterable[Path], sql: str, *, limit: int, seconds: float, codec:
         limit: rows in all.
         seconds: for each file.
         codec: of the files.
+        prices: by which `usage` says what a call cost whose provider has not told it.
 
     Raises:
         NotQueried: when the statement does something else, is wrong, or does not end, or no query has this name.
@@ -64,7 +76,7 @@ def query(files: Iterable[Path], sql: str, *, limit: int, seconds: float, codec:
             with DatabaseFile(file):
                 pass  # it says what is wrong with a file whose tables the query does not fit
         with _reading(file, seconds) as connection:
-            _add_functions(connection, codec)
+            _add_functions(connection, codec, prices)
             found = connection.execute(sql if known is None else known.sql)
             if found.description is None:
                 raise NotQueried("only SELECT finds something; write a query")
@@ -106,7 +118,7 @@ def _reading(file: Path, seconds: float) -> Iterator[sqlite3.Connection]:
         raise NotQueried(f"{file}: {error}") from error
 
 
-def _add_functions(connection: sqlite3.Connection, codec: Codec | None) -> None:
+def _add_functions(connection: sqlite3.Connection, codec: Codec | None, prices: PriceList | None) -> None:
     payloads = StoredPayloads(connection, codec)
 
     def payload(position: int) -> str | None:
@@ -121,13 +133,13 @@ def _add_functions(connection: sqlite3.Connection, codec: Codec | None) -> None:
         return None if whole is None else whole.decode()
 
     def usage(position: int) -> str | None:
-        return _usage(payload(position))
+        return _usage(payload(position), prices)
 
     connection.create_function("payload", 1, payload)
     connection.create_function("usage", 1, usage)
 
 
-def _usage(payload: str | None) -> str | None:
+def _usage(payload: str | None, prices: PriceList | None) -> str | None:
     """The model, tokens and cost that a value tells, as JSON."""
     from dormouse_observer.web.messages import recognised
 
@@ -139,7 +151,7 @@ def _usage(payload: str | None) -> str | None:
         return None
     if found is None or not found.is_model or found.usage is None:
         return None
-    used = found.usage
+    used = found.usage if prices is None else prices.priced(found.model, found.usage)
     told = {"model": found.model or None, "input": used.input, "output": used.output, "cost": used.cost}
     return msgspec.json.encode(told).decode()
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dormouse.commands.verb import Verb
+from dormouse_observer.pricing_option import with_prices
+
+if TYPE_CHECKING:
+    from dormouse_observer.web.prices import PriceList
 
 
 def _names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
@@ -30,6 +34,7 @@ def _list(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     cls=Verb,
     examples=[
         "dormouse sql stuck orders.sqlite",
+        "dormouse sql agent_cost pulled --prices prices.toml",
         "dormouse sql 'SELECT status, count(*) FROM execution GROUP BY status' orders.sqlite",
         "dormouse sql 'SELECT id FROM execution WHERE closed_at IS NULL' pulled -o json",
     ],
@@ -39,8 +44,11 @@ def _list(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="Say which have names.")
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Rows in all.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=30, show_default=True, help="A file.")
+@with_prices
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="Default: a table for people.")
-def sql(query: str, paths: tuple[Path, ...], limit: int, seconds: float, output: str | None) -> None:
+def sql(
+    query: str, paths: tuple[Path, ...], limit: int, seconds: float, prices: PriceList | None, output: str | None
+) -> None:
     """Run one SELECT over each FILE, and of each folder over all files *.sqlite.
 
     QUERY is SQL, or the name of a query that --list tells. Each row begins with the file that it is of. Files are only
@@ -51,7 +59,8 @@ def sql(query: str, paths: tuple[Path, ...], limit: int, seconds: float, output:
     from dormouse_observer.named_files import files_of
     from dormouse_observer.querying import query as queried
 
-    found = queried(files_of(paths), query, limit=limit, seconds=seconds, codec=AesGcm.from_environment())
+    codec = AesGcm.from_environment()
+    found = queried(files_of(paths), query, limit=limit, seconds=seconds, codec=codec, prices=prices)
     if output is not None:
         say(document({"columns": found.columns, "rows": [[_json(cell) for cell in row] for row in found.rows]}, output))
     else:

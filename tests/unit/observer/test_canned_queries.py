@@ -86,6 +86,26 @@ def test_what_an_agent_used_is_added_up_by_model(file: Path) -> None:
     assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (604, 63, 0.0004)
 
 
+def test_what_the_provider_has_not_told_is_reckoned_by_a_list_of_prices_or_counted(file: Path, tmp_path: Path) -> None:
+    (row,) = asked("agent_cost", file)
+    assert row["without_price"] == 1
+    prices = tmp_path / "prices.toml"
+    prices.write_text('date = 2026-05-01\n[models."gpt-5-mini"]\ninput = 1\noutput = 1\n')
+    ended = run("sql", "agent_cost", file, "--prices", prices, "-o", "json")
+    found = json.loads(ended.stdout)
+    (row,) = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+    assert (row["calls"], row["without_price"]) == (2, 0)
+    assert 0.0004 < row["cost"] <= 0.0004 + 667 / 1_000_000
+    usages = "SELECT json_extract(usage(position), '$.cost') FROM event WHERE usage(position) IS NOT NULL"
+    costs = json.loads(run("sql", usages, file, "--prices", prices, "-o", "json").stdout)["rows"]
+    assert sum(cost for _, cost in costs) == pytest.approx(row["cost"], abs=1e-6)
+
+
+def test_a_wrong_list_of_prices_is_refused_before_a_file_is_looked_at(file: Path, tmp_path: Path) -> None:
+    ended = run("sql", "agent_cost", file, "--prices", tmp_path / "none.toml")
+    assert (ended.exit_code, "'--prices'" in ended.stderr, "cannot read" in ended.stderr) == (2, True, True)
+
+
 def test_a_payload_is_put_together_and_null_without_its_key(file: Path, tmp_path: Path) -> None:
     sql = "SELECT payload(position) AS value FROM event WHERE kind = 'ActivityCompleted' AND execution = 1"
     large = [json.loads(row["value"]) for row in asked(sql, file)]
