@@ -232,6 +232,21 @@ def test_a_list_follows_its_file_while_somebody_types_into_its_search(
         assert page.get_by_label("Search").input_value() == "long"
 
 
+def test_the_list_of_files_follows_all_of_them(browser: Browser, base: str, folder: Path) -> None:
+    with looking(browser, base) as watched:
+        page = watched.go("/")
+        row = page.locator("table.list tbody tr").last
+        expect(row).to_contain_text("1 Open")
+        with closing(sqlite3.connect(folder / "live.sqlite")) as connection, connection:
+            connection.execute("UPDATE execution SET status = 'Blocked'")
+        try:
+            expect(row).to_contain_text("1 Blocked", timeout=PATIENCE_MS)
+            assert_accessible(page)
+        finally:
+            with closing(sqlite3.connect(folder / "live.sqlite")) as connection, connection:
+                connection.execute("UPDATE execution SET status = 'Open'")
+
+
 def test_colours_are_chosen_and_kept(browser: Browser, base: str) -> None:
     with looking(browser, base, color_scheme="light") as watched:
         page = watched.go("/files/0?q=order-")

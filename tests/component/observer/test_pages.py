@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from observed_files import HOSTILE, describe, long_history, make
+from observed_files import HOSTILE, describe, go_on, long_history, make
 
 from dormouse import Codec
 from dormouse.encryption import AesGcm
@@ -339,6 +339,30 @@ def test_several_files_begin_with_a_list_of_them(file: Path, tmp_path: Path) -> 
         assert "/files/1/executions/long-1" in client.get("/files/1").text
         assert "3, so 2 lives before this one" in client.get("/files/1/executions/long-1").text
         assert client.get("/files/2").status_code == 404
+
+
+def test_of_several_files_one_that_is_gone_or_damaged_hides_nothing_of_the_others(file: Path, tmp_path: Path) -> None:
+    gone, damaged = (long_history(tmp_path / f"{name}.sqlite", 10) for name in ("gone", "damaged"))
+    with asking(gone, damaged, file) as client:
+        gone.unlink()
+        damaged.write_bytes(b"something else, that is not a database at all" * 20)
+        answer = client.get("/")
+        assert answer.status_code == 200
+        rows = answer.text.split("<tr>")[2:]
+        assert "there is no file" in rows[0]
+        assert "not a database" in rows[1]
+        assert "Completed" in rows[2]
+
+
+def test_the_list_of_files_hears_of_a_change_of_any(file: Path, tmp_path: Path) -> None:
+    live = long_history(tmp_path / "live.sqlite", 10)
+    with asking(file, live) as client:
+        before = re.findall(r'data-changes="/changes" data-seen="(\w+)"', client.get("/").text)
+        go_on(live)
+        after = re.findall(r'data-changes="/changes" data-seen="(\w+)"', client.get("/").text)
+    assert (len(before), len(after), before == after) == (1, 1, False)
+    with asking(file) as client:
+        assert 'data-changes="/changes"' in client.get("/").text
 
 
 def test_of_an_encrypted_file_is_shown_what_needs_no_key_and_said_which_is_missing(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from dormouse.errors import CannotDecode, DormouseError, InvalidInput, UnknownExecution
 from dormouse_observer.web.agent_page import agent_page, is_agent
 from dormouse_observer.web.event_page import event_page
+from dormouse_observer.web.files import files_row
 from dormouse_observer.web.following import changes
 from dormouse_observer.web.library import Library
 from dormouse_observer.web.listing import FIELDS, check_names, filters_of, number
@@ -49,6 +50,14 @@ class _At:
     base: str
     name: str
     names: Commands
+
+
+@dataclass(frozen=True)
+class _Follows:
+    """Where a page hears of changes, and how what it shows looked when it was read."""
+
+    path: str
+    seen: str
 
 
 class Pages:
@@ -80,7 +89,7 @@ class Pages:
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         if self._many:
-            routes.append(Route("/", self.files))
+            routes += [Route("/", self.files), Route("/changes", self.changes)]
         failures: Mapping[Any, Any] = {
             HTTPException: self._http_error,
             UnknownExecution: self._refused(HTTPStatus.NOT_FOUND),
@@ -97,11 +106,9 @@ class Pages:
     async def files(self, request: Request) -> Response:
         """The files, where there are several."""
         check_names(request.query_params)
-        rows = []
-        for file_number, path in enumerate(self._library.paths):
-            with self._library.reading(file_number) as file:
-                rows.append((f"/files/{file_number}", str(path), file.counts(), self._library.manifest(file_number)))
-        return self._page(request, "files.html", rows=rows)
+        follows = _Follows("/changes", self._library.look())
+        rows = [files_row(self._library, number) for number in range(len(self._library.paths))]
+        return self._page(request, "files.html", rows=rows, follows=follows)
 
     async def executions(self, request: Request) -> Response:
         """The executions of a file."""
@@ -176,11 +183,12 @@ class Pages:
         return Response(payload, media_type="application/json", headers=saved)
 
     async def changes(self, request: Request) -> Response:
-        """Tell a page when its file has changed since it saw it."""
-        at = self._at(request)
+        """Tell a page when its file, or on the list of files any of them, has changed since it saw it."""
         check_names(request.query_params, "seen")
-        seen = request.query_params.get("seen", at.seen)
-        told = changes(lambda: self._library.look(at.number), seen, self._ended)
+        is_of_one = "file" in request.path_params or not self._many
+        number = self._at(request).number if is_of_one else None
+        seen = request.query_params.get("seen", self._library.look(number))
+        told = changes(lambda: self._library.look(number), seen, self._ended)
         return StreamingResponse(told, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     async def theme(self, request: Request) -> Response:
@@ -210,6 +218,7 @@ class Pages:
     ) -> Response:
         theme = request.cookies.get(_COOKIE, "")
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        values.setdefault("follows", None if at is None else _Follows(f"{at.base}/changes", at.seen))
         html = self._renderer.render(
             name,
             at=at,

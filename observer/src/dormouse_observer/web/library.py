@@ -70,10 +70,11 @@ class Library:
                 # Somebody writes into it: they are not to find a reader there when they end.
                 self._close(number)
 
-    def look(self, number: int) -> str:
-        """Something that changes when the file does."""
-        file, log, _ = _look(self.paths[number])  # what the third holds changes also when it is only read
-        return hashlib.blake2b(repr((file, log)).encode(), digest_size=8).hexdigest()
+    def look(self, number: int | None = None) -> str:
+        """Something that changes when the file does; without a number, when any of them does."""
+        looked = self.paths if number is None else (self.paths[number],)
+        seen = [_look(path)[:2] for path in looked]  # what the third holds changes also when it is only read
+        return hashlib.blake2b(repr(seen).encode(), digest_size=8).hexdigest()
 
     def manifest(self, number: int) -> Manifest | None:
         """What `dormouse pull` put beside the file."""
