@@ -40,7 +40,8 @@ class ApiServer:
         self.url = ""
         self._version = 100
         self._oldest_kept = 0
-        self._log: list[tuple[int, str, str, Document]] = []
+        self._log: list[tuple[int, str, Document | None, Document | None]] = []
+        """Version, plural, and the object before and after."""
         self._changed = asyncio.Condition()
         self._fault: Fault | None = None
         self._ending: set[str] = set()
@@ -287,9 +288,11 @@ class ApiServer:
                 await _send(response, "ERROR", {"kind": "Status", "code": 410, "reason": "Expired"})
                 return response
             while True:
-                for version, kind, of, document in list(self._log):
-                    if version > seen and of == plural and _selected(document, namespace, request):
-                        await _send(response, kind, document)
+                for version, of, before, after in list(self._log):
+                    if version > seen and of == plural:
+                        told = _told(version, *(_if_selected(each, namespace, request) for each in (before, after)))
+                        if told is not None:
+                            await _send(response, *told)
                 seen = max(seen, self._version)
                 async with self._changed:
                     await self._changed.wait_for(lambda: self._version > seen)  # noqa: B023 - asked at once
@@ -300,12 +303,14 @@ class ApiServer:
 
     async def _write(self, kind: str, key: tuple[str, str, str], document: Document) -> None:
         self._version += 1
+        before = self.objects.get(key)
         document["metadata"]["resourceVersion"] = str(self._version)
         if kind == "DELETED":
             self.objects.pop(key, None)
         else:
             self.objects[key] = copy.deepcopy(document)
-        self._log.append((self._version, kind, key[0], copy.deepcopy(document)))
+        after = None if kind == "DELETED" else copy.deepcopy(document)
+        self._log.append((self._version, key[0], before, after))
         async with self._changed:
             self._changed.notify_all()
 
@@ -327,6 +332,19 @@ def _selected(document: Document, namespace: str | None, request: web.Request) -
     wanted = [part.split("=", 1) for part in request.query.get("labelSelector", "").split(",") if part]
     labels = metadata.get("labels") or {}
     return namespace in (None, metadata["namespace"]) and all(labels.get(name) == value for name, value in wanted)
+
+
+def _if_selected(document: Document | None, namespace: str | None, request: web.Request) -> Document | None:
+    return document if document is not None and _selected(document, namespace, request) else None
+
+
+def _told(version: int, before: Document | None, after: Document | None) -> tuple[str, Document] | None:
+    """The event of one watch. What it selects no more it tells as deleted, as it was before, with the new version."""
+    if after is not None:
+        return ("ADDED" if before is None else "MODIFIED"), after
+    if before is None:
+        return None
+    return "DELETED", {**before, "metadata": {**before["metadata"], "resourceVersion": str(version)}}
 
 
 def _merged(known: Any, patch: Any) -> Any:

@@ -175,6 +175,11 @@ class Fleet:
         current = await self.read_current()
         await self.write_current(current.next(f"sealed-{reason}", state=State.SEALED, seal_reason=reason))
 
+    async def seal_and_end(self, pod: str) -> None:
+        """It was told to end, seals, and is gone."""
+        await self.seal(SealReason.STOPPED)
+        await self.server.remove("pods", pod)
+
     async def write_current(self, current: Current) -> None:
         found = await self.store.get(self.layout.current)
         etag = found.etag if isinstance(found, StoredObject) else None

@@ -41,6 +41,38 @@ def test_a_deleted_object_does_not_come_back_with_a_late_event() -> None:
     assert cache.get(KEY) is None
 
 
+def test_an_object_that_only_lost_its_label_is_there_again_with_its_next_version() -> None:
+    cache = Cache()
+    cache.put(pod(2))
+    cache.drop(pod(3))
+    assert not cache.put(pod(3))
+    assert cache.put(pod(4))
+    assert cache.get(KEY) == pod(4)
+
+
+def test_what_a_list_does_not_have_comes_back_by_no_event_of_before_the_list() -> None:
+    cache = Cache()
+    cache.put(pod(2))
+    cache.relist([], 9)
+    assert not cache.put(pod(5))
+    assert cache.put(pod(10))
+
+
+def test_what_is_gone_since_nobody_knows_when_never_comes_back() -> None:
+    cache = Cache()
+    cache.put(pod(2))
+    cache.drop({"metadata": {"namespace": "team", "name": "report-e1", "uid": "one"}})
+    assert not cache.put(pod(99))
+
+
+def test_what_was_read_just_now_is_there_whatever_the_watches_told() -> None:
+    cache = Cache()
+    cache.put(pod(2))
+    cache.drop(pod(3))
+    assert cache.found(pod(3))
+    assert cache.get(KEY) == pod(3)
+
+
 def test_a_late_deletion_leaves_the_next_object_of_that_name() -> None:
     cache = Cache()
     cache.put(pod(5, uid="two"))

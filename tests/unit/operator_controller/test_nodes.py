@@ -12,6 +12,7 @@ from dormouse_operator.controller.api_server import ApiServer
 from dormouse_operator.controller.nodes import Nodes, NodeWatch
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Resource
 from dormouse_operator.controller.world import Task, World
+from unit.operator_plan.pods import life_of
 
 
 def leases(**renewed: str) -> list[dict[str, Any]]:
@@ -74,9 +75,8 @@ class Cluster:
         for name, spec in (("usual", {}), ("patient", {"failover": {"nodeLostSeconds": 60}})):
             metadata = {"name": name, "namespace": "team", "uid": name, "resourceVersion": "1"}
             self.world.put(WORKFLOWS, {"metadata": metadata, "spec": spec})
-            owner = {"kind": "DurableWorkflow", "name": name, "uid": name, "controller": True}
-            pod = {**metadata, "name": f"{name}-e1", "uid": f"{name}-e1", "ownerReferences": [owner]}
-            self.world.put(PODS, {"metadata": pod, "spec": {"nodeName": "a"}})
+            pod = {**metadata, "name": f"{name}-e1", "uid": f"{name}-e1"}
+            self.world.put(PODS, {"metadata": pod, "spec": {"nodeName": "a", **life_of(name, name)}})
 
     async def list(self, resource: Resource, namespace: str) -> tuple[Sequence[dict[str, Any]], int]:  # noqa: ARG002 - as there
         return leases(**self.renewed), 1
@@ -142,13 +142,9 @@ def test_who_keeps_off_a_lost_node_is_woken_when_it_is_back_unless_it_has_a_plac
         for name, spec in (("waits", {}), ("placed", {"nodeName": "b"})):
             metadata = {"name": name, "namespace": "team", "uid": name, "resourceVersion": "1"}
             cluster.world.put(WORKFLOWS, {"metadata": metadata, "spec": {}})
-            owner = {"kind": "DurableWorkflow", "name": name, "uid": name, "controller": True}
             annotations = {"dormouse.dev/keeps-off": "a,c"}
-            pod = {
-                **metadata, "name": f"{name}-e2", "uid": f"{name}-e2",
-                "ownerReferences": [owner], "annotations": annotations,
-            }  # fmt: skip
-            cluster.world.put(PODS, {"metadata": pod, "spec": spec})
+            pod = {**metadata, "name": f"{name}-e2", "uid": f"{name}-e2", "annotations": annotations}
+            cluster.world.put(PODS, {"metadata": pod, "spec": {**spec, **life_of(name, name)}})
         await cluster.look(0, c="1")
         assert await cluster.look(20, b="2") == ["usual", "waits"]
         assert await cluster.look(23, b="3", c="2") == ["waits"]

@@ -11,6 +11,7 @@ from dormouse.keeper.report import Report
 from dormouse_operator.controller.api_server import ApiServer
 from dormouse_operator.controller.reports_sender import Sender, Senders, TooManyTokens, objection, sender_of
 from dormouse_operator.controller.resources import Resource
+from unit.operator_plan.pods import life_of
 
 SENDER = Sender("team", "report-e3", "pod-uid")
 POD: dict[str, Any] = {
@@ -18,9 +19,9 @@ POD: dict[str, Any] = {
         "name": "report-e3",
         "namespace": "team",
         "uid": "pod-uid",
-        "labels": {"dormouse.dev/epoch": "3"},
-        "ownerReferences": [{"name": "report", "uid": "uid", "controller": True}],
-    }
+        "labels": {"dormouse.dev/epoch": "4"},
+    },
+    "spec": life_of("report", "uid"),
 }
 
 
@@ -75,10 +76,8 @@ def test_a_report_about_anything_else_is_refused_by_its_field(changes: dict[str,
     assert told in objection(report(**changes), SENDER, POD)
 
 
-def test_a_pod_that_no_workflow_owns_may_not_report() -> None:
-    assert "name is report, not None" in objection(
-        report(), SENDER, {"metadata": {**POD["metadata"], "ownerReferences": []}}
-    )
+def test_a_pod_that_is_no_life_may_not_report() -> None:
+    assert "name is report, not None" in objection(report(), SENDER, {**POD, "spec": {"containers": []}})
 
 
 class BusyServer:

@@ -56,6 +56,13 @@ def _container(name: str, phase: str, ready: bool, said: dict[str, Any] | None) 
     return made
 
 
+def life_of(workflow: str, uid: str) -> dict[str, Any]:
+    """Of a pod's spec what says whose life it is."""
+    told = {"DORMOUSE_NAME": workflow, "DORMOUSE_WORKFLOW_UID": uid}
+    keeper = {"name": "litestream", "env": [{"name": name, "value": value} for name, value in told.items()]}
+    return {"initContainers": [keeper]}
+
+
 def sealed(epoch: int, reason: str) -> CurrentSeen:
     return CurrentSeen(epoch, "Sealed", reason, workflow_uid=operator_samples.UID)
 

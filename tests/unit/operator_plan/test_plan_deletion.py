@@ -94,8 +94,12 @@ def test_a_lost_current_does_not_hold_the_object_and_deletes_what_is_left() -> N
     assert released(planned(leaving(DELETE), current=CurrentAbsent())) == ["Delete"]
 
 
-def test_an_object_that_never_had_a_pod_goes_at_once() -> None:
-    assert kinds(planned(leaving(epoch=0, claimed=False), store=None)) == GOES
+def test_an_object_whose_status_was_wiped_does_not_leave_its_data_behind() -> None:
+    wiped: dict[str, Any] = {"epoch": 0, "claimed": False, "claimed_at": ""}
+    assert kinds(planned(leaving(**wiped))) == ["ReadCurrent"]
+    assert released(planned(leaving(DELETE, **wiped), current=active(2))) == ["Delete"]
+    assert reason(planned(leaving(**wiped), store=None)) == "StoreNotFound"
+    assert kinds(planned(leaving(DELETE, **wiped), current=CurrentAbsent())) == GOES
 
 
 def test_the_data_of_another_workflow_is_left_alone() -> None:

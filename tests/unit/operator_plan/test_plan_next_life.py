@@ -63,7 +63,7 @@ def test_a_completed_workflow_says_that_its_executions_failed() -> None:
 def test_a_completed_workflow_is_never_started_again(changes: dict[str, Any]) -> None:
     dwf = workflow(**LIVED)
     done = planned(dwf, current=sealed(2, "Completed"))
-    made = planned(with_status(workflow(changes), done.status))
+    made = planned(with_status(workflow(changes), done.status), current=sealed(2, "Completed"))
     assert made.actions == ()
     assert (made.status.phase, made.status.is_true("Completed")) == ("Completed", True)
 

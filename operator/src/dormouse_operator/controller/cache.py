@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 
 from dormouse_operator.controller.resources import Document, Key, key_of, version_of
@@ -10,14 +11,19 @@ _REMEMBERED_DELETIONS = 10_000
 
 
 class Cache:
-    """Takes events in any order: an older version never replaces a newer one, a deleted UID never comes back."""
+    """Takes events in any order: an older version never replaces a newer one, what was deleted comes back by no event
+    of before.
+
+    A watch by labels tells that an object is deleted when it only lost one: it is there again with its next version.
+    """
 
     def __init__(self, group_of: Callable[[Document], str] = lambda _: "") -> None:
         """`group_of` names the group that a document is found by in `group`; empty for none."""
         self._group_of = group_of
         self._documents: dict[Key, Document] = {}
         self._groups: dict[str, set[Key]] = {}
-        self._deleted: dict[str, None] = {}
+        self._deleted: dict[str, float] = {}
+        """Up to which version; infinity when it is not known."""
 
     def __iter__(self) -> Iterator[Document]:
         return iter(tuple(self._documents.values()))
@@ -33,7 +39,7 @@ class Cache:
     def put(self, document: Document) -> bool:
         """Whether this was news."""
         key = key_of(document)
-        if _uid(document) in self._deleted:
+        if version_of(document) <= self._deleted.get(_uid(document), -1):
             return False
         known = self._documents.get(key)
         if known is not None:
@@ -45,9 +51,14 @@ class Cache:
             self._groups.setdefault(group, set()).add(key)
         return True
 
-    def drop(self, document: Document) -> bool:
-        """This very object is gone; another of its name stays."""
-        self._deleted[_uid(document)] = None
+    def found(self, document: Document) -> bool:
+        """It was read just now, so it is there; whether this was news."""
+        self._deleted.pop(_uid(document), None)
+        return self.put(document)
+
+    def drop(self, document: Document, version: int = 0) -> bool:
+        """This very object is gone since that version, by itself its own; another of its name stays."""
+        self._deleted[_uid(document)] = max(version, version_of(document)) or math.inf
         if len(self._deleted) > _REMEMBERED_DELETIONS:
             del self._deleted[next(iter(self._deleted))]
         known = self._documents.get(key_of(document))
@@ -67,7 +78,7 @@ class Cache:
         changed = [document for document in present.values() if self.put(document)]
         for document in self:
             if within(document) and _uid(document) not in present and version_of(document) <= version:
-                self.drop(document)
+                self.drop(document, version)
                 changed.append(document)
         return tuple(changed)
 

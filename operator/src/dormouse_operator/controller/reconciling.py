@@ -47,6 +47,7 @@ from dormouse_operator.plan import (
     ReleaseData,
     RemoveFinalizer,
     Settings,
+    is_watched,
     plan,
 )
 
@@ -126,6 +127,7 @@ class Reconciler:
         assert isinstance(workflow, DurableWorkflow)  # noqa: S101 - the cache holds nothing else
         memory = self._memories.of(key, workflow.metadata.uid)
         store, credentials = await self._find_store(workflow, memory)
+        await self._look_at_the_unwatched(workflow)
         pods = self._world.pods.group(workflow.metadata.uid)
         observed = Observed(
             pods=pods,
@@ -176,6 +178,25 @@ class Reconciler:
             return pod["metadata"]["namespace"] == namespace and has.get(NAME_LABEL) == name
 
         self._world.relist(PODS, listed, version, is_listed)
+        document = self._world.workflows.get(key)
+        last = str(((document or {}).get("status") or {}).get("podName") or "")
+        if last and self._world.pods.get((namespace, last)) is None:
+            await self._look_for_pod(namespace, last)
+
+    async def _look_for_pod(self, namespace: str, name: str) -> None:
+        """By its name, which a pod keeps when its labels are taken away."""
+        known = self._world.pods.get((namespace, name))
+        try:
+            self._world.found(PODS, await self._api.get(PODS, namespace, name))
+        except NotFound:
+            if known is not None:
+                self._world.drop(PODS, known)
+
+    async def _look_at_the_unwatched(self, workflow: DurableWorkflow) -> None:
+        """What no watch tells of."""
+        for pod in self._world.pods.group(workflow.metadata.uid):
+            if not is_watched(pod):
+                await self._look_for_pod(*key_of(pod))
 
     async def _do(self, seen: Seen, planned: Plan) -> bool:
         """Whether there is something new to plan with."""

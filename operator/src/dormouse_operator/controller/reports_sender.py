@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dormouse.keeper.report import Report
 from dormouse_operator.controller.api_server import ApiServer
 from dormouse_operator.controller.resources import TOKEN_REVIEWS, Document
-from dormouse_operator.plan import EPOCH_LABEL, REPORTS_AUDIENCE
+from dormouse_operator.plan import REPORTS_AUDIENCE, identity_of
 
 _REMEMBERED_SECONDS = 60.0
 _REMEMBERED = 10_000
@@ -55,15 +55,13 @@ def sender_of(review: Document) -> Sender | None:
 
 def objection(report: Report, sender: Sender, pod: Document) -> str:
     """Why this report is not the sender's own; empty when it is."""
-    metadata = pod["metadata"]
-    owners = [each for each in metadata.get("ownerReferences") or () if each.get("controller")]
-    owner = owners[0] if owners else {}
+    identity = identity_of(pod)
     is_of = {
         "namespace": (report.namespace, sender.namespace),
         "podUID": (report.pod_uid, sender.pod_uid),
-        "name": (report.name, owner.get("name")),
-        "workflowUID": (report.workflow_uid, owner.get("uid")),
-        "epoch": (str(report.epoch), (metadata.get("labels") or {}).get(EPOCH_LABEL)),
+        "name": (report.name, None if identity is None else identity.workflow),
+        "workflowUID": (report.workflow_uid, None if identity is None else identity.workflow_uid),
+        "epoch": (report.epoch, None if identity is None else identity.epoch),
     }
     wrong = [f"{field} is {said}, not {known}" for field, (said, known) in is_of.items() if said != known]
     return f"the token is that of pod {sender.pod}: {', '.join(wrong)}" if wrong else ""

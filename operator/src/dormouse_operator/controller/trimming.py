@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from dormouse_operator.controller.resources import PODS, Document, Resource
-from dormouse_operator.plan import BREAK_GLASS
+from dormouse_operator.plan import BREAK_GLASS, IDENTITY
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _POD_SPEC = ("nodeName",)
 _POD_STATUS = ("phase", "reason", "message", "conditions")
+_KEEPER_ENVIRONMENT = frozenset((*BREAK_GLASS, *IDENTITY))
 _CONTAINER_STATUS = ("name", "ready", "state", "lastState")
 
 
@@ -33,13 +34,13 @@ def _metadata(metadata: Document) -> Document:
 
 def _pod_spec(spec: Document) -> Document:
     made = _only(_POD_SPEC, spec)
-    made["initContainers"] = [_with_break_glass(each) for each in spec.get("initContainers") or ()]
+    made["initContainers"] = [_with_environment(each) for each in spec.get("initContainers") or ()]
     made["containers"] = [_only(("name", "image"), each) for each in spec.get("containers") or ()]
     return made
 
 
-def _with_break_glass(container: Document) -> Document:
-    told = [entry for entry in container.get("env") or () if entry["name"] in BREAK_GLASS]
+def _with_environment(container: Document) -> Document:
+    told = [entry for entry in container.get("env") or () if entry["name"] in _KEEPER_ENVIRONMENT]
     return {**_only(("name", "image"), container), "env": told}
 
 

@@ -14,10 +14,10 @@ from dormouse_operator.controller.resources import (
     Document,
     Key,
     Resource,
-    controller_of,
     key_of,
 )
 from dormouse_operator.controller.trimming import trimmed
+from dormouse_operator.plan import identity_of, workflow_uid
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class World:
         self._look_at = look_at
         self.workflows = Cache(lambda workflow: "/".join(store_of(workflow)))
         self.stores = Cache()
-        self.pods = Cache(controller_of)
+        self.pods = Cache(workflow_uid)
 
     def put(self, resource: Resource, document: Document) -> None:
         """The object was seen like this."""
@@ -45,6 +45,11 @@ class World:
             self.wake(resource, document)
             if resource is WORKFLOWS and _hold_of(known) != _hold_of(document):
                 self._look_at(Task("store", store_of(document)))
+
+    def found(self, resource: Resource, document: Document) -> None:
+        """It was read just now: it is there, whatever the watches told."""
+        if self._cache(resource).found(trimmed(resource, document)):
+            self.wake(resource, document)
 
     def drop(self, resource: Resource, document: Document) -> None:
         """This very object is gone."""
@@ -74,12 +79,8 @@ class World:
         if resource is STORES:
             users = (Task("workflow", key_of(user)) for user in self.workflows_of((namespace, name)))
             return (Task("store", (namespace, name)), *users)
-        owner = next(
-            (owner for owner in document["metadata"].get("ownerReferences") or () if owner.get("controller")), None
-        )
-        if owner is None or owner.get("kind") != WORKFLOWS.kind:
-            return ()
-        return (Task("workflow", (namespace, str(owner.get("name", "")))),)
+        identity = identity_of(document)
+        return () if identity is None else (Task("workflow", (namespace, identity.workflow)),)
 
     def all_tasks(self) -> tuple[Task, ...]:
         """Stores first: workflows wait for what is found out about them."""

@@ -15,6 +15,7 @@ from dormouse_operator.plan.actions import (
     ReleaseData,
     RemoveFinalizer,
 )
+from dormouse_operator.plan.identity import IDENTITY, identity_of, is_watched, workflow_uid
 from dormouse_operator.plan.lives import keeps_off
 from dormouse_operator.plan.naming import (
     ABANDON_ANNOTATION,
@@ -76,6 +77,10 @@ __all__ = [
     "build_source",
     "template_hash",
     "keeps_off",
+    "identity_of",
+    "is_watched",
+    "workflow_uid",
+    "IDENTITY",
     "session_policy",
     "times",
     "pod_name",

@@ -8,6 +8,7 @@ from msgspec import Struct
 from dormouse_operator.api import DurableWorkflow, LastFailure
 from dormouse_operator.plan.actions import Action, ReadCurrent
 from dormouse_operator.plan.lives import Life
+from dormouse_operator.plan.naming import FINALIZER
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread, Observed
 from dormouse_operator.plan.pod import Settings
 
@@ -32,6 +33,11 @@ class Case(Struct, frozen=True, kw_only=True):
     def last_epoch(self) -> int:
         """The newest epoch that a pod was asked to live in; 0 when none ever was."""
         return max(self.dwf.status.epoch, *(life.epoch for life in self.lives), 0)
+
+    @property
+    def forgot_its_lives(self) -> bool:
+        """Whether there was a pod, as the finalizer says, and the status has lost its number: somebody wiped it."""
+        return self.last_epoch == 0 and FINALIZER in self.dwf.metadata.finalizers
 
     @property
     def failures(self) -> int:

@@ -15,10 +15,10 @@ from dormouse_operator.plan.actions import (
     ReadCurrent,
 )
 from dormouse_operator.plan.case import READ_AGAIN_SECONDS, Case, Step, Trouble, missing, reading_current, stalled
+from dormouse_operator.plan.completing import completed, decide_completed
 from dormouse_operator.plan.deletion import decide_deletion
-from dormouse_operator.plan.expiring import with_expiry
 from dormouse_operator.plan.lives import ENDED_FOR_GOOD, NEEDS_HELP, Life
-from dormouse_operator.plan.naming import FINALIZER
+from dormouse_operator.plan.naming import FINALIZER, MANAGED_BY_LABEL
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
 from dormouse_operator.plan.origins import is_origin_known
 from dormouse_operator.plan.pod import build_pod, build_source
@@ -33,17 +33,22 @@ _LONGEST_BACKOFF_SECONDS = 300
 
 def decide(case: Case) -> Step:
     """One step; the shell comes back with what it changed."""
-    return with_renewal(case, _decide(case))
+    return _looking_at_the_unwatched(case, with_renewal(case, _decide(case)))
+
+
+def _looking_at_the_unwatched(case: Case, step: Step) -> Step:
+    """Nobody tells when a pod ends that lost its label."""
+    if all(life.watched or not life.live for life in case.lives):
+        return step
+    return replace(step, wait_seconds=min(READ_AGAIN_SECONDS, step.wait_seconds or READ_AGAIN_SECONDS))
 
 
 def _decide(case: Case) -> Step:
     # What is in a namespace that ends is deleted next, and so may be our rights: there is no time to lose.
     if case.dwf.metadata.deletion_timestamp or case.observed.namespace_ends:
         return decide_deletion(case)
-    if case.dwf.status.is_true("Completed"):
-        step = Step(phase="Completed", reason="Completed", message=_completed_message(case))
-        # One whose node was away when the workflow came to its end.
-        return with_expiry(case, _and(step, _sweep(case.lives[:-1])))
+    if case.dwf.status.is_true("Completed") and (step := decide_completed(case)) is not None:
+        return _and(step, _sweep(tuple(life for life in case.lives if life.epoch < case.last_epoch)))
     newest = case.newest
     if newest is not None and newest.live:
         step = _with_pod(case, newest)
@@ -58,6 +63,9 @@ def _with_pod(case: Case, life: Life) -> Step:
     """The newest epoch has a pod that may still write."""
     if life.deleting:
         return Step(phase="Stopping", reason="PodStopping", message=f"pod {life.pod} seals and ends")
+    if not life.watched:
+        told = f"pod {life.pod} lost the label {MANAGED_BY_LABEL}, by which it is watched: it seals and ends"
+        return _delete(life, "PodEdited", told)
     if case.dwf.spec.operating_mode == "Suspended":
         return _delete(life, "Suspending", f"pod {life.pod} seals and ends because operatingMode is Suspended")
     if (ending := life.ending_in(ENDED_FOR_GOOD)) is not None:
@@ -90,15 +98,15 @@ def _asking_for_its_origin(case: Case, life: Life, step: Step) -> Step:
 def _without_pod(case: Case) -> Step:
     """Nothing of ours can write: rest, find out how the last life ended, wait, or create the next."""
     own = case.own_current
-    if own is not None and own.state == "Sealed" and own.seal_reason == "Completed":
-        return Step(phase="Completed", reason="Completed", message=_completed_message(case))
+    if own is not None and own.is_completed:
+        return completed(case)
     unread = isinstance(case.observed.current, CurrentUnread)
     suspended = case.dwf.spec.operating_mode == "Suspended"
     trouble = missing(case)
     if (
         trouble is None
         and unread
-        and (case.last_epoch or _may_inherit(case))
+        and (case.last_epoch or case.forgot_its_lives or _may_inherit(case))
         and (not suspended or is_completing(case.newest))
     ):
         return _how_it_ended(case)
@@ -141,7 +149,7 @@ def _create(case: Case, failure: LastFailure | None) -> Step:
         return stalled(missing(case))
     status = case.dwf.status
     epoch = _next_epoch(case)
-    first = not (status.claimed or case.own_current is not None)
+    first = not (status.claimed or case.own_current is not None or case.forgot_its_lives)
     reason = "Restart" if case.last_epoch else "Start"
     try:
         manifest = build_pod(
@@ -267,13 +275,6 @@ def _may_inherit(case: Case) -> bool:
     """The first epoch is above those of whoever had the data before: known at once, it costs no pod to find out."""
     spec = case.dwf.spec
     return spec.adoption_policy == "Released" or bool(spec.storage.take_over_from)
-
-
-def _completed_message(case: Case) -> str:
-    known = case.dwf.status.condition("Completed")
-    if known is not None and known.status == "True":
-        return known.message
-    return "all executions are closed and sealed in the store"
 
 
 def _delete(life: Life, reason: str, message: str, grace_seconds: int | None = None) -> Step:

@@ -23,8 +23,6 @@ def decide_deletion(case: Case) -> Step:
         return _let_go("DataAbandoned", "its data was given up; what the store holds of it is not touched", "Warning")
     if (said := _said_before(case)) is not None:
         return _let_go(said.reason, said.message)
-    if case.last_epoch == 0:
-        return _let_go("NothingToRelease", "it never had a pod")
     trouble = missing(case)
     if trouble is not None and trouble.reason != "StoreRefused":
         return stalled(Trouble(trouble.reason, f"{trouble.message}, {_WAY_OUT}"))
@@ -49,7 +47,7 @@ def _with_store(case: Case) -> Step:
         return replace(step, actions=(ReadCurrent(),), wait_seconds=READ_AGAIN_SECONDS)
     if isinstance(current, CurrentSeen) and current.workflow_uid != case.dwf.metadata.uid:
         return _let_go("NothingToRelease", f"the data of this name belongs to workflow {current.workflow_uid}")
-    if isinstance(current, CurrentAbsent) and not is_deleted:
+    if isinstance(current, CurrentAbsent) and (not is_deleted or case.last_epoch == 0):
         return _let_go("NothingToRelease", "the store has no CURRENT")
     # Data that is half removed can only be removed.
     policy = case.dwf.spec.deletion_policy

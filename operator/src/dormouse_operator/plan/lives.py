@@ -1,14 +1,13 @@
 """What does a pod's manifest say about the life in it?"""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec import DecodeError, Struct, field, json
 
+from dormouse_operator.plan.identity import epoch_of, is_watched
 from dormouse_operator.plan.naming import (
     BREAK_GLASS,
-    EPOCH_LABEL,
     KEEPER_CONTAINER,
     KEEPS_OFF_ANNOTATION,
     RUNTIME_CONTAINER,
@@ -79,6 +78,8 @@ class Life(Struct, frozen=True, kw_only=True):
     """Of the runtime."""
     keeper_image: str
     deleting: bool
+    watched: bool
+    """False once somebody took away the label that the watches ask for."""
     ended: bool
     failed: bool
     node: str
@@ -128,7 +129,7 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
     ended = phase in ("Succeeded", "Failed")
     annotations = metadata.get("annotations") or {}
     return Life(
-        epoch=_epoch(metadata),
+        epoch=epoch_of(metadata["name"]),
         pod=metadata["name"],
         uid=metadata.get("uid", ""),
         template_hash=annotations.get(TEMPLATE_HASH_ANNOTATION, ""),
@@ -136,6 +137,7 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
         image=_container(spec.get("containers"), RUNTIME_CONTAINER).get("image", ""),
         keeper_image=_container(spec.get("initContainers"), KEEPER_CONTAINER).get("image", ""),
         deleting=bool(metadata.get("deletionTimestamp")),
+        watched=is_watched(pod),
         ended=ended,
         failed=phase == "Failed",
         node=spec.get("nodeName") or "",
@@ -150,12 +152,6 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
         why_failed=" ".join(str(status[key]) for key in ("reason", "message") if status.get(key)),
         break_glass=_break_glass(spec),
     )
-
-
-def _epoch(metadata: Mapping[str, Any]) -> int:
-    label = (metadata.get("labels") or {}).get(EPOCH_LABEL, "")
-    match = re.fullmatch(r"[0-9]{1,18}", label) or re.search(r"(?<=-e)[0-9]{1,18}$", metadata["name"])
-    return int(match[0]) if match else 0
 
 
 def _container(statuses: list[dict[str, Any]] | None, name: str) -> dict[str, Any]:

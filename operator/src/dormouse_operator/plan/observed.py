@@ -36,6 +36,11 @@ class CurrentSeen(Struct, frozen=True):
     restored_from: str = ""
     """The position that this epoch was restored from; empty for a first life."""
 
+    @property
+    def is_completed(self) -> bool:
+        """Whether everything was closed when it was sealed: no life ever follows."""
+        return self.state == "Sealed" and self.seal_reason == "Completed"
+
 
 class CurrentMalformed(Struct, frozen=True):
     """CURRENT was read and says nothing: whether a life may start all the same is the keeper's to decide."""

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import UNSET, Struct, json
 
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore
+from dormouse_operator.plan.identity import WORKFLOW_NAME, WORKFLOW_UID
 from dormouse_operator.plan.manifests import labels, owner
 from dormouse_operator.plan.naming import (
     ADOPT_RELEASED,
@@ -308,9 +309,9 @@ def _container(name: str, image: str, module: str, *arguments: str) -> dict[str,
 def _shared_environment(dwf: DurableWorkflow) -> list[dict[str, Any]]:
     storage = dwf.spec.storage
     values = {
-        "DORMOUSE_NAME": dwf.metadata.name,
+        WORKFLOW_NAME: dwf.metadata.name,
         "DORMOUSE_NAMESPACE": dwf.metadata.namespace,
-        "DORMOUSE_WORKFLOW_UID": dwf.metadata.uid,
+        WORKFLOW_UID: dwf.metadata.uid,
         "DORMOUSE_DIRECTORY": DATA_DIRECTORY,
         "DORMOUSE_DURABILITY": storage.durability,
         "DORMOUSE_MAX_LAG_SECONDS": str(storage.max_lag_seconds),
