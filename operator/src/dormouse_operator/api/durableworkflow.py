@@ -211,6 +211,8 @@ class DurableWorkflowStatus(Struct, frozen=True, kw_only=True, rename="camel", o
     failures: int = 0
     """Lives in a row that ended without getting ready or sealing."""
     last_failure: LastFailure | None = None
+    rolling_since: Timestamp = ""
+    """While it is one of those that are replaced at once because their spec changed."""
     conditions: tuple[Condition, ...] = ()
 
     def condition(self, type: str) -> Condition | None:  # noqa: A002 - the API's own word

@@ -30,6 +30,13 @@ def operator() -> None:
     "--workers", type=click.IntRange(1, 256), default=8, show_default=True, help="Steps that may run side by side."
 )
 @click.option(
+    "--max-concurrent-rolls",
+    type=click.IntRange(0, 10000),
+    default=0,
+    show_default=True,
+    help="How many workflows are replaced at once because their spec changed; 0 is without a bound.",
+)
+@click.option(
     "--relist-seconds",
     type=click.IntRange(10, 86400),
     default=300,
@@ -54,6 +61,7 @@ def run(
     lease_name: str,
     worker_image: str | None,
     workers: int,
+    max_concurrent_rolls: int,
     relist_seconds: int,
     probes_port: int | None,
     metrics_port: int | None,
@@ -96,6 +104,7 @@ def run(
         namespaces=namespaces,
         worker_image=worker_image or STOCK.worker_image,
         workers=workers,
+        max_concurrent_rolls=max_concurrent_rolls,
         relist_seconds=float(relist_seconds),
         probes_port=probes_port,
         metrics_port=metrics_port,

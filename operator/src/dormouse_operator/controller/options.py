@@ -17,6 +17,8 @@ class Options:
     namespaces: tuple[str, ...] = ()
     worker_image: str = STOCK.worker_image
     workers: int = 8
+    max_concurrent_rolls: int = 0
+    """So many workflows are replaced at once because their spec changed; 0 is without a bound."""
     relist_seconds: float = 300.0
     terms: Terms = field(default_factory=Terms)
     probes_port: int | None = None

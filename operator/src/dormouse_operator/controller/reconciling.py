@@ -27,6 +27,7 @@ from dormouse_operator.controller.saving import StatusWriter
 from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import read_store
 from dormouse_operator.controller.trimming import trimmed
+from dormouse_operator.controller.turns import RollTurns
 from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import (
@@ -74,6 +75,7 @@ class Reconciler:
         holder: StoreHolder,
         lanes: StoreLanes,
         waiting_times: WaitingTimes,
+        turns: RollTurns,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -88,6 +90,7 @@ class Reconciler:
         self._asker = StoreAsker(lanes)
         self._minter = SessionMinter(api, lanes, events)
         self._waiting_times = waiting_times
+        self._turns = turns
         self._settings = settings
         self._now = now
         self._actor = Actor(api, world)
@@ -106,6 +109,8 @@ class Reconciler:
                 await self._list_pods(key)
                 has_live_pods = True
                 continue
+            if planned.wants_turn and self._turns.ask(key):
+                continue
             if not await self._do(seen, planned):
                 return _pause(seen, planned)
             has_live_pods = False  # a store may have taken its time
@@ -117,12 +122,14 @@ class Reconciler:
             self._memories.forget(key)
             self._inbox.forget(key)
             self._waiting_times.forget(key)
+            self._turns.give_back(key)
             return None
         try:
             workflow = read(document)
         except InvalidManifest as invalid:
             # The CRD refuses it; only one of another version lets it through.
             await self._events.tell(document, EmitEvent("Warning", "InvalidManifest", str(invalid)))
+            self._turns.give_back(key)
             return None
         assert isinstance(workflow, DurableWorkflow)  # noqa: S101 - the cache holds nothing else
         memory = self._memories.of(key, workflow.metadata.uid)
@@ -142,6 +149,7 @@ class Reconciler:
             namespace_ends=memory.namespace_ends,
             release_error=memory.release_error,
             report=self._inbox.get(key),
+            may_roll=self._turns.has(key),
         )
         return Seen(document, workflow, store, credentials, observed, memory)
 
@@ -206,6 +214,8 @@ class Reconciler:
             return False
         key = key_of(seen.document)
         self._inbox.saved(key, seen.observed.report)
+        if seen.observed.may_roll:  # else its turn may have come meanwhile
+            self._turns.give_back(key)
         if planned.status.phase != seen.workflow.status.phase:
             log.debug("workflow %s: %s", "/".join(key), planned.status.phase)
         self._waiting_times.saved(key, seen.workflow.status, planned.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import signal
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from kubernetes.aio.client import Configuration
 
-from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound
+from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound, Unavailable
 from dormouse_operator.controller.credentials import CredentialReader
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.figures import Figures, Leading
@@ -30,11 +31,13 @@ from dormouse_operator.controller.relisting import WATCHED, Relister, relist
 from dormouse_operator.controller.reports import ReportsServer
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.reports_sender import Senders
+from dormouse_operator.controller.resources import WORKFLOWS
 from dormouse_operator.controller.standing import standing
 from dormouse_operator.controller.store_lanes import Slots, StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses
 from dormouse_operator.controller.stores import BucketSettings, ProbeStore, StoreKeeper, bucket_settings, probe_store
 from dormouse_operator.controller.tally import Outcome, Tally
+from dormouse_operator.controller.turns import RollTurns
 from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.watching import watch
 from dormouse_operator.controller.work_queue import WorkQueue
@@ -67,11 +70,17 @@ class Operator:
         self._tally = tally
         self._is_filled = self._is_watching = self._is_leading = False
         self.queue: WorkQueue[Task] = WorkQueue(group_of=lambda task: task.key[0])
-        self.world = World(self.queue.add)
+        self._turns = RollTurns(options.max_concurrent_rolls, lambda key: self.queue.add(Task("workflow", key)))
+        self.world = World(self.queue.add, lambda key, is_rolling: self._turns.saw(key, is_rolling=is_rolling))
         self.nodes = NodeWatch(api, self.world)
         credentials = CredentialReader(api, folder)
         events = EventTeller(api, options.candidate.identity, tally)
-        settings = Settings(worker_image=options.worker_image, on_cluster=True, reports_url=options.reports_url)
+        settings = Settings(
+            worker_image=options.worker_image,
+            on_cluster=True,
+            reports_url=options.reports_url,
+            max_concurrent_rolls=options.max_concurrent_rolls,
+        )
         self._inbox = Inbox()
         self._reports = ReportsServer(self.world, Senders(api), self._inbox, tally)
         self._probes = probes(self._objections)
@@ -91,6 +100,7 @@ class Operator:
             holder,
             lanes,
             self._waiting_times,
+            self._turns,
             settings,
         )
         self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, lanes, probe, settings_of)
@@ -153,14 +163,29 @@ class Operator:
                 await self._work_on_queue()
         finally:
             self._is_leading = False
+            self._turns.end()
 
     async def _work_on_queue(self) -> None:
         async with asyncio.TaskGroup() as group:
+            if self._options.max_concurrent_rolls:
+                group.create_task(self._begin_turns(), name="lists who rolls")
             while True:
                 task = await self._next()
                 step = group.create_task(self._step(task), name=f"{task.kind} {'/'.join(task.key)}")
                 # Told by the loop, since a step that is cancelled before it begins tells nothing.
                 step.add_done_callback(partial(self._done, task))
+
+    async def _begin_turns(self) -> None:
+        """The leader before us may have let one roll of which no watch has told us yet."""
+        pauses = (1.0, 2.0, 5.0, 10.0)
+        for pause in itertools.chain(pauses, itertools.repeat(30.0)):
+            failures = await relist(self._api, self.world, self._options.namespaces, WORKFLOWS)
+            # What is refused, or is not there, is not worked on either.
+            if not any(isinstance(failed, Unavailable) for failed in failures):
+                break
+            log.warning("nothing rolls yet, since who rolls cannot be listed: %s", failures[0])
+            await asyncio.sleep(pause)
+        self._turns.begin()
 
     async def _next(self) -> Task:
         await self._slots.take()

@@ -31,9 +31,12 @@ class Task:
 class World:
     """The caches that the watches feed, and the operator's own writes, which no watch tells as news afterwards."""
 
-    def __init__(self, look_at: Callable[[Task], None]) -> None:
-        """`look_at` is told what has to be looked at again, for each change."""
+    def __init__(
+        self, look_at: Callable[[Task], None], rolls: Callable[[Key, bool], None] = lambda _key, _is_rolling: None
+    ) -> None:
+        """`look_at` is told what has to be looked at again, for each change; `rolls` whether a workflow rolls."""
         self._look_at = look_at
+        self._rolls = rolls
         self.workflows = Cache(lambda workflow: "/".join(store_of(workflow)))
         self.stores = Cache()
         self.pods = Cache(workflow_uid)
@@ -43,8 +46,10 @@ class World:
         known = self._cache(resource).get(key_of(document))
         if self._cache(resource).put(trimmed(resource, document)):
             self.wake(resource, document)
-            if resource is WORKFLOWS and _hold_of(known) != _hold_of(document):
-                self._look_at(Task("store", store_of(document)))
+            if resource is WORKFLOWS:
+                self._tell_roll(document)
+                if _hold_of(known) != _hold_of(document):
+                    self._look_at(Task("store", store_of(document)))
 
     def found(self, resource: Resource, document: Document) -> None:
         """It was read just now: it is there, whatever the watches told."""
@@ -56,6 +61,7 @@ class World:
         if self._cache(resource).drop(document):
             self.wake(resource, document)
             if resource is WORKFLOWS:
+                self._tell_roll(document)
                 self._look_at(Task("store", store_of(document)))
 
     def relist(
@@ -69,6 +75,7 @@ class World:
         for document in self._cache(resource).relist(listed, version, within):
             self.wake(resource, document)
             if resource is WORKFLOWS:
+                self._tell_roll(document)
                 self._look_at(Task("store", store_of(document)))
 
     def concerned(self, resource: Resource, document: Document) -> tuple[Task, ...]:
@@ -93,6 +100,11 @@ class World:
 
     def _cache(self, resource: Resource) -> Cache:
         return {WORKFLOWS: self.workflows, STORES: self.stores, PODS: self.pods}[resource]
+
+    def _tell_roll(self, seen: Document) -> None:
+        key = key_of(seen)
+        known = self.workflows.get(key) or {}
+        self._rolls(key, bool((known.get("status") or {}).get("rollingSince")))
 
     def wake(self, resource: Resource, document: Document) -> None:
         """Look again at what this object concerns."""

@@ -101,3 +101,5 @@ class Plan(Struct, frozen=True):
     actions: tuple[Action, ...]
     status: DurableWorkflowStatus
     requeue_after_seconds: float | None = None
+    wants_turn: bool = False
+    """It would roll if it were its turn."""

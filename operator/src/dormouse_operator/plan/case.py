@@ -70,6 +70,8 @@ class Step(Struct, frozen=True, kw_only=True):
     wait_seconds: float | None = None
     failure: LastFailure | None = None
     created_epoch: int | None = None
+    turn: Literal["", "wants", "takes"] = ""
+    """Of those that follow a changed spec at once."""
 
 
 class Trouble(Struct, frozen=True):

@@ -23,7 +23,7 @@ from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
 from dormouse_operator.plan.origins import is_origin_known
 from dormouse_operator.plan.pod import build_pod, build_source
 from dormouse_operator.plan.progress import is_completing, progress, restoring
-from dormouse_operator.plan.rolling import why_to_roll
+from dormouse_operator.plan.rolling import change_of, why_to_replace
 from dormouse_operator.plan.session import first_minting, with_renewal
 
 _AT_ONCE_SECONDS = 1
@@ -76,15 +76,22 @@ def _with_pod(case: Case, life: Life) -> Step:
     trouble = missing(case)
     if trouble is not None or store is None:
         return stalled(trouble)
-    try:
-        why = why_to_roll(case, store, life)
-    except InvalidManifest as error:
-        return stalled(Trouble("InvalidTemplate", str(error)))
-    if why:
+    change = change_of(case, store, life)
+    if change is not None and change.stage != "waits":
+        try:
+            build_pod(case.dwf, store, life.epoch + 1, first_claim=False, settings=case.settings)
+        except InvalidManifest as error:  # the pod that runs is better than none
+            return stalled(Trouble("InvalidTemplate", str(error)))
+    if change is not None and change.stage == "rolls":
+        told = f"pod {life.pod} seals and ends because the spec changed"
+        return replace(_delete(life, "Rolling", told), turn="takes")
+    if why := why_to_replace(case, life):
         return _delete(life, "Rolling", why)
     if (ending := life.ending_in(NEEDS_HELP)) is not None:
-        return stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
-    return _asking_for_its_origin(case, life, progress(case, life))
+        step = stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
+    else:
+        step = _asking_for_its_origin(case, life, progress(case, life))
+    return replace(step, turn="wants") if change is not None and change.stage == "wants a turn" else step
 
 
 def _asking_for_its_origin(case: Case, life: Life, step: Step) -> Step:

@@ -70,6 +70,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     `refused_pod` is what the API server said when it did not take the pod of the newest epoch; `namespace_ends`
     that it never will, because the namespace is being deleted.
     `release_error` is what kept the data from being released when that was tried last.
+    `may_roll`: it is this workflow's turn to be replaced because its spec changed, or there is no bound.
     `report` is the newest that a pod posted: for the status only, no action may rest on it.
     """
 
@@ -85,3 +86,4 @@ class Observed(Struct, frozen=True, kw_only=True):
     namespace_ends: bool = False
     release_error: str = ""
     report: Report | None = None
+    may_roll: bool = True

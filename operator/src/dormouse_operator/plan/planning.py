@@ -9,6 +9,7 @@ from dormouse_operator.plan.deciding import decide
 from dormouse_operator.plan.lives import read_lives
 from dormouse_operator.plan.observed import Observed
 from dormouse_operator.plan.pod import STOCK, Settings
+from dormouse_operator.plan.rolling import until_turn_ends
 from dormouse_operator.plan.statuses import events, next_status
 
 
@@ -25,5 +26,6 @@ def plan(dwf: DurableWorkflow, observed: Observed, now: datetime, settings: Sett
     return Plan(
         actions=step.actions + events(dwf.status, status, step),
         status=status,
-        requeue_after_seconds=step.wait_seconds,
+        requeue_after_seconds=until_turn_ends(status, now, step.wait_seconds),
+        wants_turn=step.turn == "wants",
     )

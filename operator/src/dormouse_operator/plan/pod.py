@@ -53,6 +53,8 @@ class Settings(Struct, frozen=True):
     """Whether ObjectStores are probed before they are used, and deletions held until the data is released."""
     reports_url: str = ""
     """Where keepers post what they have to tell; empty where nobody listens."""
+    max_concurrent_rolls: int = 0
+    """So many workflows are replaced at once because their spec changed; 0 is without a bound."""
 
 
 STOCK = Settings()

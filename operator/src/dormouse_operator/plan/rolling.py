@@ -1,23 +1,45 @@
 """Why does a running pod have to be replaced? Because the spec changed, or because it does not get on without it."""
 
-from dormouse_operator.api import ObjectStore
-from dormouse_operator.plan.case import Case
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from dormouse_operator.api import DurableWorkflowStatus, ObjectStore
+from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.lives import NEEDS_HELP, Life
 from dormouse_operator.plan.naming import pod_name
-from dormouse_operator.plan.pod import break_glass, build_pod
+from dormouse_operator.plan.pod import break_glass
 from dormouse_operator.plan.reported import Verdict, doing
 from dormouse_operator.plan.template_hash import template_hash
 
+LONGEST_TURN_SECONDS = 600.0
+"""A pod that does not get ready must not keep all others from following their specs."""
+_ROLLING = frozenset({"Stopping", "Pending", "Starting"})
 
-def why_to_roll(case: Case, store: ObjectStore, life: Life) -> str:
-    """Empty when the pod may stay.
 
-    Raises:
-        InvalidManifest: when no pod can follow the spec; the one that runs is better than none.
-    """
-    if _is_outdated(case, store, life) and not _why_to_wait(case, life):
-        build_pod(case.dwf, store, life.epoch + 1, first_claim=False, settings=case.settings)
-        return f"pod {life.pod} seals and ends because the spec changed"
+class Change(Struct, frozen=True):
+    """How far a running pod is on its way to a changed spec."""
+
+    stage: Literal["waits", "wants a turn", "rolls"]
+    verdict: Verdict
+
+
+def change_of(case: Case, store: ObjectStore, life: Life) -> Change | None:
+    """None when the pod follows the spec."""
+    if life.template_hash == template_hash(case.dwf, store):
+        return None
+    if (why := _why_to_wait(case, life)) is not None:
+        return Change("waits", why)
+    if not case.observed.may_roll:
+        most = case.settings.max_concurrent_rolls
+        told = f"pod {life.pod} waits for its turn: the operator replaces {most} at once (maxConcurrentRolls)"
+        return Change("wants a turn", ("False", "WaitsForOthers", told))
+    return Change("rolls", ("False", "Rolling", f"pod {life.pod} is replaced by one with the newest spec"))
+
+
+def why_to_replace(case: Case, life: Life) -> str:
+    """Why a pod cannot stay whether or not its spec changed; empty when it may."""
     if not life.keeper_ready and _break_glass_changed(case, life):
         return f"pod {life.pod} ends because break-glass settings changed"
     if life.obstacle is not None and not life.node and (back := life.keeps_off - case.observed.lost_nodes):
@@ -38,13 +60,35 @@ def up_to_date(case: Case, created_epoch: int | None = None) -> Verdict:
         return "True", "UpToDate", "the next pod has the newest spec"
     if store is None:
         return "Unknown", "StoreNotFound", "what a pod would be is not known without its ObjectStore"
-    if not _is_outdated(case, store, life):
+    if (change := change_of(case, store, life)) is None:
         return "True", "UpToDate", f"pod {life.pod} has the newest spec"
-    return _why_to_wait(case, life) or ("False", "Rolling", f"pod {life.pod} is replaced by one with the newest spec")
+    return change.verdict
 
 
-def _is_outdated(case: Case, store: ObjectStore, life: Life) -> bool:
-    return life.template_hash != template_hash(case.dwf, store)
+def rolling_since(case: Case, step: Step) -> str:
+    """Since when it takes its turn: until its new pod is ready or somebody has to act. Empty without a bound."""
+    if not case.settings.max_concurrent_rolls:
+        return ""
+    known = case.dwf.status.rolling_since
+    if known and _seconds_left(known, case.now) <= 0:
+        known = ""
+    if step.turn == "takes":
+        return known or case.now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return known if step.phase in _ROLLING else ""
+
+
+def until_turn_ends(status: DurableWorkflowStatus, now: datetime, wait_seconds: float | None) -> float | None:
+    """After how many seconds to plan again, at the latest when its turn is over."""
+    if not status.rolling_since:
+        return wait_seconds
+    left = max(1.0, _seconds_left(status.rolling_since, now))
+    return left if wait_seconds is None else min(left, wait_seconds)
+
+
+def _seconds_left(since: str, now: datetime) -> float:
+    left = (datetime.fromisoformat(since) + timedelta(seconds=LONGEST_TURN_SECONDS) - now).total_seconds()
+    # A clock that was set back must not make a turn longer than it is.
+    return min(left, LONGEST_TURN_SECONDS)
 
 
 def _why_to_wait(case: Case, life: Life) -> Verdict | None:

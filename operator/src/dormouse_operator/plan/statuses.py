@@ -18,7 +18,7 @@ from dormouse_operator.plan.reported import (
     replication_trouble,
     report_of_newest_life,
 )
-from dormouse_operator.plan.rolling import up_to_date
+from dormouse_operator.plan.rolling import rolling_since, up_to_date
 
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")
 _LONGEST_MESSAGE = 32768
@@ -54,6 +54,7 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
         last_seal=seal,
         failures=failures,
         last_failure=step.failure or old.last_failure,
+        rolling_since=rolling_since(case, step),
         conditions=_conditions(case, step, epoch),
         **asdict(origin(case, epoch, created)),
     )
@@ -105,7 +106,7 @@ def _position(case: Case) -> str:
 def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
     computed: tuple[tuple[str, Verdict], ...] = (
         ("Ready", _ready(case, step)),
-        ("Reconciling", _reconciling(step)),
+        ("Reconciling", _reconciling(case, step)),
         ("Stalled", _stalled(step)),
         ("Completed", _completed(case, step)),
         ("Restored", _restored(case, step, epoch)),
@@ -115,7 +116,7 @@ def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
         computed = (*computed, ("Blocked", blocked(case, step)))
         if case.dwf.spec.drill is not None:
             computed = (*computed, ("Drilled", drilled(case)))
-    if case.dwf.spec.update_policy is not None:
+    if case.dwf.spec.update_policy is not None or case.settings.max_concurrent_rolls:
         computed = (*computed, ("UpToDate", up_to_date(case, step.created_epoch)))
     # What this operator does not know, a newer one said.
     others = (known for known in case.dwf.status.conditions if known.type not in _OURS)
@@ -131,8 +132,10 @@ def _ready(case: Case, step: Step) -> Verdict:
     return ("True" if step.reason == "Running" else "False", step.reason, step.message)
 
 
-def _reconciling(step: Step) -> Verdict:
+def _reconciling(case: Case, step: Step) -> Verdict:
     moving = step.phase in _MOVING or step.reason == "Completing"
+    if not moving and step.turn == "wants":
+        return "True", *up_to_date(case)[1:]
     return ("True", step.reason, step.message) if moving else ("False", step.phase, "nothing to do")
 
 
