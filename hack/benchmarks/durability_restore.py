@@ -16,6 +16,7 @@ from dormouse.keeper import beginning, litestream
 from dormouse.keeper.beginning import begin
 from dormouse.keeper.ownership import Ownership
 from dormouse.keeper.settings import parse
+from dormouse.keeper.steps import Steps
 from dormouse.replica.s3 import S3
 
 
@@ -37,7 +38,7 @@ async def pairs(made: Workflow, size: int, rounds: int) -> tuple[list[float], li
         ownership = Ownership(store, settings.layout.current)
         with _restores_timed() as seconds:
             started = time.perf_counter()
-            begun = await begin(settings, store, ownership)
+            begun = await begin(settings, store, ownership, Steps())
             ours.append(time.perf_counter() - started)
         pod.lose_volume()
         assert begun.restored_from is not None

@@ -62,6 +62,11 @@ def test_what_a_leader_does_is_counted_and_a_standby_says_that_it_is_one(tell: T
         assert first["dormouse_operator_reconciles_total", "workflow", "done"] > 0
         assert first["dormouse_operator_api_requests_total", "201", "pods", "create"] == 2
         assert first["dormouse_operator_store_turns_total", "answered", "probe"] >= 1
+        # Each pod's store was proven with writes and read before; what CURRENT says is small, but not nothing.
+        assert first["dormouse_operator_store_requests_total", "put", "answered"] > 16
+        assert first["dormouse_operator_store_requests_total", "get", "answered"] > 0
+        assert first["dormouse_operator_store_requests_total", "get", "failed"] == 0
+        assert first["dormouse_operator_store_bytes_total", "put"] > 0
         assert first["dormouse_operator_events_total", "told"] > 0
         assert first["dormouse_operator_queue_depth",] == 0
         assert second["dormouse_operator_reconciles_total", "workflow", "done"] == 0

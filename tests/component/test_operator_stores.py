@@ -8,6 +8,7 @@ import pytest
 from minio_server import MinIO
 from operator_fleet import Fleet, Tell, telling
 
+from dormouse.replica.requests import Requests
 from dormouse_operator.api import ObjectStore, Verdict
 from dormouse_operator.controller.credentials import Credentials
 from dormouse_operator.controller.stores import bucket_settings, probe_store
@@ -59,7 +60,7 @@ def test_what_a_bucket_does_by_itself_is_a_condition_and_an_event(minio: MinIO, 
 
 
 def test_no_pod_is_made_on_a_store_that_failed_the_probe(tell: Tell) -> None:
-    async def careless(store: ObjectStore, credentials: Credentials) -> Probe:
+    async def careless(store: ObjectStore, credentials: Credentials, requests: Requests) -> Probe:
         assert credentials.secret is not None
         return CARELESS
 
@@ -81,9 +82,11 @@ def test_a_workflow_starts_when_its_store_answers_at_last(tell: Tell, monkeypatc
     monkeypatch.setattr("dormouse_operator.controller.stores._ASK_AGAIN_SECONDS", 0.1)
     asked: list[str] = []
 
-    async def late(store: ObjectStore, credentials: Credentials) -> Probe:
+    async def late(store: ObjectStore, credentials: Credentials, requests: Requests) -> Probe:
         asked.append(store.metadata.name)
-        return unavailable("StoreUnknown", "no route") if len(asked) < 3 else await probe_store(store, credentials)
+        if len(asked) < 3:
+            return unavailable("StoreUnknown", "no route")
+        return await probe_store(store, credentials, requests)
 
     async def story(made: Fleet) -> None:
         made.probe = late
@@ -98,14 +101,14 @@ def test_a_verdict_that_could_not_be_written_is_found_and_written_again(tell: Te
     async def story(made: Fleet) -> None:
         asked = 0
 
-        async def disturbed(store: ObjectStore, credentials: Credentials) -> Probe:
+        async def disturbed(store: ObjectStore, credentials: Credentials, requests: Requests) -> Probe:
             nonlocal asked
             asked += 1
             if asked == 1:  # somebody changes the object meanwhile: what is written on its old version is a Conflict
                 await made.server.change(
                     "objectstores", "local", lambda document: document["metadata"].update(labels={"changed": "yes"})
                 )
-            return await probe_store(store, credentials)
+            return await probe_store(store, credentials, requests)
 
         made.probe = disturbed
         async with made.operator():

@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from keeper_pod import Workflow
 from operator_fleet import Fleet, Tell, telling
 
 from chart_rules import CHARTS
@@ -74,7 +75,7 @@ def alerts() -> dict[str, str]:
 
 def names_in(expression: str) -> set[str]:
     """The metrics that it names; what stands in quotes is about labels."""
-    return set(re.findall(r"\b(?:dormouse|process)_\w+", re.sub(r'"[^"]*"', "", expression)))
+    return set(re.findall(r"\b(?:dormouse|litestream|process)_\w+", re.sub(r'"[^"]*"', "", expression)))
 
 
 @dataclass
@@ -125,6 +126,18 @@ async def runtime(folder: Path, port: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def keeper(workflow: Workflow, port: int) -> AsyncIterator[None]:
+    """Of a second life, so that it has restored something."""
+    await (await workflow.pod(1).open()).terminate()
+    pod = await workflow.pod(2, DORMOUSE_PORT=str(port)).open()
+    try:
+        await pod.keeper.barrier()
+        yield
+    finally:
+        await pod.kill()
+
+
+@asynccontextmanager
 async def prometheus(programs: Path, folder: Path, targets: dict[str, int]) -> AsyncIterator[Prometheus]:
     (port,) = free_ports(1)
     scrapes = [
@@ -167,16 +180,16 @@ async def until_each_is_found(asked: Prometheus, expressions: dict[str, str]) ->
 
 
 def test_every_panel_shows_something_and_every_alert_asks_for_metrics_that_there_are(
-    tell: Tell, tmp_path: Path, programs: Path
+    tell: Tell, tmp_path: Path, programs: Path, seaweedfs: SeaweedFS
 ) -> None:
     async def story(made: Fleet) -> None:
-        operating, running = free_ports(2)
+        operating, running, keeping = free_ports(3)
         async with made.operator(metrics_port=operating), runtime(tmp_path, running):
             await made.running()
             await made.apply("lost", storage={"storeRef": {"name": "missing"}})
             await made.server.until(lambda: made.status("lost").get("phase") == "Stalled")
-            targets = {"operator": operating, "workflows": running}
-            async with prometheus(programs, tmp_path, targets) as asked:
+            targets = {"operator": operating, "workflows": running, "keepers": keeping}
+            async with keeper(Workflow(seaweedfs, tmp_path), keeping), prometheus(programs, tmp_path, targets) as asked:
                 await until_each_is_found(asked, panels())
                 known = set(await asked.get("label/__name__/values"))
                 for name, expression in {**panels(), **alerts()}.items():

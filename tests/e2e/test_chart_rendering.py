@@ -94,6 +94,9 @@ def test_what_watches_the_fleet_is_made_where_it_was_asked_for() -> None:
     (service,) = (each for each in documents if each["metadata"]["name"] == f"{OPERATOR}-metrics")
     (monitor,) = of_kind("ServiceMonitor", documents).values()
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (pods,) = of_kind("PodMonitor", documents).values()
+    assert [each["port"] for each in pods["spec"]["podMetricsEndpoints"]] == ["keeper", "http"]
+    assert all(each["relabelings"][0]["targetLabel"] == "dwf" for each in pods["spec"]["podMetricsEndpoints"])
     (rules_,) = of_kind("PrometheusRule", documents).values()
     links = {rule["annotations"]["runbook_url"].partition("#")[0] for rule in rules_["spec"]["groups"][0]["rules"]}
     assert links == {"https://wiki.example.com/operations"}
@@ -107,7 +110,7 @@ def test_workflows_behind_a_policy_are_scraped_only_by_whom_the_values_name() ->
     documents = template(*values, "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus")
     policy = of_kind("NetworkPolicy", documents)["team-a/dormouse-workflows"]
     peer = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
-    assert {"ports": [{"port": "http"}], "from": [peer]} in policy["spec"]["ingress"]
+    assert {"ports": [{"port": "http"}, {"port": "keeper"}], "from": [peer]} in policy["spec"]["ingress"]
 
 
 @pytest.mark.parametrize("release", ["a.b", "456", "1.2-x", "dormouse", f"{'long-' * 10}end", f"x.{'9' * 47}-dot"])

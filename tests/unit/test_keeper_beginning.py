@@ -12,6 +12,7 @@ import pytest
 from dormouse.keeper.beginning import begin
 from dormouse.keeper.ownership import Ownership
 from dormouse.keeper.settings import Settings, parse
+from dormouse.keeper.steps import Steps
 from dormouse.replica.current import Current, LineageEntry, State, encode
 from dormouse.replica.layout import first_transaction
 from dormouse.replica.refusal import Reason, Refused
@@ -74,5 +75,5 @@ def test_data_that_appears_with_its_claim_while_the_prefix_is_listed_is_not_uncl
     )
     store = ClaimedMeanwhile(settings)
     with pytest.raises(Refused) as caught:
-        asyncio.run(begin(settings, store, Ownership(store, settings.layout.current)))
+        asyncio.run(begin(settings, store, Ownership(store, settings.layout.current), Steps()))
     assert caught.value.refusal.reason is Reason.STALE_EPOCH

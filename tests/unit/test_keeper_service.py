@@ -52,6 +52,9 @@ class Life:
     def status(self) -> dict[str, Any]:
         return {}
 
+    async def scraped(self) -> str:
+        return ""
+
 
 class Asking:
     """A connection that sends lines as they are."""

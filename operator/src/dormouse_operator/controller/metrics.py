@@ -68,6 +68,9 @@ def _of_life(tally: Tally) -> Iterator[Metric]:
         "dormouse_operator_store_turns_delayed", "Those that had to wait for others.", tally.turns_delayed
     )
     yield _gauge("store_turns_waiting", "Questions that wait for others of the same store.", tally.turns_waiting)
+    asked = tally.store_requests
+    yield _counter("store_requests", "Requests to stores.", ("operation", "outcome"), asked.counts)
+    yield _counter("store_bytes", "Bytes of objects to and from stores.", ("operation",), _single(asked.bytes))
     yield _counter("events", "Events, by what became of them.", ("outcome",), _single(tally.events))
     yield _counter("reports", "Reports of running pods.", ("outcome",), _single(tally.reports))
     for name, meaning, durations in (

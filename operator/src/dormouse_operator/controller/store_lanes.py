@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from dormouse.replica.requests import Requests
 from dormouse.replica.s3 import S3
 from dormouse.replica.store import StoreUnknown
 from dormouse_operator.api import ObjectStore
@@ -57,7 +58,7 @@ class StoreLanes:
     @asynccontextmanager
     async def turn(self, store: ObjectStore, question: Question, seconds: float) -> AsyncIterator[Lane]:
         """Until so many seconds are over, those before the turn comes included. Raises StoreUnknown then."""
-        lane = self._lanes.setdefault((store.metadata.namespace, store.metadata.name), Lane())
+        lane = self._lanes.setdefault((store.metadata.namespace, store.metadata.name), Lane(self._tally.store_requests))
         answer: Answer = "failed"
         async with self._slots.lent():
             try:
@@ -92,7 +93,9 @@ class StoreLanes:
 class Lane:
     """Of one store, and its client."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests: Requests) -> None:
+        """`requests` counts those of all stores."""
+        self.requests = requests
         self.turns = asyncio.Semaphore(TURNS_AT_ONCE)
         self._opened: tuple[tuple[str, int, str], S3] | None = None
 
@@ -100,5 +103,6 @@ class Lane:
         """The same client as long as the store is what it is: to make one takes 7 ms. Raises StoreError."""
         version = (store.metadata.uid, store.metadata.generation, credentials.version)
         if self._opened is None or self._opened[0] != version:
-            self._opened = (version, open_store(store, credentials.secret or {}, credentials.ca_bundle))
+            opened = open_store(store, credentials.secret or {}, credentials.ca_bundle, self.requests)
+            self._opened = (version, opened)
         return self._opened[1]

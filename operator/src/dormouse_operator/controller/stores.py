@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from dormouse.replica.requests import Requests
 from dormouse.replica.store import StoreError, StoreUnknown
 from dormouse_operator.api import InvalidManifest, ObjectStore, Verdict
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
@@ -29,18 +30,18 @@ PROVEN_SECONDS = 3600.0
 _ASK_AGAIN_SECONDS = 15.0
 _PROBING_SECONDS = 30.0
 
-ProbeStore = Callable[[ObjectStore, Credentials], Awaitable[Probe]]
+ProbeStore = Callable[[ObjectStore, Credentials, Requests], Awaitable[Probe]]
 BucketSettings = Callable[[ObjectStore, Credentials], Awaitable[Verdict]]
 
 
-async def probe_store(store: ObjectStore, credentials: Credentials) -> Probe:
-    """Race for an object in the store."""
+async def probe_store(store: ObjectStore, credentials: Credentials, requests: Requests) -> Probe:
+    """Race for an object in the store; `requests` counts."""
     missing = _missing(store, credentials)
     if missing is not None:
         return missing
     secret, sts = credentials.secret or {}, store.spec.credentials.sts
     try:
-        opened = open_store(store, secret, credentials.ca_bundle)
+        opened = open_store(store, secret, credentials.ca_bundle, requests)
     except StoreError as failed:
         return unavailable("InvalidSettings", str(failed))
     found = await probe(opened, store.spec.prefix)
@@ -175,7 +176,7 @@ class StoreKeeper:
 
     async def _ask(self, store: ObjectStore, credentials: Credentials) -> Probe:
         try:
-            async with self._lanes.turn(store, "probe", _PROBING_SECONDS):
-                return await self._probe(store, credentials)
+            async with self._lanes.turn(store, "probe", _PROBING_SECONDS) as lane:
+                return await self._probe(store, credentials, lane.requests)
         except StoreUnknown as late:
             return unavailable("StoreUnknown", str(late))

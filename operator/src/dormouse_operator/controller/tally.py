@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Literal, get_args
 
 from dormouse.engine.tally import Durations
+from dormouse.replica.requests import Requests
 
 Kind = Literal["workflow", "store"]
 Outcome = Literal["done", "conflict", "api_error", "mistake"]
@@ -31,6 +32,7 @@ class Tally:
         turns: questions to stores, by what was asked and what came of it.
         turns_waiting: those that wait now, because the store is being asked as much as it may be.
         turns_delayed: those that had to.
+        store_requests: what was asked of the stores to answer them, but for settings and credentials.
         events: Events, by what became of them.
         reports: of running pods, by what was answered: TAKEN, or why it was not.
         watches_ended: times that all watches had to begin anew.
@@ -48,6 +50,7 @@ class Tally:
             {(question, answer): 0 for question in get_args(Question) for answer in get_args(Answer)}
         )
         self.turns_waiting = self.turns_delayed = 0
+        self.store_requests = Requests()
         self.events: Counter[Telling] = Counter(dict.fromkeys(get_args(Telling), 0))
         self.reports: Counter[str] = Counter({TAKEN: 0})
         self.watches_ended = 0

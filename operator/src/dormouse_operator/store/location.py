@@ -7,20 +7,23 @@ from pathlib import Path
 
 from obstore.exceptions import BaseError
 
+from dormouse.replica.requests import Requests
 from dormouse.replica.s3 import S3, Location, objection
 from dormouse.replica.store import StoreError
 from dormouse_operator.api import ObjectStore
 
 
-def open_store(store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path | None) -> S3:
-    """The bucket; `secret` holds the values of the Secret that the store's credentials name.
+def open_store(
+    store: ObjectStore, secret: Mapping[str, bytes], ca_bundle: Path | None, requests: Requests | None = None
+) -> S3:
+    """The bucket; `secret` holds the values of the Secret that the store's credentials name, `requests` counts.
 
     Raises:
         StoreError: with what of the two cannot be used; nothing was asked of the store yet.
     """
     location = location_of(store, secret, ca_bundle)
     try:
-        return S3(location)
+        return S3(location, requests=requests)
     except (ValueError, OSError, BaseError) as error:
         told = str(error).partition("\n")[0]
         what = "the certificates of spec.caBundle cannot be read"

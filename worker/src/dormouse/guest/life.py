@@ -123,7 +123,7 @@ class GuestLife:
         if self._guest is not None:
             self._guest.send(number)
 
-    def _page(self, path: str) -> Page:
+    async def _page(self, path: str) -> Page:
         runs = self._guest is not None and not self._guest.exit_code.done()
         match path:
             case "/healthz":

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
+from dormouse.engine.tally import Durations
 from dormouse.keeper.litestream import Litestream, NotSynced, Synced
 from dormouse.keeper.ownership import Ownership
 from dormouse.keeper.proof import boot_seconds
@@ -87,6 +88,8 @@ class Barriers:
         self.last_position: Position | None = None
         self.uploaded_txid = 0
         self.trouble = ""
+        self.took = Durations()
+        """How long the rounds took that came to their end."""
 
     @property
     def seen_txid(self) -> int:
@@ -124,6 +127,7 @@ class Barriers:
             except BaseException:
                 future.cancel()
                 raise
+            self.took.add(int(self.overdue_seconds() * 1e9))
             self._waiting_since = None
             self.trouble = ""
             self.last_position = position

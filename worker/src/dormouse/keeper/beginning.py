@@ -15,6 +15,7 @@ from dormouse.keeper.copied import mark_as_restored
 from dormouse.keeper.litestream import restore
 from dormouse.keeper.ownership import NotOurs, Ownership, check_conditional_writes, new_nonce, until_answered
 from dormouse.keeper.settings import Settings
+from dormouse.keeper.steps import Steps
 from dormouse.pod import Marker, boot_id, fsync_directory, read_marker, write_marker
 from dormouse.replica.base import Ask, find_base
 from dormouse.replica.claim import (
@@ -55,7 +56,7 @@ class Begun:
     over: bool = False
 
 
-async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -> Begun:
+async def begin(settings: Settings, store: HistoryStore, ownership: Ownership, steps: Steps) -> Begun:
     """Claim the epoch and bring the database into the volume.
 
     Raises:
@@ -69,8 +70,10 @@ async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -
     draft = pod.directory / "db.restoring"
     if volume is Volume.UNMARKED:
         remove_leftovers(draft)
-        await check_conditional_writes(store, settings.layout.probe)
-    decision = await _claim(settings, store, ownership, volume, prefix, draft)
+        with steps.step("check store"):
+            await check_conditional_writes(store, settings.layout.probe)
+    with steps.step("claim"):
+        decision = await _claim(settings, store, ownership, volume, prefix, draft)
     if isinstance(decision, Over):
         return Begun(ownership.current.entry.prefix, ownership.current.entry.base, over=True)
     if isinstance(decision, GoOn):
@@ -78,12 +81,16 @@ async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -
         return Begun(ownership.current.entry.prefix, ownership.current.entry.base)
     _log.info("claimed epoch %d", pod.epoch)
     try:
-        base = await _pin(settings, store, ownership)
-        await _fill(settings, store, ownership, base, draft)
-        await asyncio.to_thread(_put_in_place, draft, pod.database)
-        if base is not None and settings.layout.is_own(base.prefix):
-            mark_as_restored(pod.database)
-        write_marker(pod.marker, Marker(pod.pod_uid, pod.epoch, boot_id()))
+        with steps.step("pin"):
+            base = await _pin(settings, store, ownership)
+        with steps.step("restore") as restoring:
+            await _fill(settings, store, ownership, base, draft)
+            restoring.facts |= _facts(base, draft)
+        with steps.step("put in place"):
+            await asyncio.to_thread(_put_in_place, draft, pod.database)
+            if base is not None and settings.layout.is_own(base.prefix):
+                mark_as_restored(pod.database)
+            write_marker(pod.marker, Marker(pod.pod_uid, pod.epoch, boot_id()))
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise disk_full(pod.directory) from error
@@ -94,6 +101,11 @@ async def begin(settings: Settings, store: HistoryStore, ownership: Ownership) -
     # What came from elsewhere is not below our own prefix yet, so it counts only after a barrier.
     is_fresh = base is not None and settings.layout.is_own(base.prefix)
     return Begun(ownership.current.entry.prefix, base, fresh=is_fresh)
+
+
+def _facts(base: Base | None, draft: Path) -> dict[str, int | str]:
+    """Of a restore, or of a beginning from nothing."""
+    return {"bytes": draft.stat().st_size, "position": str(base.position) if base else ""}
 
 
 def volume_of(settings: Settings) -> Volume:

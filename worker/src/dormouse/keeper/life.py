@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dormouse.keeper.barrier import Barriers
 from dormouse.keeper.beginning import Begun, begin, disk_full, remove_leftovers, volume_of
+from dormouse.keeper.causes import cause_of
 from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, NotSafeYet, OwnershipUnproven, SealFailed
 from dormouse.keeper.collecting import Collector
 from dormouse.keeper.litestream import Litestream, restore
 from dormouse.keeper.ownership import NotOurs, Ownership, until_answered
 from dormouse.keeper.proof import boot_seconds
 from dormouse.keeper.settings import Settings
+from dormouse.keeper.steps import Steps
 from dormouse.replica.claim import Volume
 from dormouse.replica.current import Current, Position, SealReason
 from dormouse.replica.holding import sealed
 from dormouse.replica.refusal import Reason, Refused
+from dormouse.replica.requests import Requests
 from dormouse.replica.store import HistoryStore, StoreError
 
 if TYPE_CHECKING:
@@ -51,8 +54,10 @@ class Seen:
 class Life:
     """One life. `live` runs until it is refused, fenced or cancelled."""
 
-    def __init__(self, settings: Settings, store: HistoryStore) -> None:
+    def __init__(self, settings: Settings, store: HistoryStore, requests: Requests) -> None:
+        """`requests` counts those to the store."""
         self._settings = settings
+        self._requests = requests
         self._store = store
         self._ownership = Ownership(store, settings.layout.current)
         self._begun: Begun | None = None
@@ -69,6 +74,7 @@ class Life:
         self._seal_reason: SealReason | None = None
         self._proving = asyncio.Lock()
         self._runtime_status: RuntimeStatus | None = None
+        self._steps = Steps()
         self.news = asyncio.Event()
         """Set whenever there may be something else to report."""
         self.pruned = asyncio.Event()
@@ -84,7 +90,7 @@ class Life:
         try:
             await self._live()
         except Exception as error:
-            cause = min(_leaves(error), key=_rank)
+            cause = cause_of(error)
             self._fenced = Fenced(str(cause))
             if self._litestream is not None:
                 self._litestream_is_done = True
@@ -99,7 +105,7 @@ class Life:
 
     async def _live(self) -> None:
         settings = self._settings
-        self._begun = await begin(settings, self._store, self._ownership)
+        self._begun = await begin(settings, self._store, self._ownership, self._steps)
         if self._begun.over:
             self._gate.set()
             await asyncio.Event().wait()
@@ -110,9 +116,11 @@ class Life:
             settings.pod.directory / "run",
             settings.retention_seconds,
         )
-        await self._litestream.start()
+        with self._steps.step("start litestream"):
+            await self._litestream.start()
         # One read of CURRENT precedes the first write of a life, also after the restart of a keeper.
-        await until_answered(self._ownership.confirm, "reading CURRENT")
+        with self._steps.step("read CURRENT"):
+            await until_answered(self._ownership.confirm, "reading CURRENT")
         self._barriers = Barriers(self._store, self._ownership, self._litestream, self._begun.prefix)
         async with asyncio.TaskGroup() as self._group:
             self._group.create_task(self._keep_litestream(self._litestream))
@@ -354,6 +362,23 @@ class Life:
             return "CURRENT cannot be read"
         return ""
 
+    async def scraped(self) -> str:
+        """The numbers for Prometheus."""
+        from dormouse.keeper.figures import Figures, exposition  # a keeper that nobody scrapes does without
+
+        barriers, proven_at = self._barriers, self._ownership.proven_at
+        figures = Figures(
+            epoch=self._settings.pod.epoch,
+            is_ready=self.ready()[0],
+            lag_seconds=barriers.overdue_seconds() if barriers else 0.0,
+            barriers=barriers.took if barriers else None,
+            store_trouble=self._trouble(barriers) if barriers else "",
+            proven_seconds=boot_seconds() - proven_at if math.isfinite(proven_at) else None,
+            steps=self._steps.taken,
+            litestream=await self._litestream.metrics() if self._litestream else "",
+        )
+        return exposition(figures, self._requests)
+
     def current(self) -> Current:
         """CURRENT as last seen, once the gate is open."""
         return self._ownership.current
@@ -384,16 +409,3 @@ class Life:
             "restoredFrom": str(base.position) if base else None,
             "barrierOverdueSeconds": self._barriers.overdue_seconds() if self._barriers else 0.0,
         }
-
-
-def _leaves(error: Exception) -> Iterator[Exception]:
-    if isinstance(error, ExceptionGroup):
-        for one in error.exceptions:
-            yield from _leaves(one)
-    else:
-        yield error
-
-
-def _rank(error: Exception) -> int:
-    """Of what failed together, that another life is current matters most."""
-    return next((rank for rank, kind in enumerate((NotOurs, Refused, StoreError)) if isinstance(error, kind)), 9)

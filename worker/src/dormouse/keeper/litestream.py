@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +28,9 @@ from dormouse.keeper.wire import short_path
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import Location
 from dormouse.replica.session import litestream_settings
+
+_log = logging.getLogger("dormouse.keeper")
+_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,12 @@ def _aws_settings(location: Location) -> Iterator[int]:
         os.close(descriptor)
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
 class Litestream:
     """The replicating child of one life. `run` is a folder for its socket, configuration and lock."""
 
@@ -128,14 +139,17 @@ class Litestream:
         self._database = database
         self._run = run
         self._configuration = configuration(location, prefix, database, "litestream.sock", retention_seconds)
+        self._metrics_port = 0
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start replicating, once no earlier child is left: two on one prefix corrupt it."""
         config = self._run / "litestream.json"
+        # Its metrics have no other way out. Whoever takes the port first costs a scrape these numbers, nothing else.
+        self._metrics_port = _free_port()
         descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            json.dump(self._configuration, file)
+            json.dump({"addr": f"{_LOOPBACK}:{self._metrics_port}", **self._configuration}, file)
         lock = await _exclusive(self._run / "litestream.lock")
         try:
             # The child inherits the lock and holds it for as long as it lives, whoever started it.
@@ -180,22 +194,35 @@ class Litestream:
         """Whether nobody but Litestream has committed anything since the restore."""
         return is_as_restored(self._database)
 
+    async def metrics(self) -> str:
+        """What it tells Prometheus; empty while it does not answer."""
+        try:
+            async with asyncio.timeout(2):
+                reader, writer = await asyncio.open_connection(_LOOPBACK, self._metrics_port)
+                status, body = await _answer(reader, writer, b"GET /metrics HTTP/1.0\r\n\r\n")
+            return body.decode("utf-8", "replace") if status == 200 else ""
+        except (OSError, EOFError, ValueError, TimeoutError) as error:
+            _log.debug("metrics of litestream: %s", error)
+            return ""
+
     async def _post(self, path: str, message: dict[str, Any]) -> tuple[int, bytes]:
-        """A request of HTTP/1.0: the answer ends with the connection."""
         body = json.dumps(message).encode()
         with short_path(self._run / "litestream.sock") as name:
             reader, writer = await asyncio.open_unix_connection(name)
-        try:
-            writer.write(
-                b"POST %s HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-                % (path.encode(), len(body), body)
-            )
-            head, _, content = (await reader.read()).partition(b"\r\n\r\n")
-            return int(head.split(b" ", 2)[1]), content
-        except IndexError:
-            raise EOFError("empty answer") from None
-        finally:
-            writer.close()
+        head = b"POST %s HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        return await _answer(reader, writer, head % (path.encode(), len(body)) + body)
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> tuple[int, bytes]:
+    """To a request of HTTP/1.0, where the answer ends with the connection."""
+    try:
+        writer.write(request)
+        head, _, content = (await reader.read()).partition(b"\r\n\r\n")
+        return int(head.split(b" ", 2)[1]), content
+    except IndexError:
+        raise EOFError("empty answer") from None
+    finally:
+        writer.close()
 
 
 async def _exclusive(path: Path) -> int:

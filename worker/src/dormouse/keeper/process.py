@@ -29,12 +29,12 @@ _REASONS = {
 }
 
 
-async def keep(settings: Settings, store: HistoryStore) -> int:
+async def keep(settings: Settings, store: S3) -> int:
     """Live until told to end or refused; the exit code."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    life = Life(settings, store)
+    life = Life(settings, store, store.requests)
     service = Service(life)
     try:
         await service.listen(settings.pod.keeper_socket)

@@ -30,6 +30,7 @@ class Served(Protocol):
     async def seal(self, reason: str, next_wake_at: str | None) -> dict[str, Any]: ...
     def ready(self) -> tuple[bool, str]: ...
     def status(self) -> dict[str, Any]: ...
+    async def scraped(self) -> str: ...
 
 
 # Python 3.13 would remove the socket at the end by the short name, which is gone by then.
@@ -53,7 +54,7 @@ class Service:
             self._servers.append(await asyncio.start_unix_server(self._converse, name, **_LEFT_IN_PLACE))
 
     async def listen_http(self, host: str, port: int) -> None:
-        """Answer the kubelet's probes."""
+        """Answer the kubelet's probes, and scrapes."""
         self._servers.append(await serve_probes(host, port, self._page))
 
     async def say_fenced(self, message: str) -> None:
@@ -89,7 +90,7 @@ class Service:
             self._tasks.discard(own)
             writer.close()
 
-    def _page(self, path: str) -> Page:
+    async def _page(self, path: str) -> Page:
         match path:
             case "/healthz":
                 return OK, {"healthy": True}
@@ -98,8 +99,10 @@ class Service:
                 return (OK if ready else UNAVAILABLE), {"ready": ready, "reason": why}
             case "/status":
                 return OK, self._served.status()
+            case "/metrics":
+                return OK, await self._served.scraped()
             case _:
-                return NOT_FOUND, {"error": "there are /healthz, /readyz and /status"}
+                return NOT_FOUND, {"error": "there are /healthz, /readyz, /status and /metrics"}
 
 
 Operation = Callable[[], Awaitable[dict[str, Any]]]

@@ -21,6 +21,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
+from dormouse.replica.requests import Requests
 from dormouse.replica.session import SessionFile
 from dormouse.replica.store import (
     UNCHANGED,
@@ -73,7 +74,9 @@ class Location:
 class S3:
     """A bucket behind the S3 API. Every request ends within `timeout_seconds`."""
 
-    def __init__(self, location: Location, timeout_seconds: float = 5) -> None:
+    def __init__(self, location: Location, timeout_seconds: float = 5, requests: Requests | None = None) -> None:
+        """`requests` counts what this client asks, perhaps together with what others do."""
+        self.requests = Requests() if requests is None else requests
         client: dict[str, Any] = {
             "timeout": f"{timeout_seconds}s",
             "connect_timeout": f"{min(2.0, timeout_seconds)}s",
@@ -112,36 +115,40 @@ class S3:
         )
 
     async def get(self, key: str, unless_etag: str | None = None) -> StoredObject | Unchanged | None:
-        try:
-            found = await obstore.get_async(
-                self._store, key, options={"if_none_match": unless_etag} if unless_etag else {}
-            )
-            data = bytes(await found.bytes_async())
-        except NotModifiedError:
-            return UNCHANGED
-        except (BaseError, FileNotFoundError, OSError) as error:
-            translated = self._translate(error)
-            if translated is None:
-                return None
-            raise translated from error
+        with self.requests.counted("get"):
+            try:
+                found = await obstore.get_async(
+                    self._store, key, options={"if_none_match": unless_etag} if unless_etag else {}
+                )
+                data = bytes(await found.bytes_async())
+            except NotModifiedError:
+                return UNCHANGED
+            except (BaseError, FileNotFoundError, OSError) as error:
+                translated = self._translate(error)
+                if translated is None:
+                    return None
+                raise translated from error
+        self.requests.bytes["get"] += len(data)
         etag = found.meta["e_tag"]
         if etag is None:
             raise StoreError(f"the store gave no ETag for {key}; a store without ETags cannot be used")
         return StoredObject(data, etag, found.meta["last_modified"])
 
     async def put(self, key: str, data: bytes, if_match: str | None) -> str:
-        try:
-            result = await obstore.put_async(
-                self._store,
-                key,
-                data,
-                mode={"e_tag": if_match} if if_match else "create",
-                use_multipart=False,
-            )
-        except (AlreadyExistsError, PreconditionError) as error:
-            raise StoreConflict(_short(error)) from error
-        except (BaseError, FileNotFoundError, OSError) as error:
-            raise self._translate(error) or StoreConflict(_short(error)) from error
+        with self.requests.counted("put"):
+            self.requests.bytes["put"] += len(data)
+            try:
+                result = await obstore.put_async(
+                    self._store,
+                    key,
+                    data,
+                    mode={"e_tag": if_match} if if_match else "create",
+                    use_multipart=False,
+                )
+            except (AlreadyExistsError, PreconditionError) as error:
+                raise StoreConflict(_short(error)) from error
+            except (BaseError, FileNotFoundError, OSError) as error:
+                raise self._translate(error) or StoreConflict(_short(error)) from error
         etag = result["e_tag"]
         if etag is None:
             raise StoreUnknown(f"the store gave no ETag for {key}")
@@ -151,44 +158,56 @@ class S3:
         return await self.size(key) is not None
 
     async def size(self, key: str) -> int | None:
-        try:
-            return (await obstore.head_async(self._store, key))["size"]
-        except (BaseError, FileNotFoundError, OSError) as error:
-            translated = self._translate(error)
-            if translated is None:
-                return None
-            raise translated from error
+        with self.requests.counted("head"):
+            try:
+                return (await obstore.head_async(self._store, key))["size"]
+            except (BaseError, FileNotFoundError, OSError) as error:
+                translated = self._translate(error)
+                if translated is None:
+                    return None
+                raise translated from error
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
         async for listed in self.objects(prefix):
             yield listed.key
 
     async def objects(self, prefix: str) -> AsyncIterator[ListedObject]:
+        pages = 0
         try:
             async for page in obstore.list(self._store, prefix.rstrip("/"), chunk_size=1000):
+                pages += 1
+                self.requests.add("list", "answered")
                 for item in page:
                     yield ListedObject(item["path"], item["size"], item["last_modified"])
         except (BaseError, FileNotFoundError, OSError) as error:
             translated = self._translate(error)
+            self.requests.add("list", "answered" if translated is None else "failed")
             if translated is not None:
                 raise translated from error
+        else:
+            if not pages:
+                self.requests.add("list", "answered")
 
     async def part(self, key: str, start: int, count: int) -> bytes | None:
-        try:
-            return bytes(await obstore.get_range_async(self._store, key, start=start, length=count))
-        except (BaseError, FileNotFoundError, OSError) as error:
-            translated = self._translate(error)
-            if translated is None:
-                return None
-            raise translated from error
+        with self.requests.counted("get"):
+            try:
+                data = bytes(await obstore.get_range_async(self._store, key, start=start, length=count))
+            except (BaseError, FileNotFoundError, OSError) as error:
+                translated = self._translate(error)
+                if translated is None:
+                    return None
+                raise translated from error
+        self.requests.bytes["get"] += len(data)
+        return data
 
     async def delete(self, key: str) -> None:
-        try:
-            await obstore.delete_async(self._store, key)
-        except (BaseError, FileNotFoundError, OSError) as error:
-            translated = self._translate(error)
-            if translated is not None:
-                raise translated from error
+        with self.requests.counted("delete"):
+            try:
+                await obstore.delete_async(self._store, key)
+            except (BaseError, FileNotFoundError, OSError) as error:
+                translated = self._translate(error)
+                if translated is not None:
+                    raise translated from error
 
     def _translate(self, error: Exception) -> StoreError | None:
         """None means a definite 404 of the key itself."""
