@@ -12,12 +12,13 @@ from pathlib import Path
 from dormouse.errors import DormouseError
 from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import S3, Location
-from dormouse.replica.store import StoreConflict, StoreError
-from dormouse_observer.contents import contents_of
+from dormouse.replica.store import StoreError, StoreUnknown
+from dormouse_observer.contents import contents_of, sha256_of
 from dormouse_observer.exporting.export import copy_whole
 from dormouse_observer.pulling import Unreachable
 
-_LARGEST = 5 * 1024**3
+LARGEST_AT_ONCE = 5 * 1024**3
+"""What S3 takes in one request, in bytes."""
 _SECONDS_FOR_ALL = 3600.0
 _PART_BYTES = 8 * 1024 * 1024
 # As the definition of a DurableWorkflow asks of `spec.restore.fromObject.key`.
@@ -68,54 +69,67 @@ async def import_file(file: Path, into: Imports, key: str | None) -> Imported:
         key: None for one that is made of the file's name and its checksum.
 
     Raises:
-        NotImported: when it holds placeholders, is too large, or another file has this key.
+        NotImported: when it holds placeholders, is too large for a key of one's own, or another file has this key.
         NotReadable: when it is no SQLite file, or damaged.
         Unreachable: when the store cannot be asked.
     """
     if key is not None and not _KEY.fullmatch(key):
         raise NotImported(f"--key {key!r} is none; write letters, digits, '.', '_' and '-', such as orders.sqlite")
-    content = await asyncio.to_thread(_whole, file)
-    sha256 = hashlib.sha256(content).hexdigest()
     name = _NOT_IN_KEYS.sub("-", file.stem).lstrip(".") or "import"
-    chosen = key or f"{name}-{sha256[:12]}.sqlite"
-    was_there = await _put(into, chosen, content, sha256)
-    return Imported(chosen, sha256, len(content), was_there)
-
-
-def _whole(file: Path) -> bytes:
-    """The bytes of a checked copy."""
-    if file.is_file() and file.stat().st_size > _LARGEST:
-        raise NotImported(f"{file} has more than 5 GiB, too much for one request; upload it with the store's own tools")
     with tempfile.TemporaryDirectory(prefix="dormouse-import-") as folder:
         draft = Path(folder) / "db.sqlite"
-        copy_whole(file, draft)
-        if contents_of(draft).is_redacted:
+        await asyncio.to_thread(_copy_checked, file, draft)
+        sha256, size = await asyncio.to_thread(sha256_of, draft), draft.stat().st_size
+        if key is not None and size > LARGEST_AT_ONCE:
             raise NotImported(
-                f"{file} was redacted: who begins with it would go on with placeholders; import the original"
+                f"{file} has more than {LARGEST_AT_ONCE:,} bytes, so it is put there in parts, and only under a key "
+                "that holds its checksum; leave out --key"
             )
-        return draft.read_bytes()
+        chosen = key or f"{name}-{sha256[:12]}.sqlite"
+        was_there = await _put(into, chosen, draft, sha256)
+    return Imported(chosen, sha256, size, was_there)
 
 
-async def _put(into: Imports, key: str, content: bytes, sha256: str) -> bool:
+def _copy_checked(file: Path, draft: Path) -> None:
+    copy_whole(file, draft)
+    if contents_of(draft).is_redacted:
+        raise NotImported(f"{file} was redacted: who begins with it would go on with placeholders; import the original")
+
+
+async def _put(into: Imports, key: str, draft: Path, sha256: str) -> bool:
     """Whether it was there already."""
     store, where = S3(into.location, timeout_seconds=_SECONDS_FOR_ALL), into.layout.imported(key)
     try:
-        try:
-            await store.put(where, content, None)
-        except StoreConflict:
-            if await _digest(store, where) != sha256:
-                raise NotImported(
-                    f"another file is at {where}, and imports never change; choose another --key"
-                ) from None
-            return True
-        return False
+        there = await _digest(store, where)
+        if there is None and draft.stat().st_size > LARGEST_AT_ONCE:
+            await store.replace_from(where, draft)
+        elif there is None:
+            there = await _created(store, where, draft)
     except StoreError as error:
         raise Unreachable(f"the store {into.location.endpoint or 'of AWS'}: {error}") from error
+    if there not in (None, sha256):
+        raise NotImported(f"another file is at {where}, and imports never change; choose another --key")
+    return there is not None
 
 
-async def _digest(store: S3, key: str) -> str:
+async def _created(store: S3, key: str, draft: Path) -> str | None:
+    """None; or the checksum of what is there after an answer that tells nothing, as somebody else may have put it."""
+    try:
+        await store.create_from(key, draft)
+    except StoreUnknown:
+        there = await _digest(store, key)
+        if there is None:
+            raise
+        return there
+    return None
+
+
+async def _digest(store: S3, key: str) -> str | None:
+    """The checksum of what is there."""
+    size = await store.size(key)
+    if size is None:
+        return None
     digest = hashlib.sha256()
-    size = await store.size(key) or 0
     for start in range(0, size, _PART_BYTES):
         digest.update(await store.part(key, start, min(_PART_BYTES, size - start)) or b"")
     return digest.hexdigest()
