@@ -18,7 +18,6 @@ from store_proxy import StoreProxy
 
 from dormouse.keeper.origin import fetch_import
 from dormouse.replica.current import ImportOf
-from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import S3, Location
 from dormouse.replica.store import StoreUnknown
 from dormouse_observer import importing

@@ -67,7 +67,7 @@ def tree_of(path: Path, execution_id: str | None, limit: int, codec: Codec | Non
 
 def _drawn(file: PagedFile, root: int | None, limit: int) -> Tree:
     rows = file.family()
-    drawn = list(_in_order(rows, root))
+    drawn = list(in_order(rows, root))
     shown = drawn[:limit]
     standings: dict[int, Standing] = {}
     for begin in range(0, len(shown), _ROWS_AT_ONCE):
@@ -77,7 +77,7 @@ def _drawn(file: PagedFile, root: int | None, limit: int) -> Tree:
     return Tree(nodes, len(drawn) - len(shown))
 
 
-def _in_order(rows: Sequence[Listed], root: int | None) -> Iterator[tuple[Listed, int]]:
+def in_order(rows: Sequence[Listed], root: int | None) -> Iterator[tuple[Listed, int]]:
     """Each with its depth, children behind who called them; the first of all is the root, or the oldest without one."""
     known = {row.key for row in rows}
     children: dict[int | None, list[Listed]] = {}
@@ -85,8 +85,12 @@ def _in_order(rows: Sequence[Listed], root: int | None) -> Iterator[tuple[Listed
         children.setdefault(row.parent if row.parent in known else None, []).append(row)
     roots = children.get(None, []) if root is None else [row for row in rows if row.key == root]
     left = [(row, 0) for row in reversed(roots)]
+    drawn: set[int] = set()
     while left:
         row, depth = left.pop()
+        if row.key in drawn:  # something else wrote into the file: they call each other in a ring
+            continue
+        drawn.add(row.key)
         yield row, depth
         left += [(child, depth + 1) for child in reversed(children.get(row.key, []))]
 

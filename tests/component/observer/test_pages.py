@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
+from asked_pages import Client, asking
 from observed_files import HOSTILE, describe, go_on, long_history, make
 
-from dormouse import Codec
 from dormouse.encryption import AesGcm
-from dormouse_observer.web.app import Pages
-from dormouse_observer.web.library import Library
 from dormouse_observer.web.prices import Price, PriceList
 from dormouse_observer.web.security import POLICY
-
-
-class Client:
-    """Asks the application as a browser would, over ASGI."""
-
-    def __init__(self, library: Library, prices: PriceList | None) -> None:
-        transport = httpx.ASGITransport(Pages(library, prices).app(), raise_app_exceptions=False)
-        self._http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:1234", follow_redirects=True)
-
-    def get(self, path: str, **options: Any) -> httpx.Response:
-        return asyncio.run(self._http.get(path, **options))
-
-    def send(self, method: str, path: str) -> httpx.Response:
-        return asyncio.run(self._http.request(method, path))
-
-
-@contextmanager
-def asking(*files: Path, codec: Codec | None = None, prices: PriceList | None = None) -> Iterator[Client]:
-    library = Library(files, codec)
-    library.check()
-    try:
-        yield Client(library, prices)
-    finally:
-        library.close()
 
 
 @pytest.fixture(scope="module")

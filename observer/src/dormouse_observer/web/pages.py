@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dormouse.engine.payload import Failure
 from dormouse.errors import CannotDecode
 from dormouse_observer.manifest import Manifest
+from dormouse_observer.web.family import Family, family_of
 from dormouse_observer.web.listing import Filters
 from dormouse_observer.web.log_index import LogIndex
 from dormouse_observer.web.payload_view import PayloadView, payload_view
@@ -83,7 +84,7 @@ class ExecutionPage:
     sentence: Sentence
     index: LogIndex
     parent: Listed | None
-    children: tuple[ListRow, ...]
+    family: Family
     timeline: Timeline
     log: LogPage
     input: Shown | None
@@ -93,6 +94,7 @@ class ExecutionPage:
     runs: tuple[Entry, ...]
     tables: tuple[Table, ...]
     commands: tuple[tuple[str, str], ...]
+    tree: str
     until: int
 
 
@@ -147,7 +149,7 @@ def execution_page(
         sentence(row, standing, names),
         index,
         file.parent_of(row),
-        _said(file, file.children_of(row), names),
+        family_of(file, row, names),
         picture,
         log_page(file, index, events),
         None if first is None else shown(file, first),
@@ -157,6 +159,7 @@ def execution_page(
         tuple(file.entries([index.positions[number] for number in index.runs[-_MOST_MESSAGES:]])),
         tuple(file.tables()),
         commands(row, names),
+        f"dormouse tree {shlex.quote(names.file)} --execution {shlex.quote(row.id)}",
         until,
     )
 

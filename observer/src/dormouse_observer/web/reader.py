@@ -28,7 +28,6 @@ _LISTED = (
 _LOGGED = ("position", "kind", "at", "command", "name", "attempt", "due", "source", "key")
 _HEAD_BYTES = 1200
 _MOST_WAITED_FOR = 20
-_MOST_CHILDREN = 100
 _MOST_INDEXED_EVENTS = 500_000
 _SEALED_HEAD_BYTES = 2048
 
@@ -146,9 +145,16 @@ class PagedFile(DatabaseFile):
         """The execution that called this one, if it is still in the file."""
         return None if row.parent is None else next(iter(self._find("WHERE key = ?", row.parent)), None)
 
-    def children_of(self, row: Listed) -> list[Listed]:
-        """The first ones that it called."""
-        return self._find("WHERE parent = ? ORDER BY key LIMIT ?", row.key, _MOST_CHILDREN)
+    def below(self, row: Listed, most: int) -> list[Listed]:
+        """Those that it called, then those that they called, and so on, but not more than that many."""
+        # One that is found again is not followed again, so a file in which they call each other in a ring ends too.
+        found = self._connection.execute(
+            "WITH RECURSIVE below (key) AS (SELECT ? UNION SELECT called.key FROM execution AS called "
+            "JOIN below ON called.parent = below.key LIMIT ?) SELECT key FROM below",
+            (row.key, most + 1),
+        )
+        keys = [key for (key,) in found.fetchall() if key != row.key]
+        return self._find(f"WHERE key IN ({', '.join('?' * len(keys))}) ORDER BY key", *keys)
 
     def child_of(self, row: Listed, command: int | None) -> Listed | None:
         """The execution that this one called with that command, if it is still in the file."""

@@ -11,7 +11,7 @@ from urllib.request import HTTPSHandler, Request, build_opener
 _LONGEST_ANSWER = 64 * 1024
 
 
-class Answered(Exception):  # noqa: N818 - it need not be an error: that the object is there is an answer too
+class Answered(Exception):
     """The store did not take it."""
 
     def __init__(self, status: int, text: str) -> None:
