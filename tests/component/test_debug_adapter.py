@@ -7,7 +7,10 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from adapter_client import AdapterClient
@@ -20,7 +23,7 @@ from dormouse_observer.code import workflows_of
 from markdown_blocks import REPOSITORY, blocks, write_titled
 
 PAGE = REPOSITORY / "docs" / "debugging.md"
-COMMAND = [sys.executable, "-c", "from dormouse.cli import main; main()", "debug", "test.sqlite", "--code", "bureau.py"]
+COMMAND = [sys.executable, "-c", "from dormouse.cli import main; main()", "debug", "test.sqlite", "--code"]
 
 
 @pytest.fixture
@@ -44,27 +47,95 @@ def test_an_editor_stops_at_the_event_and_at_its_own_breakpoint(folder: Path) ->
     (configuration,) = attach["configurations"]
     code = folder / "bureau.py"
     paying = 1 + code.read_text().splitlines().index("    return await pay_out(bought, currency)")
-    listening = [*COMMAND, "--execution", "change-1", "--break-at", "3", "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(listening, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+    listening = [*COMMAND, "bureau.py", "--execution", "change-1", "--break-at", "3", "--listen", "127.0.0.1:0"]
+    with attached(listening, folder, configuration, {code: paying}) as (process, editor):
+        assert seen(editor) == ("exchange", paying - 1, {"currency": "'EUR'", "euros": "100", "price": "1.0"})
+        assert seen(editor)[:2] == ("exchange", paying)
+        at_the_end = ("exchange", paying, {"bought": "100.0", "currency": "'EUR'", "euros": "100", "price": "1.0"})
+        assert seen(editor) == at_the_end
+        assert seen(editor) == at_the_end, "nothing follows, so it stays"
+        editor.event("stopped")
+        editor.ask("disconnect")
         assert process.stderr is not None
-        said = process.stderr.readline()
-        found = re.fullmatch(r"waiting for an editor on (127\.0\.0\.1):(\d+)\n", said)
-        assert found is not None, said
-        with AdapterClient(found[1], int(found[2]), WITHIN_SECONDS) as editor:
-            editor.ask("initialize", adapterID="debugpy", pathFormat="path")
-            attaching = editor.send("attach", **configuration)
-            editor.event("initialized")
-            editor.ask("setBreakpoints", source={"path": str(code)}, breakpoints=[{"line": paying}])
-            editor.ask("configurationDone")
-            editor.answer(attaching)
-            assert seen(editor) == ("exchange", paying - 1, {"currency": "'EUR'", "euros": "100", "price": "1.0"})
-            assert seen(editor)[:2] == ("exchange", paying)
-            editor.event("terminated")
         *_, end = process.stderr.read().splitlines()
     assert (process.returncode, end) == (
         0,
         f"the end of the log: execution 'change-1' is Completed, and has ended in bureau.py:{paying}",
     )
+
+
+WAITING = """\
+from dormouse import Signal, workflow
+
+word = Signal("word", str)
+
+
+async def heard(number: int) -> str:
+    return await word.receive()
+
+
+@workflow
+async def listens(name: str) -> str:
+    greeting = f"for {name}"
+    return greeting + await heard(7)
+
+
+@workflow
+async def breaks(name: str) -> str:
+    length = len(name)
+    return "x" * (length // 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("workflow", "line", "shown"),
+    [("listens", 7, {"number": "7"}), ("breaks", 19, {"name": "'ada'", "length": "3"})],
+)
+def test_at_the_end_of_the_log_an_editor_sees_where_the_code_waits_or_has_raised(
+    tmp_path: Path, workflow: str, line: int, shown: dict[str, str]
+) -> None:
+    (tmp_path / "listening.py").write_text(WAITING)
+    known = list(workflows_of(str(tmp_path / "listening.py")).values())
+    durable = Durable(tmp_path)
+
+    async def record() -> None:
+        async with durable.engine(known) as engine:
+            await engine.start(workflow, "ada", id="one")
+            await engine.sleep(1)
+
+    asyncio.run(record())
+    command = [*COMMAND, "listening.py", "--execution", "one", "--listen", "127.0.0.1:0"]
+    with attached(command, tmp_path, {"justMyCode": True}, {}) as (process, editor):
+        assert seen(editor)[0] == workflow
+        name, stands, variables = seen(editor)
+        assert (stands, variables) == (line, shown)
+        assert name == ("heard" if workflow == "listens" else "breaks")
+        editor.event("stopped")
+    assert process.wait(WITHIN_SECONDS) == 0, "an editor that is gone lets go too"
+
+
+@contextmanager
+def attached(
+    command: list[str], folder: Path, configuration: dict[str, Any], breakpoints: dict[Path, int]
+) -> Iterator[tuple[subprocess.Popen[str], AdapterClient]]:
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            found = re.fullmatch(r"waiting for an editor on (127\.0\.0\.1):(\d+)\n", said)
+            assert found is not None, said
+            with AdapterClient(found[1], int(found[2]), WITHIN_SECONDS) as editor:
+                editor.ask("initialize", adapterID="debugpy", pathFormat="path")
+                attaching = editor.send("attach", **configuration)
+                editor.event("initialized")
+                for path, line in breakpoints.items():
+                    editor.ask("setBreakpoints", source={"path": str(path)}, breakpoints=[{"line": line}])
+                editor.ask("configurationDone")
+                editor.answer(attaching)
+                yield process, editor
+        except BaseException:
+            process.kill()
+            raise
 
 
 def seen(editor: AdapterClient) -> tuple[str, int, dict[str, str]]:
