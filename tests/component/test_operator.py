@@ -134,12 +134,13 @@ def test_a_config_map_of_somebody_else_is_not_replaced(tell: Tell) -> None:
         await made.server.put("configmaps", theirs)
         async with made.operator():
             await made.apply_store()
-            await made.server.until(lambda: made.status().get("lastFailure", {}).get("reason") == "PodRefused")
+            await made.server.until(lambda: made.condition("Stalled").get("reason") == "PodRefused")
             assert made.source()["data"] == {"a": "b"}
             assert made.server.names("pods") == []
-            assert "rename or delete it" in made.status()["lastFailure"]["message"]
+            assert "rename or delete it" in made.condition("Stalled")["message"]
             await made.server.remove("configmaps", name)
             await made.server.until(lambda: bool(made.live_pods()))
+            assert made.server.names("pods") == ["report-e1"], "nothing ever lived in that epoch"
 
     tell(story)
 

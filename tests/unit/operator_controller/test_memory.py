@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dormouse_operator.controller.memory import Memory
-from dormouse_operator.plan import CurrentAbsent, CurrentUnread
+from dormouse_operator.plan import CurrentAbsent, CurrentUnread, Refusal
 
 
 def pod(version: int) -> dict[str, Any]:
@@ -36,3 +36,28 @@ def test_what_was_read_before_a_pod_was_made_does_not_count_if_the_pod_is_gone_b
     memory = read()
     memory.was_taken()
     assert memory.current(()) == CurrentUnread()
+
+
+def test_a_refused_pod_is_asked_for_again_after_growing_pauses() -> None:
+    memory = Memory("uid")
+    for now in (10.0, 20.0, 30.0):
+        memory.was_refused("report-e1", 1, "exceeded quota", now)
+    assert memory.refusal("report-e1", 1, 31.0) == Refusal("exceeded quota", 3.0)
+    assert memory.refusal("report-e1", 1, 40.0) == Refusal("exceeded quota", 0.0)
+
+
+def test_another_spec_is_asked_for_at_once_and_begins_anew() -> None:
+    memory = Memory("uid")
+    for now in (10.0, 20.0, 30.0):
+        memory.was_refused("report-e1", 1, "exceeded quota", now)
+    assert memory.refusal("report-e1", 2, 31.0) == Refusal("exceeded quota", 0.0)
+    memory.was_refused("report-e1", 2, "exceeded quota", 31.0)
+    assert memory.refusal("report-e1", 2, 31.0) == Refusal("exceeded quota", 1.0)
+
+
+def test_a_refusal_says_nothing_of_another_pod_or_of_one_that_was_taken() -> None:
+    memory = Memory("uid")
+    memory.was_refused("report-e1", 1, "exceeded quota", 10.0)
+    assert memory.refusal("report-e2", 1, 10.0) is None
+    memory.was_taken()
+    assert memory.refusal("report-e1", 1, 10.0) is None

@@ -56,19 +56,6 @@ def test_without_anybody_who_probes_a_store_is_used_as_it_is() -> None:
     assert created(judged("", on_cluster=False))["metadata"]["name"] == "report-e1"
 
 
-def test_a_pod_that_the_api_server_refuses_is_tried_again_after_growing_pauses() -> None:
-    made = judged("True", current=active(1), refused_pod="exceeded quota: pods")
-    assert made.status.last_failure is not None
-    assert (made.status.last_failure.reason, made.status.last_failure.message) == ("PodRefused", "exceeded quota: pods")
-    again = plan(
-        workflow(**{**LIVED, "failures": 4, "last_failure": made.status.last_failure}),
-        observed(current=active(1), refused_pod="exceeded quota: pods"),
-        NOW,
-    )
-    assert again.requeue_after_seconds == 4
-    assert "exceeded quota" in str(again.status.condition("Ready"))
-
-
 def test_a_pod_that_runs_is_left_alone_when_its_store_is_refused_later() -> None:
     dwf = workflow(**LIVED)
     made = judged("False", pod(dwf, 2, keeper=True, runtime=True), current=active(2))

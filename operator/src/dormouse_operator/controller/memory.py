@@ -8,7 +8,7 @@ from typing import Any
 from dormouse_operator.api import ObjectStore
 from dormouse_operator.controller.credentials import Credentials
 from dormouse_operator.controller.resources import Key
-from dormouse_operator.plan import Current, CurrentUnread, Session
+from dormouse_operator.plan import Current, CurrentUnread, Refusal, Session, pause_seconds
 
 Pods = tuple[Any, ...]
 
@@ -34,7 +34,7 @@ class Memory:
     """As `ask_again_at`."""
     _pods: frozenset[tuple[str, str]] = frozenset()
     _current: Current = field(default_factory=CurrentUnread)
-    _refused: tuple[str, str] = ("", "")
+    _refusals: _Refusals | None = None
 
     def current(self, pods: Pods) -> Current:
         """What CURRENT said, if the pods are still as they were when it was asked, and have been so ever since."""
@@ -46,19 +46,37 @@ class Memory:
         """This is what CURRENT says."""
         self._pods, self._current = _signature(pods), current
 
-    def refused(self, pod: str) -> str:
-        """What the API server said to this pod; empty when it took it."""
-        return self._refused[1] if self._refused[0] == pod else ""
+    def refusal(self, pod: str, generation: int, now: float) -> Refusal | None:
+        """What the API server said to this pod; None when it took it. Another spec may be asked for at once."""
+        known = self._refusals
+        if known is None or known.pod != pod:
+            return None
+        return Refusal(known.message, max(0.0, known.again_at - now) if known.generation == generation else 0.0)
 
-    def was_refused(self, pod: str, message: str) -> None:
+    def was_refused(self, pod: str, generation: int, message: str, now: float) -> None:
         """The API server did not take it."""
-        self._refused = (pod, message)
+        known = self._refusals
+        is_same = known is not None and (known.pod, known.generation) == (pod, generation)
+        count = known.count + 1 if known is not None and is_same else 1
+        self._refusals = _Refusals(pod, generation, message, count, now + pause_seconds(count))
 
     def was_taken(self) -> None:
         """The API server took the newest pod, which may claim at once, and be gone before it is seen."""
-        self._refused = ("", "")
+        self._refusals = None
         self._current = CurrentUnread()
         self.session = None  # whether its credentials are there still is worth a look
+
+
+@dataclass(frozen=True)
+class _Refusals:
+    """In a row, of one pod that follows one spec."""
+
+    pod: str
+    generation: int
+    message: str
+    count: int
+    again_at: float
+    """By the loop's clock."""
 
 
 class Memories:

@@ -6,6 +6,7 @@ with: of two operators that plan the same epoch, one gets a Conflict and does no
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -145,7 +146,7 @@ class Reconciler:
             session_error=memory.session_error,
             current=memory.current(pods),
             lost_nodes=self._nodes.lost(workflow.spec.node_lost_seconds),
-            refused_pod=memory.refused(workflow.status.pod_name),
+            refusal=memory.refusal(workflow.status.pod_name, workflow.metadata.generation, _clock()),
             namespace_ends=memory.namespace_ends,
             release_error=memory.release_error,
             report=self._inbox.get(key),
@@ -219,9 +220,10 @@ class Reconciler:
         if planned.status.phase != seen.workflow.status.phase:
             log.debug("workflow %s: %s", "/".join(key), planned.status.phase)
         self._waiting_times.saved(key, seen.workflow.status, planned.status)
-        is_news = False
         for action in planned.actions:
-            is_news = await self._act(seen, action) or is_news
+            if await self._act(seen, action):
+                return True
+        is_news = False
         for action in planned.actions:  # a store may take its time
             if isinstance(action, ReleaseData) or (isinstance(action, ReadCurrent) and not action.is_for_status):
                 is_news = await self._asker.ask(seen, action, planned.requeue_after_seconds or 0.0) or is_news
@@ -253,7 +255,7 @@ class Reconciler:
         return True
 
     async def _act(self, seen: Seen, action: Action) -> bool:
-        """Whether there is something new to plan with."""
+        """Whether there is something new to plan with: then what comes after it is not done."""
         metadata = seen.workflow.metadata
         key = (metadata.namespace, metadata.name)
         try:
@@ -278,11 +280,18 @@ class Reconciler:
             seen.memory.namespace_ends = True
             return True
         except Refused as refused:
-            pod = self._world.workflows.get(key) or seen.document
-            seen.memory.was_refused(str((pod.get("status") or {}).get("podName", "")), str(refused))
-            await self._events.tell(seen.document, EmitEvent("Warning", "PodRefused", str(refused)))
-            raise
+            if not isinstance(action, AddFinalizer | ApplyConfigMap | CreatePod):
+                raise
+            log.info("workflow %s: the pod was refused: %s", "/".join(key), refused)
+            newest = self._world.workflows.get(key) or seen.document
+            pod = str((newest.get("status") or {}).get("podName", ""))
+            seen.memory.was_refused(pod, metadata.generation, str(refused), _clock())
+            return True
         return False
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _pause(seen: Seen, planned: Plan) -> float | None:

@@ -42,10 +42,12 @@ from dormouse_operator.plan.observed import (
     CurrentSeen,
     CurrentUnread,
     Observed,
+    Refusal,
     Session,
 )
 from dormouse_operator.plan.planning import plan
 from dormouse_operator.plan.pod import STOCK, Settings, build_pod, build_source
+from dormouse_operator.plan.refusals import pause_seconds
 from dormouse_operator.plan.session import session_policy, times
 from dormouse_operator.plan.template_hash import template_hash
 
@@ -59,6 +61,8 @@ __all__ = [
     "CurrentSeen",
     "CurrentMalformed",
     "Session",
+    "Refusal",
+    "pause_seconds",
     "Action",
     "CreatePod",
     "DeletePod",

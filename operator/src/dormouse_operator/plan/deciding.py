@@ -23,6 +23,7 @@ from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
 from dormouse_operator.plan.origins import is_origin_known
 from dormouse_operator.plan.pod import build_pod, build_source
 from dormouse_operator.plan.progress import is_completing, progress, restoring
+from dormouse_operator.plan.refusals import still_refused, was_refused, while_refused
 from dormouse_operator.plan.rolling import change_of, why_to_replace
 from dormouse_operator.plan.session import first_minting, with_renewal
 
@@ -122,12 +123,11 @@ def _without_pod(case: Case) -> Step:
         return _and(resting, _sweep(case.lives[:-1]))
     if trouble is not None:
         return stalled(trouble)
-    failure = _failure_of_last_life(case)
+    refused = was_refused(case)
+    failure = None if refused else _failure_of_last_life(case)
     if (seconds := backoff_seconds(case, failure)) > 0:
         last = failure or case.dwf.status.last_failure
         told = f"epoch {last.epoch} ended with {last.reason}" if last is not None else "the last life failed"
-        if last is not None and last.reason == "PodRefused":
-            told = f"the pod of epoch {last.epoch} was refused: {last.message}"
         return Step(
             phase="Pending",
             reason="Backoff",
@@ -139,23 +139,26 @@ def _without_pod(case: Case) -> Step:
         return Step(phase="Pending", reason=early.reason, message=early.message, failure=failure)
     if (minting := first_minting(case)) is not None:
         return replace(minting, failure=failure)
-    return _create(case, failure)
+    if refused:
+        return while_refused(case, _create(case, failure, case.last_epoch - 1))
+    return _create(case, failure, case.last_epoch)
 
 
 def _how_it_ended(case: Case) -> Step:
-    """For a person, what is closed runs until it is known to be completed."""
+    """For a person, what is closed runs until it is known to be completed, and what was refused still is."""
     reading = reading_current(case)
     if reading.reason == "ReadingCurrent" and is_completing(case.newest):
         return replace(reading, phase="Running", reason="Completing")
-    return reading
+    return still_refused(case, reading) if was_refused(case) else reading
 
 
-def _create(case: Case, failure: LastFailure | None) -> Step:
+def _create(case: Case, failure: LastFailure | None, lived: int) -> Step:
+    """`lived` is the newest epoch that may have been."""
     store = case.observed.store
     if store is None:
         return stalled(missing(case))
     status = case.dwf.status
-    epoch = _next_epoch(case)
+    epoch = _next_epoch(case, lived)
     first = not (status.claimed or case.own_current is not None or case.forgot_its_lives)
     reason = "Restart" if case.last_epoch else "Start"
     try:
@@ -184,10 +187,10 @@ def _create(case: Case, failure: LastFailure | None) -> Step:
     )
 
 
-def _next_epoch(case: Case) -> int:
+def _next_epoch(case: Case, lived: int) -> int:
     current = case.observed.current
     refused = [ending.seen_epoch for life in case.lives for ending in life.endings]
-    return next_epoch(case.last_epoch, current.epoch if isinstance(current, CurrentSeen) else 0, refused)
+    return next_epoch(lived, current.epoch if isinstance(current, CurrentSeen) else 0, refused)
 
 
 def next_epoch(asked_for: int, in_store: int, refused: Iterable[int]) -> int:
@@ -250,9 +253,7 @@ def _failure_of_last_life(case: Case) -> LastFailure | None:
     evicted = life is not None and life.epoch == last and life.evicted
     if last == 0 or (case.sealed and not evicted):
         return None
-    if (life is None or life.epoch != last) and case.observed.refused_pod:
-        trouble = Trouble("PodRefused", case.observed.refused_pod)
-    elif life is None or life.epoch != last:
+    if life is None or life.epoch != last:
         trouble = Trouble("PodGone", f"the pod of epoch {last} is gone and left no seal")
     elif life.lost:
         trouble = Trouble("NodeLost", f"the node of pod {life.pod} is lost")

@@ -56,6 +56,15 @@ class Session(Struct, frozen=True):
     renew_at: datetime
 
 
+class Refusal(Struct, frozen=True):
+    """The API server did not take the pod of the newest epoch, or what that pod needs."""
+
+    message: str
+    """As the API server put it."""
+    wait_seconds: float = 0.0
+    """How long it is too early to ask again."""
+
+
 Current = CurrentUnread | CurrentAbsent | CurrentSeen | CurrentMalformed
 
 
@@ -67,8 +76,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     `secret_version` is another one whenever its values are. `session` is what was minted with them for the pods,
     `session_error` what stood in the way of that when it was tried last.
     `lost_nodes` are confirmed as lost by the shell's own clock.
-    `refused_pod` is what the API server said when it did not take the pod of the newest epoch; `namespace_ends`
-    that it never will, because the namespace is being deleted.
+    `refusal` is there when the API server did not take the pod of the newest epoch when it was asked last;
+    `namespace_ends` says that it never will, because the namespace is being deleted.
     `release_error` is what kept the data from being released when that was tried last.
     `may_roll`: it is this workflow's turn to be replaced because its spec changed, or there is no bound.
     `report` is the newest that a pod posted: for the status only, no action may rest on it.
@@ -82,7 +91,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     session_error: str = ""
     current: Current = CurrentUnread()
     lost_nodes: frozenset[str] = frozenset()
-    refused_pod: str = ""
+    refusal: Refusal | None = None
     namespace_ends: bool = False
     release_error: str = ""
     report: Report | None = None

@@ -34,7 +34,8 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
     ready = newest is not None and newest.live and newest.ready
     failures = 0 if ready or case.sealed else case.failures + (1 if step.failure is not None else 0)
     done = doing(case)
-    created = next((action for action in step.actions if isinstance(action, CreatePod)), None)
+    is_new = step.created_epoch is not None
+    created = next((action for action in step.actions if is_new and isinstance(action, CreatePod)), None)
     seal = old.last_seal
     if own is not None and own.state == "Sealed":
         seal = LastSeal(epoch=own.epoch, reason=own.seal_reason or "", next_wake_at=own.next_wake_at or "")
@@ -63,7 +64,7 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
 def events(old: DurableWorkflowStatus, new: DurableWorkflowStatus, step: Step) -> tuple[EmitEvent, ...]:
     """One for each thing that a person would want to find in `kubectl describe`."""
     told: list[EmitEvent] = []
-    if step.created_epoch is not None:
+    if any(isinstance(action, CreatePod) for action in step.actions):
         told.append(EmitEvent("Normal", "PodCreated", f"pod {new.pod_name} lives in epoch {new.epoch}"))
     if step.phase == "Stopping" and any(isinstance(action, DeletePod) for action in step.actions):
         told.append(EmitEvent("Warning" if step.failure else "Normal", step.reason, step.message))
