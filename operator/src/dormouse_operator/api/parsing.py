@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
+from functools import cache
 from math import isfinite
 from typing import Any, cast, get_args
 
@@ -28,7 +30,15 @@ def parse(document: object) -> Thing:
 
 
 def read(document: object) -> Thing:
-    """One that the API server holds: it obeyed the rules of its day, and a rule that came later must not orphan it."""
+    """One that the API server holds: it obeyed the rules of its day, and a rule that came later must not orphan it.
+
+    It is JSON already, so what nobody would take away first is not looked for. InvalidManifest as from `parse`.
+    """
+    if isinstance(document, dict) and document.get("apiVersion") == API_VERSION:
+        wanted = _KINDS.get(str(document.get("kind")))
+        if wanted is not None:
+            with suppress(msgspec.ValidationError):  # told below, or it has nulls, which go there
+                return msgspec.convert(document, wanted)
     return _named(document, _typed)
 
 
@@ -100,7 +110,7 @@ def _without_nulls(document: Any, wanted: type[msgspec.Struct], path: str) -> An
     if not isinstance(document, dict):
         return document
     kept = dict(document)
-    for field in msgspec.structs.fields(wanted):
+    for field in _fields_of(wanted):
         if field.encode_name not in document or field.type is Any:
             continue
         here = f"{path}.{field.encode_name}".lstrip(".")
@@ -116,6 +126,13 @@ def _without_nulls(document: Any, wanted: type[msgspec.Struct], path: str) -> An
     return kept
 
 
+@cache
+def _fields_of(wanted: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """To find them out anew takes longer than to read a document."""
+    return msgspec.structs.fields(wanted)
+
+
+@cache
 def _struct_of(hint: Any) -> type[msgspec.Struct] | None:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return hint

@@ -24,7 +24,7 @@ def status_patch(document: Document, status: msgspec.Struct) -> Document | None:
     # As JSON would have it: a tuple never equals the list that the API server answers with.
     after: Document = msgspec.json.decode(msgspec.json.encode(status))
     changed: dict[str, Any] = {name: value for name, value in after.items() if before.get(name) != value}
-    ours = (field.encode_name for field in msgspec.structs.fields(status))
+    ours = status.__struct_encode_fields__
     changed |= dict.fromkeys(name for name in ours if name in before and name not in after)
     if not changed:
         return None
