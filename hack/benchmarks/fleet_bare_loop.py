@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from kubernetes.aio.client import ApiClient, Configuration, CoreV1Api, CustomObjectsApi
-from kubernetes.aio.config import load_kube_config
+from kubernetes.aio.client import ApiClient, CoreV1Api, CustomObjectsApi
 
 from dormouse_operator.controller.api_server import ApiServer
+from dormouse_operator.controller.connection import load_configuration
 from dormouse_operator.controller.resources import EVENTS, PODS, WORKFLOWS
 
 Document = dict[str, Any]
@@ -73,10 +73,9 @@ async def _events(watch: Callable[..., Awaitable[Any]], *arguments: str, **optio
         print(f"a watch ended at {version}", file=sys.stderr, flush=True)
 
 
-async def main(kubeconfig: str, script: Document) -> None:
+async def main(script: Document) -> None:
     """Until killed."""
-    configuration = Configuration()
-    await load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    configuration = await load_configuration()
     async with ApiServer(configuration) as api, ApiClient(configuration) as client, asyncio.TaskGroup() as group:
         loop = BareLoop(api, script)
 
@@ -99,4 +98,4 @@ async def main(kubeconfig: str, script: Document) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], json.loads(Path(sys.argv[2]).read_text())))
+    asyncio.run(main(json.loads(Path(sys.argv[1]).read_text())))

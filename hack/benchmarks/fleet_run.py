@@ -142,7 +142,7 @@ async def _take(size: Size, tenants: tuple[str, ...], made: Ground) -> Costs:
 
 async def _take_bare(size: Size, tenants: tuple[str, ...], made: Ground, script: Path) -> float:
     kubeconfig = made.plane.kubeconfig(OPERATOR)
-    command = [sys.executable, str(Path(__file__).with_name("fleet_bare_loop.py")), str(kubeconfig), str(script)]
+    command = [sys.executable, str(Path(__file__).with_name("fleet_bare_loop.py")), str(script)]
     async with await client_of(made) as api:
         flock = Flock(api, made, AuditLog(made.plane.audit_log))
         with running(command, kubeconfig, made.folder / "bare.log") as loop:

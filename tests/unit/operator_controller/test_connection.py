@@ -8,9 +8,13 @@ import ssl
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
+from dormouse_operator.controller.api_server import ApiServer
 from dormouse_operator.controller.connection import connection_info, load_configuration
+from dormouse_operator.controller.resources import PODS
 
 KUBECONFIG = {
     "apiVersion": "v1",
@@ -20,6 +24,13 @@ KUBECONFIG = {
     "users": [{"name": "test", "user": {"token": "secret"}}],
     "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
 }
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whoever runs the tests."""
+    for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -38,6 +49,42 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configurat
     monkeypatch.setenv("KUBECONFIG", str(file))
     monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
     return asyncio.run(load_configuration())
+
+
+@pytest.mark.parametrize(("none_for", "proxy"), [("", "http://proxy:3128"), ("127.0.0.1,other", None)])
+def test_the_environments_proxy_is_for_watches_and_requests_alike(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch, none_for: str, proxy: str | None
+) -> None:
+    assert configuration.proxy is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", none_for)
+    proxied = asyncio.run(load_configuration())
+    assert proxied.proxy == proxy
+    assert asyncio.run(connection_info(proxied)).proxy_url == proxy
+
+
+def test_the_passwords_of_who_started_the_operator_are_none_of_the_api_servers(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    passwords = tmp_path / "netrc"
+    passwords.write_text("machine 127.0.0.1 login somebody password secret\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(passwords))
+    told: list[str | None] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        told.append(request.headers.get("Authorization"))
+        return web.json_response({})
+
+    async def ask() -> None:
+        async with RawTestServer(answer) as listening:
+            configuration.host = str(listening.make_url(""))
+            configuration.api_key = {}
+            async with ApiServer(configuration) as api:
+                await api.get(PODS, "team", "report-e1")
+
+    asyncio.run(ask())
+    assert told == [None]
 
 
 def check(context: ssl.SSLContext) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import kopf
 from kubernetes.aio.client import Configuration
@@ -27,7 +29,17 @@ async def load_configuration() -> Configuration:
         raise NoCluster(f"no cluster to talk to: {failed}; set KUBECONFIG, or run in a pod of the cluster") from failed
     # Many clusters have an authority made by rules older than those that Python enforces since 3.13.
     configuration.disable_strict_ssl_verification = True
+    configuration.proxy = configuration.proxy or _proxy_of_environment(configuration.host)
+    # Else for each request a thread reads the environment and another one `.netrc`, whose password is none of ours.
+    configuration.client_session_kwargs = {"trust_env": False}
     return configuration
+
+
+def _proxy_of_environment(server: str) -> str | None:
+    """As kubectl does: `HTTPS_PROXY`, unless `NO_PROXY` has the server."""
+    url = urlsplit(server)
+    is_direct = not url.hostname or bool(proxy_bypass(url.hostname))
+    return None if is_direct else getproxies().get(url.scheme)
 
 
 class _ConnectionInfo(kopf.ConnectionInfo):
@@ -49,6 +61,7 @@ async def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
         password=configuration.password or None,
         scheme=scheme or None,
         token=token.strip() or None,
+        proxy_url=configuration.proxy,
         certificate_path=configuration.cert_file,
         private_key_path=configuration.key_file,
     )
