@@ -53,7 +53,7 @@ def test_an_object_that_only_lost_its_label_is_there_again_with_its_next_version
 def test_what_a_list_does_not_have_comes_back_by_no_event_of_before_the_list() -> None:
     cache = Cache()
     cache.put(pod(2))
-    cache.relist([], 9)
+    cache.drop(pod(2), 9)
     assert not cache.put(pod(5))
     assert cache.put(pod(10))
 
@@ -80,25 +80,25 @@ def test_a_late_deletion_leaves_the_next_object_of_that_name() -> None:
     assert cache.get(KEY) == pod(5, uid="two")
 
 
-def test_a_list_drops_phantoms_and_tells_them_as_changes() -> None:
+def test_what_a_list_has_not_is_absent() -> None:
     cache = Cache()
     cache.put(pod(2))
-    changed = cache.relist([], 9)
-    assert [document["metadata"]["name"] for document in changed] == ["report-e1"]
-    assert cache.get(KEY) is None
+    assert cache.absent(frozenset(), 9, cache.keys_of()) == (pod(2),)
 
 
-def test_a_list_keeps_what_is_newer_than_itself() -> None:
+def test_what_is_newer_than_a_list_is_not_absent() -> None:
     cache = Cache()
     cache.put(pod(12))
-    assert cache.relist([], 9) == ()
-    assert cache.get(KEY) == pod(12)
+    assert cache.absent(frozenset(), 9, cache.keys_of()) == ()
 
 
-def test_a_list_of_a_part_drops_nothing_of_the_rest() -> None:
+def test_of_a_part_only_that_is_looked_at() -> None:
     cache = Cache()
     cache.put(pod(2))
-    assert cache.relist([], 9, lambda document: document["metadata"]["namespace"] == "other") == ()
+    cache.put(pod(3, uid="two", name="report-e2"))
+    assert cache.absent(frozenset(), 9, [KEY]) == (pod(2),)
+    assert cache.absent(frozenset({"one"}), 9, cache.keys_of()) == (pod(3, uid="two", name="report-e2"),)
+    assert cache.absent(frozenset(), 9, [("team", "another")]) == ()
 
 
 def test_objects_are_found_by_who_controls_them_and_only_while_it_does() -> None:
@@ -109,3 +109,14 @@ def test_objects_are_found_by_who_controls_them_and_only_while_it_does() -> None
     cache.put(pod(3))
     cache.drop(pod(4, uid="two", owner="dwf", name="report-e2"))
     assert cache.group("dwf") == ()
+
+
+def test_the_members_of_a_group_keep_their_places_when_they_change() -> None:
+    cache = Cache(controller_of)
+    cache.put(pod(1, owner="dwf"))
+    cache.put(pod(2, uid="two", owner="dwf", name="report-e2"))
+    cache.put(pod(3, owner="dwf"))
+    assert list(cache.members("dwf")) == [pod(3, owner="dwf"), pod(2, uid="two", owner="dwf", name="report-e2")]
+    cache.put(pod(4, owner="other"))
+    assert [each["metadata"]["name"] for each in cache.members("dwf")] == ["report-e2"]
+    assert list(cache.members("other")) == [pod(4, owner="other")]

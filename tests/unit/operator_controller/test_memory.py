@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dormouse_operator.controller.memory import Memory
+from dormouse_operator.controller.credentials import Credentials
+from dormouse_operator.controller.memory import Memories, Memory
 from dormouse_operator.plan import CurrentAbsent, CurrentUnread, Refusal
+from unit.operator_samples import store
 
 
 def pod(version: int) -> dict[str, Any]:
@@ -61,3 +63,16 @@ def test_a_refusal_says_nothing_of_another_pod_or_of_one_that_was_taken() -> Non
     assert memory.refusal("report-e2", 1, 10.0) is None
     memory.was_taken()
     assert memory.refusal("report-e1", 1, 10.0) is None
+
+
+def test_workflows_of_one_store_share_what_it_was_opened_with() -> None:
+    memories = Memories()
+
+    def credentials(key: bytes) -> Credentials:
+        return Credentials({"accessKeyId": key}, None, "1")
+
+    first = memories.opened(("team", "local"), store(), credentials(b"one"))
+    assert memories.opened(("team", "local"), store(), credentials(b"one")) is first
+    assert memories.opened(("other", "local"), store(), credentials(b"one")) is not first
+    renewed = memories.opened(("team", "local"), store(), credentials(b"two"))
+    assert renewed == (store(), credentials(b"two"))

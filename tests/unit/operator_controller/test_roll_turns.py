@@ -96,7 +96,8 @@ def test_the_cache_tells_who_rolls() -> None:
     world.put(WORKFLOWS, workflow("a", 1, rolling=True))
     world.put(WORKFLOWS, workflow("a", 2, rolling=False))
     world.put(WORKFLOWS, workflow("a", 1, rolling=True))  # too late: the newer one is known
-    world.relist(WORKFLOWS, [workflow("b", 3, rolling=True)], 3)
+    world.put(WORKFLOWS, workflow("b", 3, rolling=True))
+    world.compare(WORKFLOWS, {workflow("b", 3, rolling=True)["metadata"]["uid"]}, 3, world.keys(WORKFLOWS, None))
     world.drop(WORKFLOWS, workflow("b", 4, rolling=True))
     assert told == [
         (key("a"), True),

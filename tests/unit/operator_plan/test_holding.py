@@ -30,6 +30,13 @@ def test_a_deleted_store_is_kept_only_for_who_has_data_there() -> None:
     assert holding.users(store(DELETED), [user("new"), user("old", has_data=True)]) == ("old",)
 
 
+def test_of_thousands_of_workflows_no_more_are_looked_at_than_are_named() -> None:
+    left = iter([user(f"report-{number}", has_data=True) for number in range(1000)])
+    names = holding.users(store(DELETED), left)
+    assert holding.waiting(names).endswith("report-0, report-1, report-2 and others")
+    assert next(left)["metadata"]["name"] == "report-4"
+
+
 def test_nobody_needs_a_store_without_workflows() -> None:
     assert holding.users(store(), []) == ()
 

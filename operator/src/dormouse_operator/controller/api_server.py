@@ -110,27 +110,28 @@ class ApiServer:
             body["gracePeriodSeconds"] = grace_seconds
         return await self._request("delete", resource, namespace, name, body=body)
 
-    async def list(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        labels: str = "",
-        keep: Callable[[Document], Document] = lambda document: document,
-    ) -> tuple[list[Document], int]:
-        """All objects, page by page from etcd, and the version that they are complete for.
-
-        Of each only what `keep` returns is kept: of thousands no more than one page is ever there as a whole.
-        """
+    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> tuple[list[Document], int]:
+        """All objects, and the version that they are complete for."""
         found: list[Document] = []
+        return found, await self.list_to(found.append, resource, namespace, labels)
+
+    async def list_to(
+        self, see: Callable[[Document], None], resource: Resource, namespace: str | None, labels: str = ""
+    ) -> int:
+        """Have all objects seen, page by page from etcd; returns the version that they are complete for.
+
+        Of thousands no more than one page is ever there as a whole.
+        """
         query = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = labels
         while True:
             page = await self._request("list", resource, namespace, query=query)
-            found += map(keep, page.get("items") or ())
+            for each in page.get("items") or ():
+                see(each)
             token = (page.get("metadata") or {}).get("continue")
             if not token:
-                return found, version_of(page)
+                return version_of(page)
             query["continue"] = token
 
     async def _request(

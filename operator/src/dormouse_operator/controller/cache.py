@@ -1,13 +1,31 @@
-"""What do the objects of one kind look like, as far as the watches told? An absence here is no evidence."""
+"""What do the objects of one kind look like, as far as the watches told? An absence here is no evidence.
+
+Each is kept as the bytes of its JSON, which take a tenth of what its dictionaries would: of ten thousand workflows with
+their pods 40 MiB. To read one again takes some microseconds.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
 
 from dormouse_operator.controller.resources import Document, Key, key_of, version_of
 
 _REMEMBERED_DELETIONS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    uid: str
+    version: int
+    group: str
+    text: bytes
+
+    def document(self) -> Document:
+        return msgspec.json.decode(self.text, type=Document)
 
 
 class Cache:
@@ -17,38 +35,59 @@ class Cache:
     A watch by labels tells that an object is deleted when it only lost one: it is there again with its next version.
     """
 
-    def __init__(self, group_of: Callable[[Document], str] = lambda _: "") -> None:
-        """`group_of` names the group that a document is found by in `group`; empty for none."""
+    def __init__(
+        self,
+        group_of: Callable[[Document], str] = lambda _: "",
+        part_of: Callable[[Document], Document] = lambda document: document,
+    ) -> None:
+        """`group_of` names the group that a document is found by in `group`; empty for none.
+
+        `part_of` makes of a document what is kept of it.
+        """
         self._group_of = group_of
-        self._documents: dict[Key, Document] = {}
-        self._groups: dict[str, set[Key]] = {}
+        self._part_of = part_of
+        self._kept: dict[Key, _Kept] = {}
+        self._groups: dict[str, dict[Key, None]] = {}
         self._deleted: dict[str, float] = {}
         """Up to which version; infinity when it is not known."""
 
     def __iter__(self) -> Iterator[Document]:
-        return iter(tuple(self._documents.values()))
+        return (kept.document() for kept in tuple(self._kept.values()))
 
     def get(self, key: Key) -> Document | None:
         """The newest known version."""
-        return self._documents.get(key)
+        kept = self._kept.get(key)
+        return None if kept is None else kept.document()
+
+    def keys_of(self, group: str | None = None) -> tuple[Key, ...]:
+        """Of one group, or of all documents, in the order in which they came."""
+        return tuple(self._kept if group is None else self._groups.get(group, ()))
 
     def group(self, name: str) -> tuple[Document, ...]:
         """All documents of one group, by name."""
-        return tuple(self._documents[key] for key in sorted(self._groups.get(name, ())))
+        return tuple(self._kept[key].document() for key in sorted(self._groups.get(name, ())))
+
+    def members(self, name: str) -> Iterator[Document]:
+        """Those of one group in the order in which they came, one at a time: for large groups of which few matter.
+
+        Nothing may be put or dropped meanwhile.
+        """
+        return (self._kept[key].document() for key in self._groups.get(name, ()))
 
     def put(self, document: Document) -> bool:
         """Whether this was news."""
-        key = key_of(document)
-        if version_of(document) <= self._deleted.get(_uid(document), -1):
+        key, uid, version = key_of(document), _uid(document), version_of(document)
+        if version <= self._deleted.get(uid, -1):
             return False
-        known = self._documents.get(key)
-        if known is not None:
-            if version_of(document) and version_of(document) <= version_of(known):
-                return False
+        known = self._kept.get(key)
+        if known is not None and version and version <= known.version:
+            return False
+        group = self._group_of(document)
+        if known is not None and known.group != group:
             self._forget(key)
-        self._documents[key] = document
-        if group := self._group_of(document):
-            self._groups.setdefault(group, set()).add(key)
+        self._kept[key] = _Kept(uid, version, group, msgspec.json.encode(self._part_of(document)))
+        if group:
+            self._groups.setdefault(group, {})[key] = None
         return True
 
     def found(self, document: Document) -> bool:
@@ -58,34 +97,28 @@ class Cache:
 
     def drop(self, document: Document, version: int = 0) -> bool:
         """This very object is gone since that version, by itself its own; another of its name stays."""
-        self._deleted[_uid(document)] = max(version, version_of(document)) or math.inf
+        uid, key = _uid(document), key_of(document)
+        self._deleted[uid] = max(version, version_of(document)) or math.inf
         if len(self._deleted) > _REMEMBERED_DELETIONS:
             del self._deleted[next(iter(self._deleted))]
-        known = self._documents.get(key_of(document))
-        if known is None or _uid(known) != _uid(document):
+        known = self._kept.get(key)
+        if known is None or known.uid != uid:
             return False
-        self._forget(key_of(document))
+        self._forget(key)
         return True
 
-    def relist(
-        self, listed: Iterable[Document], version: int, within: Callable[[Document], bool] = lambda _: True
-    ) -> tuple[Document, ...]:
-        """Take over a complete list of what lies `within`; returns what changed, phantoms included.
+    def absent(self, present: frozenset[str], version: int, among: Iterable[Key]) -> tuple[Document, ...]:
+        """What a list of that version would have among these, and has not by these UIDs.
 
-        What is newer than the list stays, although the list does not have it.
+        What is newer than the list is not missed.
         """
-        present = {_uid(document): document for document in listed}
-        changed = [document for document in present.values() if self.put(document)]
-        for document in self:
-            if within(document) and _uid(document) not in present and version_of(document) <= version:
-                self.drop(document, version)
-                changed.append(document)
-        return tuple(changed)
+        kept = (self._kept[key] for key in among if key in self._kept)
+        return tuple(each.document() for each in kept if each.uid not in present and each.version <= version)
 
     def _forget(self, key: Key) -> None:
-        group = self._group_of(self._documents.pop(key))
+        group = self._kept.pop(key).group
         if group:
-            self._groups[group].discard(key)
+            del self._groups[group][key]
             if not self._groups[group]:
                 del self._groups[group]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from functools import partial
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from dormouse_operator.controller.api_server import ApiServer, NotFound, Refused
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.finalizing import is_gone, set_finalizer
+from dormouse_operator.controller.relisting import compare
 from dormouse_operator.controller.resources import (
     CONFIG_MAPS,
     SECRETS,
@@ -28,7 +29,6 @@ from dormouse_operator.controller.resources import (
     key_of,
 )
 from dormouse_operator.controller.store_status import StoreStatuses, read_store
-from dormouse_operator.controller.trimming import trimmed
 from dormouse_operator.controller.world import World, store_of
 from dormouse_operator.plan import IN_USE_FINALIZER, EmitEvent, holding
 
@@ -55,7 +55,8 @@ class StoreHolder:
         self._statuses = statuses
         self._events = events
         self._told: set[str] = set()
-        self._left: set[str] = set()
+        self._left: dict[str, Key] = {}
+        """Those that have no data any more, by UID, as long as they may be in the cache."""
         self._held: dict[Key, ObjectStore] = {}
         """As each was when it was held: who takes its finalizer away takes its own record of what it holds."""
         self._lock = asyncio.Lock()
@@ -74,8 +75,8 @@ class StoreHolder:
 
         Before the workflow goes: once all are gone nobody may be there any more to let go of it.
         """
-        self._left &= {str(each["metadata"]["uid"]) for each in self._world.workflows}
-        self._left.add(workflow["metadata"]["uid"])
+        self._forget_gone()
+        self._left[str(workflow["metadata"]["uid"])] = key_of(workflow)
         async with self._lock:
             document = self._world.stores.get(store_of(workflow))
             if document is None:
@@ -102,7 +103,15 @@ class StoreHolder:
 
     def _users(self, store: ObjectStore) -> tuple[str, ...]:
         named = self._world.workflows_of((store.metadata.namespace, store.metadata.name))
-        return holding.users(store, [each for each in named if each["metadata"]["uid"] not in self._left])
+        return holding.users(store, (each for each in named if each["metadata"]["uid"] not in self._left))
+
+    def _forget_gone(self) -> None:
+        """Two are looked at for each that leaves: so none is remembered for good, and thousands leave one by one."""
+        for uid in tuple(islice(self._left, 2)):
+            key = self._left.pop(uid)
+            known = self._world.workflows.get(key)
+            if known is not None and known["metadata"]["uid"] == uid:
+                self._left[uid] = key
 
     async def _hold(
         self, document: Document, store: ObjectStore, credentials: Credentials, names: tuple[str, ...]
@@ -178,8 +187,7 @@ class StoreHolder:
 
     async def _list_workflows(self, namespace: str) -> None:
         """That the cache lacks a workflow is no evidence."""
-        listed, version = await self._api.list(WORKFLOWS, namespace, keep=partial(trimmed, WORKFLOWS))
-        self._world.relist(WORKFLOWS, listed, version, lambda each: each["metadata"]["namespace"] == namespace)
+        await compare(self._api, self._world, WORKFLOWS, namespace)
 
     async def _mark_store(self, document: Document) -> Document:
         if holding.is_held(document) or document["metadata"].get("deletionTimestamp"):
@@ -224,9 +232,8 @@ class StoreHolder:
         self._credentials.keep(resource, key, None if is_gone(made) else made)
 
     def _others(self, store: ObjectStore) -> Iterable[ObjectStore]:
-        for document in self._world.stores:
-            mine = store.metadata
-            if document["metadata"]["namespace"] == mine.namespace and document["metadata"]["name"] != mine.name:
+        for document in self._world.stores.group(store.metadata.namespace):
+            if document["metadata"]["name"] != store.metadata.name:
                 try:
                     yield read_store(document)
                 except InvalidManifest as invalid:

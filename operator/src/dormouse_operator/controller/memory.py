@@ -13,12 +13,15 @@ from dormouse_operator.plan import Current, CurrentUnread, Refusal, Session, pau
 Pods = tuple[Any, ...]
 
 
-@dataclass
+Opened = tuple[ObjectStore, Credentials]
+
+
+@dataclass(slots=True)
 class Memory:
     """Of one object: of another one of its name it says nothing."""
 
     uid: str
-    opened: tuple[ObjectStore, Credentials] | None = None
+    opened: Opened | None = None
     """Store and keys as they last were there."""
     namespace_ends: bool = False
     """The API server said so."""
@@ -84,6 +87,7 @@ class Memories:
 
     def __init__(self) -> None:
         self._memories: dict[Key, Memory] = {}
+        self._opened: dict[Key, Opened] = {}
 
     def of(self, key: Key, uid: str) -> Memory:
         """That of this very object."""
@@ -91,6 +95,13 @@ class Memories:
         if known is None or known.uid != uid:
             known = self._memories[key] = Memory(uid)
         return known
+
+    def opened(self, key: Key, store: ObjectStore, credentials: Credentials) -> Opened:
+        """The same pair for all workflows of a store, as long as it is the same: not one for each of thousands."""
+        opened = (store, credentials)
+        if self._opened.get(key) != opened:
+            self._opened[key] = opened
+        return self._opened[key]
 
     def forget(self, key: Key) -> None:
         """There is no such object any more."""

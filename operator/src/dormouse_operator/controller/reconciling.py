@@ -22,12 +22,12 @@ from dormouse_operator.controller.holding import StoreHolder
 from dormouse_operator.controller.memory import Memories, Memory
 from dormouse_operator.controller.minting import SessionMinter
 from dormouse_operator.controller.nodes import NodeWatch
+from dormouse_operator.controller.relisting import compare
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Key, key_of
 from dormouse_operator.controller.saving import StatusWriter
 from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import read_store
-from dormouse_operator.controller.trimming import trimmed
 from dormouse_operator.controller.turns import RollTurns
 from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.world import World
@@ -107,7 +107,7 @@ class Reconciler:
             planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
             if not has_live_pods and any(isinstance(each, CreatePod | ReleaseData) for each in planned.actions):
                 # A pod that the cache lacks may well be alive.
-                await self._list_pods(key)
+                await self._list_pods(key, seen.workflow.metadata.uid)
                 has_live_pods = True
                 continue
             if planned.wants_turn and self._turns.ask(key):
@@ -157,10 +157,11 @@ class Reconciler:
     async def _find_store(
         self, workflow: DurableWorkflow, memory: Memory
     ) -> tuple[ObjectStore | None, Credentials | None]:
-        store = self._store((workflow.metadata.namespace, workflow.spec.storage.store_ref.name))
+        key = (workflow.metadata.namespace, workflow.spec.storage.store_ref.name)
+        store = self._store(key)
         credentials = None if store is None else await self._credentials.read(store)
         if store is not None and credentials is not None and credentials.secret is not None:
-            memory.opened = (store, credentials)
+            memory.opened = self._memories.opened(key, store, credentials)
         elif workflow.metadata.deletion_timestamp and memory.opened is not None:
             # Somebody took the store or its Secret away, finalizers and all, before we were done with them.
             return memory.opened
@@ -176,21 +177,20 @@ class Reconciler:
             log.warning("%s", invalid)
             return None
 
-    async def _list_pods(self, key: Key) -> None:
+    async def _list_pods(self, key: Key, uid: str) -> None:
         namespace, name = key
         labels = {MANAGED_BY_LABEL: "dormouse", NAME_LABEL: name}
         selector = ",".join(f"{label}={value}" for label, value in labels.items())
-        listed, version = await self._api.list(PODS, namespace, selector, partial(trimmed, PODS))
-
-        def is_listed(pod: Document) -> bool:
-            has = pod["metadata"].get("labels") or {}
-            return pod["metadata"]["namespace"] == namespace and has.get(NAME_LABEL) == name
-
-        self._world.relist(PODS, listed, version, is_listed)
+        await compare(self._api, self._world, PODS, namespace, selector, partial(self._labelled_pods, key, uid))
         document = self._world.workflows.get(key)
         last = str(((document or {}).get("status") or {}).get("podName") or "")
         if last and self._world.pods.get((namespace, last)) is None:
             await self._look_for_pod(namespace, last)
+
+    def _labelled_pods(self, key: Key, uid: str) -> tuple[Key, ...]:
+        """What is known of those that the list must have."""
+        pods = self._world.pods.group(uid)
+        return tuple(key_of(pod) for pod in pods if (pod["metadata"].get("labels") or {}).get(NAME_LABEL) == key[1])
 
     async def _look_for_pod(self, namespace: str, name: str) -> None:
         """By its name, which a pod keeps when its labels are taken away."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from functools import partial
+from collections.abc import Callable, Iterable
 
 from dormouse_operator.controller.api_server import ApiError, ApiServer
-from dormouse_operator.controller.resources import PODS, STORES, WORKFLOWS, Document, Resource
-from dormouse_operator.controller.trimming import trimmed
+from dormouse_operator.controller.resources import PODS, STORES, WORKFLOWS, Document, Key, Resource
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import MANAGED_BY_LABEL
 
@@ -27,16 +26,36 @@ async def relist(api: ApiServer, world: World, namespaces: tuple[str, ...], reso
     failures: list[ApiError] = []
     for namespace in namespaces or (None,):
         try:
-            listed, version = await api.list(resource, namespace, selector, partial(trimmed, resource))
+            await compare(api, world, resource, namespace, selector)
         except ApiError as failed:
             failures.append(failed)
-            continue
-
-        def is_listed(document: Document, listed_namespace: str | None = namespace) -> bool:
-            return listed_namespace is None or document["metadata"]["namespace"] == listed_namespace
-
-        world.relist(resource, listed, version, is_listed)
     return tuple(failures)
+
+
+async def compare(
+    api: ApiServer,
+    world: World,
+    resource: Resource,
+    namespace: str | None,
+    labels: str = "",
+    among: Callable[[], Iterable[Key]] | None = None,
+) -> None:
+    """Take over what the API server lists in a namespace, or in all. What else is known there is gone.
+
+    Args:
+        among: of what is known, what such a list has; by itself all.
+
+    Raises:
+        ApiError: what was listed until then is known, and nothing is gone.
+    """
+    present: list[str] = []
+
+    def see(document: Document) -> None:
+        present.append(str(document["metadata"].get("uid", "")))
+        world.put(resource, document)
+
+    version = await api.list_to(see, resource, namespace, labels)
+    world.compare(resource, present, version, world.keys(resource, namespace) if among is None else among())
 
 
 class Relister:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from dormouse_operator.controller.cache import Cache
@@ -37,14 +38,14 @@ class World:
         """`look_at` is told what has to be looked at again, for each change; `rolls` whether a workflow rolls."""
         self._look_at = look_at
         self._rolls = rolls
-        self.workflows = Cache(lambda workflow: "/".join(store_of(workflow)))
-        self.stores = Cache()
-        self.pods = Cache(workflow_uid)
+        self.workflows = Cache(lambda workflow: "/".join(store_of(workflow)), partial(trimmed, WORKFLOWS))
+        self.stores = Cache(lambda store: str(store["metadata"]["namespace"]), partial(trimmed, STORES))
+        self.pods = Cache(workflow_uid, partial(trimmed, PODS))
 
     def put(self, resource: Resource, document: Document) -> None:
         """The object was seen like this."""
-        known = self._cache(resource).get(key_of(document))
-        if self._cache(resource).put(trimmed(resource, document)):
+        known = self.workflows.get(key_of(document)) if resource is WORKFLOWS else None
+        if self._cache(resource).put(document):
             self.wake(resource, document)
             if resource is WORKFLOWS:
                 self._tell_roll(document)
@@ -53,30 +54,25 @@ class World:
 
     def found(self, resource: Resource, document: Document) -> None:
         """It was read just now: it is there, whatever the watches told."""
-        if self._cache(resource).found(trimmed(resource, document)):
+        if self._cache(resource).found(document):
             self.wake(resource, document)
 
-    def drop(self, resource: Resource, document: Document) -> None:
-        """This very object is gone."""
-        if self._cache(resource).drop(document):
+    def drop(self, resource: Resource, document: Document, version: int = 0) -> None:
+        """This very object is gone since that version, by itself its own."""
+        if self._cache(resource).drop(document, version):
             self.wake(resource, document)
             if resource is WORKFLOWS:
                 self._tell_roll(document)
                 self._look_at(Task("store", store_of(document)))
 
-    def relist(
-        self,
-        resource: Resource,
-        listed: Iterable[Document],
-        version: int,
-        within: Callable[[Document], bool] = lambda _: True,
-    ) -> None:
-        """This is all that there is `within`, trimmed already."""
-        for document in self._cache(resource).relist(listed, version, within):
-            self.wake(resource, document)
-            if resource is WORKFLOWS:
-                self._tell_roll(document)
-                self._look_at(Task("store", store_of(document)))
+    def compare(self, resource: Resource, present: Iterable[str], version: int, among: Iterable[Key]) -> None:
+        """Of these keys those are gone that a list of that version would have, and has not by these UIDs."""
+        for document in self._cache(resource).absent(frozenset(present), version, among):
+            self.drop(resource, document, version)
+
+    def keys(self, resource: Resource, namespace: str | None) -> Iterator[Key]:
+        """Of what is known in one namespace, without one in all of them."""
+        return (key for key in self._cache(resource).keys_of() if namespace in (None, key[0]))
 
     def concerned(self, resource: Resource, document: Document) -> tuple[Task, ...]:
         """What has to be looked at again because this object changed."""
@@ -84,19 +80,19 @@ class World:
         if resource is WORKFLOWS:
             return (Task("workflow", (namespace, name)),)
         if resource is STORES:
-            users = (Task("workflow", key_of(user)) for user in self.workflows_of((namespace, name)))
+            users = (Task("workflow", user) for user in self.workflows.keys_of(f"{namespace}/{name}"))
             return (Task("store", (namespace, name)), *users)
         identity = identity_of(document)
         return () if identity is None else (Task("workflow", (namespace, identity.workflow)),)
 
     def all_tasks(self) -> tuple[Task, ...]:
         """Stores first: workflows wait for what is found out about them."""
-        stores = tuple(Task("store", key_of(document)) for document in self.stores)
-        return stores + tuple(Task("workflow", key_of(document)) for document in self.workflows)
+        stores = tuple(Task("store", key) for key in self.stores.keys_of())
+        return stores + tuple(Task("workflow", key) for key in self.workflows.keys_of())
 
-    def workflows_of(self, store: Key) -> tuple[Document, ...]:
-        """The workflows that name this store."""
-        return self.workflows.group("/".join(store))
+    def workflows_of(self, store: Key) -> Iterator[Document]:
+        """The workflows that name this store, one at a time: there may be thousands."""
+        return self.workflows.members("/".join(store))
 
     def _cache(self, resource: Resource) -> Cache:
         return {WORKFLOWS: self.workflows, STORES: self.stores, PODS: self.pods}[resource]

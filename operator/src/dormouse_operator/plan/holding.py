@@ -5,6 +5,7 @@ when a namespace is deleted, everything in it is, in any order.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from dormouse_operator.api import HeldObject, ObjectStore, Verdict
@@ -15,12 +16,14 @@ _NAMED = 3
 
 
 def users(store: ObjectStore, workflows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Of the DurableWorkflows that name this store, those that it is kept for; their names in order.
+    """Of the DurableWorkflows that name this store, the first that it is kept for, as many as matter to a reader.
 
-    One without the finalizer has no data: it counts only as long as it may still get a pod.
+    One without the finalizer has no data: it counts only as long as it may still get a pod. Of thousands no more
+    are looked at than it takes; the names are in order.
     """
     is_open = store.metadata.deletion_timestamp is None
-    return tuple(sorted(each["metadata"]["name"] for each in workflows if _needs(each["metadata"], is_open)))
+    found = (str(each["metadata"]["name"]) for each in workflows if _needs(each["metadata"], is_open))
+    return tuple(sorted(islice(found, _NAMED + 1)))
 
 
 def _needs(metadata: Mapping[str, Any], is_open: bool) -> bool:
