@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_receiver import Receiver, attributes, receiving
 from runtime_pod import RuntimePod
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -39,47 +37,10 @@ async def ship(item: str) -> str:
 """
 
 
-class Receiver:
-    """Takes what is sent to /v1/traces."""
-
-    def __init__(self) -> None:
-        self.spans: list[Any] = []
-        self.services: set[str] = set()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.take(self.path, body)
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def take(self, path: str, body: bytes) -> None:
-        assert path == "/v1/traces"
-        for one in ExportTraceServiceRequest.FromString(body).resource_spans:
-            named = {attribute.key: attribute.value.string_value for attribute in one.resource.attributes}
-            self.services.add(named["service.name"])
-            self.spans += [span for scope in one.scope_spans for span in scope.spans]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.close()
+    with receiving() as made:
+        yield made
 
 
 async def waits_for_the_signal(pod: RuntimePod) -> bool:
@@ -102,7 +63,7 @@ def test_a_trace_goes_on_in_the_next_life_and_is_sent_once(tmp_path: Path, recei
             await pod.post(started, traceparent=f"00-{TRACE}-{CALLER}-01")
             await pod.until(lambda: waits_for_the_signal(pod))
             async with asyncio.timeout(60):
-                while not receiver.spans:
+                while not {"weigh", "first step"} <= {span.name for span in receiver.spans}:
                     await asyncio.sleep(0.02)
             await pod.kill()
             await pod.start()
@@ -113,17 +74,26 @@ def test_a_trace_goes_on_in_the_next_life_and_is_sent_once(tmp_path: Path, recei
             await pod.ended()
 
     asyncio.run(live())
-    spans = {(span.name, number): span for number, span in enumerate(receiver.spans)}
+    of_lives = [span for span in receiver.spans if "dormouse.dwf" in attributes(span)]
+    of_executions = [span for span in receiver.spans if span not in of_lives]
     by_name: dict[str, list[Any]] = {}
-    for (name, _), span in spans.items():
-        by_name.setdefault(name, []).append(span)
+    for span in of_executions:
+        by_name.setdefault(span.name, []).append(span)
     assert {name: len(found) for name, found in by_name.items()} == {"weigh": 1, "wrap": 2, "pack": 2, "ship": 1}
-    assert {span.trace_id.hex() for span in receiver.spans} == {TRACE}
+    assert {span.trace_id.hex() for span in of_executions} == {TRACE}
     (ship,), (weigh,) = by_name["ship"], by_name["weigh"]
     assert ship.parent_span_id.hex() == CALLER
     assert {span.parent_span_id for span in (weigh, *by_name["pack"])} == {ship.span_id}
     assert [span.parent_span_id for span in by_name["wrap"]] == [span.span_id for span in by_name["pack"]]
     assert receiver.services == {"test"}
+    # Each process of this life said how it began, and that alone: a keeper that tells no steps has none made up.
+    began = [span.name for span in of_lives]
+    own = ["runtime", "import", "gate", "open file", "replay", "life", "first step"]
+    assert sorted(began) == sorted(own * 2)
+    assert len({span.trace_id for span in of_lives}) == 1
+    assert {span.span_id for span in of_lives if span.name == "life"} == {
+        span.parent_span_id for span in of_lives if span.name == "runtime"
+    }
 
 
 def test_a_receiver_that_is_not_there_keeps_nobody_from_working_or_ending(tmp_path: Path) -> None:

@@ -102,6 +102,24 @@ def test_what_watches_the_fleet_is_made_where_it_was_asked_for() -> None:
     assert links == {"https://wiki.example.com/operations"}
 
 
+def test_traces_go_where_the_values_say_and_a_policy_lets_them() -> None:
+    policy = "networkPolicy.enabled=true"
+    (silent,) = of_kind("Deployment", template(policy)).values()
+    (container,) = silent["spec"]["template"]["spec"]["containers"]
+    assert "--telemetry" not in container["args"]
+    assert "env" not in container
+    for endpoint, port in (("http://collector.monitoring.svc:4318", 4318), ("https://traces.example.com/otlp", 443)):
+        documents = template(policy, f"traces.endpoint={endpoint}")
+        (deployment,) = of_kind("Deployment", documents).values()
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert "--telemetry" in container["args"]
+        assert container["env"] == [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": endpoint}]
+        (made,) = of_kind("NetworkPolicy", documents).values()
+        assert {"ports": [{"port": port}]} in made["spec"]["egress"]
+    refused = try_helm("template", RELEASE, str(CHART), "--namespace=dormouse", "--set=traces.endpoint=collector:4318")
+    assert "traces/endpoint" in refused.stderr.replace(".", "/")
+
+
 def test_workflows_behind_a_policy_are_scraped_only_by_whom_the_values_name() -> None:
     values = ("namespaces={team-a}", "podMonitor.enabled=true", "networkPolicy.workflows.enabled=true")
     settings = [f"--set={value}" for value in values]

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from dormouse.engine.ending import Status
 from dormouse.engine.tracing import TraceParent, parse, span_id_of, trace_id_of
 from dormouse.extras import NotInstalled
+from dormouse.life_trace import Life, LifeSpan
 
 try:
     from opentelemetry import context, trace
@@ -85,6 +87,55 @@ class OpenTelemetry:
     def of_engine(self, identity: str) -> _EngineTracing:
         """For the engine of the file that has this identity."""
         return _EngineTracing(identity, self.provider, self._processor)
+
+    def of_life(self, life: Life) -> LifeTracing:
+        """For what leads to the first step of one life."""
+        return LifeTracing(life, self.provider, self._processor)
+
+
+class LifeTracing:
+    """Sends the spans of one life. Whether it is sampled follows from its trace, so all who send of it agree."""
+
+    def __init__(self, life: Life, provider: TracerProvider, processor: SpanProcessor) -> None:
+        self._life = life
+        self._provider = provider
+        self._processor = processor
+        decision = provider.sampler.should_sample(None, life.trace_id, "life").decision
+        self._sampled = decision == Decision.RECORD_AND_SAMPLE
+        self._parents: dict[str, int] = {"": life.root_id}
+
+    def send_root(self, began_ns: int, ended_ns: int, failed: str = "") -> None:
+        """The span that the others are within. Exactly one of all that send has to."""
+        self._send("life", self._life.root_id, None, LifeSpan("life", began_ns, ended_ns, failed=failed))
+
+    def send(self, spans: Iterable[LifeSpan]) -> None:
+        """Parts of it; a span before those that are within it."""
+        for span in spans:
+            span_id = self._life.span_id(span)
+            self._send(span.name, span_id, self._parents.get(span.within, self._life.root_id), span)
+            self._parents.setdefault(span.name, span_id)
+
+    def _send(self, name: str, span_id: int, parent_id: int | None, span: LifeSpan) -> None:
+        if not self._sampled:
+            return
+        own, parent = (
+            None if each is None else _context_of(TraceParent(self._life.trace_id, each, sampled=True), remote=False)
+            for each in (span_id, parent_id)
+        )
+        ok = trace.Status(trace.StatusCode.OK)
+        self._processor.on_end(
+            ReadableSpan(
+                name,
+                own,
+                parent,
+                self._provider.resource,
+                {**self._life.attributes, **span.attributes},
+                status=trace.Status(trace.StatusCode.ERROR, span.failed) if span.failed else ok,
+                start_time=span.began_ns,
+                end_time=max(span.began_ns, span.ended_ns),
+                instrumentation_scope=_SCOPE,
+            )
+        )
 
 
 def _over_otlp() -> SpanProcessor:

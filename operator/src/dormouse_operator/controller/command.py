@@ -47,6 +47,7 @@ def operator() -> None:
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Answer GET /metrics on this port.")
 @click.option("--reports-port", type=click.IntRange(1, 65535), help="Take the reports of running pods on this port.")
 @click.option("--reports-url", default="", metavar="URL", help="Where pods reach that port: http://HOST:PORT.")
+@click.option("--telemetry", is_flag=True, help="Send traces over OTLP, as the OTEL_ variables say.")
 @click.option(
     "--log-format",
     type=click.Choice(FORMATS),
@@ -67,6 +68,7 @@ def run(
     metrics_port: int | None,
     reports_port: int | None,
     reports_url: str,
+    telemetry: bool,
     log_format: Format,
     verbose: bool,
 ) -> None:
@@ -110,6 +112,7 @@ def run(
         metrics_port=metrics_port,
         reports_port=reports_port,
         reports_url=reports_url,
+        sends_traces=telemetry,
     )
 
     async def main() -> None:

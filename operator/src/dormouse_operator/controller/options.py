@@ -27,3 +27,4 @@ class Options:
     reports_host: str | None = None
     reports_url: str = ""
     """Where pods reach the port."""
+    sends_traces: bool = False

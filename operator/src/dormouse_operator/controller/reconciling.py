@@ -19,6 +19,7 @@ from dormouse_operator.controller.asking import Seen, StoreAsker
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.holding import StoreHolder
+from dormouse_operator.controller.life_traces import LifeTraces
 from dormouse_operator.controller.memory import Memories, Memory
 from dormouse_operator.controller.minting import SessionMinter
 from dormouse_operator.controller.nodes import NodeWatch
@@ -77,6 +78,7 @@ class Reconciler:
         lanes: StoreLanes,
         waiting_times: WaitingTimes,
         turns: RollTurns,
+        traces: LifeTraces,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -92,6 +94,7 @@ class Reconciler:
         self._minter = SessionMinter(api, lanes, events)
         self._waiting_times = waiting_times
         self._turns = turns
+        self._traces = traces
         self._settings = settings
         self._now = now
         self._actor = Actor(api, world)
@@ -101,13 +104,15 @@ class Reconciler:
     async def step(self, key: Key) -> float | None:
         """Do what there is to do now; after how many seconds to come back unless something changes. Raises ApiError."""
         has_live_pods = False
+        self._traces.looked(key)
         for _ in range(_MOST_ROUNDS):
             if (seen := await self._see(key)) is None:
                 return None
             planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
             if not has_live_pods and any(isinstance(each, CreatePod | ReleaseData) for each in planned.actions):
                 # A pod that the cache lacks may well be alive.
-                await self._list_pods(key, seen.workflow.metadata.uid)
+                with self._traces.doing(key, "list pods"):
+                    await self._list_pods(key, seen.workflow.metadata.uid)
                 has_live_pods = True
                 continue
             if planned.wants_turn and self._turns.ask(key):
@@ -124,6 +129,7 @@ class Reconciler:
             self._inbox.forget(key)
             self._waiting_times.forget(key)
             self._turns.give_back(key)
+            self._traces.forget(key)
             return None
         try:
             workflow = read(document)
@@ -211,32 +217,41 @@ class Reconciler:
         """Whether there is something new to plan with."""
         if await self._ask_for_status(seen, planned):
             return True
-        if not await self._save(seen.document, planned):
-            return False
         key = key_of(seen.document)
+        with self._traces.doing(key, "save status"):
+            is_saved = await self._save(seen.document, planned)
+        if not is_saved:
+            return False
         self._inbox.saved(key, seen.observed.report)
         if seen.observed.may_roll:  # else its turn may have come meanwhile
             self._turns.give_back(key)
         if planned.status.phase != seen.workflow.status.phase:
             log.debug("workflow %s: %s", "/".join(key), planned.status.phase)
         self._waiting_times.saved(key, seen.workflow.status, planned.status)
+        self._traces.saved(seen.workflow, planned.status, seen.observed.pods)
         for action in planned.actions:
             if await self._act(seen, action):
                 return True
         is_news = False
         for action in planned.actions:  # a store may take its time
             if isinstance(action, ReleaseData) or (isinstance(action, ReadCurrent) and not action.is_for_status):
-                is_news = await self._asker.ask(seen, action, planned.requeue_after_seconds or 0.0) or is_news
+                is_news = await self._ask(seen, planned, action) or is_news
             elif isinstance(action, MintSession):
-                is_news = await self._minter.mint(seen, action) or is_news
+                with self._traces.doing(key, "mint credentials"):
+                    is_news = await self._minter.mint(seen, action) or is_news
         return is_news
 
     async def _ask_for_status(self, seen: Seen, planned: Plan) -> bool:
         """Whether there is something new that belongs into the status; at most once without an answer."""
         for action in planned.actions:
             if isinstance(action, ReadCurrent) and action.is_for_status:
-                return await self._asker.ask(seen, action, planned.requeue_after_seconds or 0.0)
+                return await self._ask(seen, planned, action)
         return False
+
+    async def _ask(self, seen: Seen, planned: Plan, action: ReadCurrent | ReleaseData) -> bool:
+        what = "read store" if isinstance(action, ReadCurrent) else "release data"
+        with self._traces.doing(key_of(seen.document), what):
+            return await self._asker.ask(seen, action, planned.requeue_after_seconds or 0.0)
 
     async def _save(self, document: Document, planned: Plan) -> bool:
         """False when the object is gone, and with it everything that was planned."""
@@ -260,7 +275,8 @@ class Reconciler:
         key = (metadata.namespace, metadata.name)
         try:
             if isinstance(action, CreatePod):
-                await self._actor.create_pod(action)
+                with self._traces.doing(key, "create pod"):
+                    await self._actor.create_pod(action)
                 seen.memory.was_taken()
             elif isinstance(action, DeletePod):
                 await self._actor.delete_pod(metadata.namespace, action)

@@ -11,16 +11,20 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kubernetes.aio.client import Configuration
 
+from dormouse.runtime.tracing import send_the_last
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound, Unavailable
 from dormouse_operator.controller.credentials import CredentialReader
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.figures import Figures, Leading
 from dormouse_operator.controller.holding import StoreHolder
 from dormouse_operator.controller.leading import Election
+from dormouse_operator.controller.life_traces import LifeTraces
 from dormouse_operator.controller.log_subjects import Subject, about
 from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.options import Options
@@ -44,6 +48,9 @@ from dormouse_operator.controller.work_queue import WorkQueue
 from dormouse_operator.controller.world import Task, World
 from dormouse_operator.plan import Settings
 
+if TYPE_CHECKING:
+    from dormouse.telemetry import OpenTelemetry
+
 log = logging.getLogger(__name__)
 
 
@@ -62,9 +69,10 @@ class Operator:
         tally: Tally,
         probe: ProbeStore = probe_store,
         settings_of: BucketSettings = bucket_settings,
+        telemetry: OpenTelemetry | None = None,
     ) -> None:
         """`folder` is for small files of this life, `tally` is what `api` counts in too; `probe` and `settings_of`
-        ask the real stores unless a test says otherwise."""
+        ask the real stores unless a test says otherwise; `telemetry` sends traces."""
         self._api = api
         self._options = options
         self._tally = tally
@@ -80,7 +88,9 @@ class Operator:
             on_cluster=True,
             reports_url=options.reports_url,
             max_concurrent_rolls=options.max_concurrent_rolls,
+            sends_life=telemetry is not None,
         )
+        self._traces = LifeTraces(None if telemetry is None else telemetry.of_life)
         self._inbox = Inbox()
         self._reports = ReportsServer(self.world, Senders(api), self._inbox, tally)
         self._probes = probes(self._objections)
@@ -101,6 +111,7 @@ class Operator:
             lanes,
             self._waiting_times,
             self._turns,
+            self._traces,
             settings,
         )
         self._stores = StoreKeeper(self.world, credentials, events, statuses, holder, lanes, probe, settings_of)
@@ -157,6 +168,7 @@ class Operator:
         for task in self.world.all_tasks():
             self.queue.add(task)
         self._waiting_times.forget_all()
+        self._traces.forget_all()
         self._is_leading = True
         try:
             with self._inbox.open():
@@ -235,6 +247,14 @@ class Operator:
         return "done"
 
 
+def _telemetry() -> OpenTelemetry:
+    try:
+        from dormouse.telemetry import OpenTelemetry
+    except ImportError as missing:
+        raise NotInstalled(f"--telemetry: {missing}") from missing
+    return OpenTelemetry(service_name="dormouse-operator", service_version=version("dormouse"))
+
+
 async def _listening(option: str, listen: Awaitable[None]) -> None:
     try:
         await listen
@@ -255,8 +275,10 @@ async def run(
     stop = stop or asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="dormouse-operator-") as folder:
         tally = Tally()
+        telemetry = _telemetry() if options.sends_traces else None
         async with ApiServer(configuration, tally=tally) as api, contextlib.AsyncExitStack() as ends:
-            operator = Operator(api, options, Path(folder), tally, probe, settings_of)
+            ends.push_async_callback(send_the_last, telemetry)
+            operator = Operator(api, options, Path(folder), tally, probe, settings_of, telemetry)
             ends.push_async_callback(operator.close)
             await operator.fill()
             await operator.listen()

@@ -10,7 +10,7 @@ from dormouse_operator.api import DurableWorkflowStatus
 from dormouse_operator.controller.resources import Key
 from dormouse_operator.controller.tally import Tally
 
-_NOBODY_WAITS = frozenset({"Suspended", "Stalled", "Completed", "Deleting"})
+NOBODY_WAITS = frozenset({"Suspended", "Stalled", "Completed", "Deleting"})
 """In these phases no pod is on its way: a person has to act, or has asked for it."""
 
 
@@ -38,7 +38,7 @@ def follow(
         if old.is_true("Ready") and new.epoch == old.epoch:
             return Waiting(), Waited()
         return Waiting(), Waited(_since(waiting.created, now), _since(waiting.failed, now))
-    if new.phase in _NOBODY_WAITS:
+    if new.phase in NOBODY_WAITS:
         return Waiting(), Waited()
     if new.epoch > old.epoch:
         waiting = replace(waiting, created=now)

@@ -55,6 +55,8 @@ class Settings(Struct, frozen=True):
     """Where keepers post what they have to tell; empty where nobody listens."""
     max_concurrent_rolls: int = 0
     """So many workflows are replaced at once because their spec changed; 0 is without a bound."""
+    sends_life: bool = False
+    """Whether the operator sends the span of each life, which those of the pod are within."""
 
 
 STOCK = Settings()
@@ -83,6 +85,8 @@ def build_pod(
     life = {"DORMOUSE_EPOCH": str(epoch)}
     keeper = {**life, "DORMOUSE_FIRST_CLAIM": _flag(first_claim), **break_glass(dwf)}
     runtime = {**life, "DORMOUSE_APP_VERSION": digest, "DORMOUSE_WAKE_REASON": wake_reason, **_drill(dwf)}
+    if settings.sends_life:
+        runtime["DORMOUSE_OPERATOR_SENDS_LIFE"] = _flag(True)
     for container, values in ((spec["initContainers"][0], keeper), (spec["containers"][0], runtime)):
         container["env"] = _environment(values) + container["env"]
     if settings.reports_url:

@@ -39,15 +39,16 @@ def parse(text: str | None) -> TraceParent | None:
 
 def trace_id_of(identity: str, execution_id: str) -> int:
     """Of an execution that nobody has started who was in a trace."""
-    return _number(16, identity, execution_id)
+    return number_of(16, identity, execution_id)
 
 
 def span_id_of(identity: str, execution_id: str, *which: int) -> int:
     """Of the execution itself or, with the number of a call and of an attempt, of that."""
-    return _number(8, identity, execution_id, *map(str, which))
+    return number_of(8, identity, execution_id, *map(str, which))
 
 
-def _number(size: int, *parts: str) -> int:
+def number_of(size: int, *parts: str) -> int:
+    """An id of so many bytes that follows from these parts; never 0, which is none."""
     digest = sha256("\0".join(parts).encode()).digest()
     return int.from_bytes(digest[:size], "big") or 1
 

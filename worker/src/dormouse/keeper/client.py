@@ -69,6 +69,7 @@ class Life:
         all_in_store: what the database holds is in the store already, so work may go on from it without a barrier.
         wants_status: the keeper passes on what the runtime says of its executions.
         proves_ownership: the keeper can be asked for a proof.
+        steps: what the keeper did until the gate was open, as `dormouse.keeper.steps.Step` puts it.
     """
 
     epoch: int
@@ -77,6 +78,7 @@ class Life:
     all_in_store: bool = False
     wants_status: bool = False
     proves_ownership: bool = False
+    steps: tuple[dict[str, Any], ...] = ()
 
 
 class KeeperClient:
@@ -126,6 +128,7 @@ class KeeperClient:
             answer.get("allInStore", False),
             answer.get("wantsStatus", False),
             answer.get("provesOwnership", False),
+            tuple(answer.get("steps", ())),
         )
 
     async def barrier(self) -> None:

@@ -185,6 +185,7 @@ class Life:
             "allInStore": untouched,
             "wantsStatus": self._settings.operator is not None,
             "provesOwnership": True,
+            "steps": [step.document() for step in self._steps.taken],
         }
 
     async def barrier(self, timeout_seconds: float | None) -> dict[str, Any]:

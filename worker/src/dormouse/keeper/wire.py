@@ -3,7 +3,7 @@
 Request `{"v": 1, "id": n, "op": "gate" | "barrier" | "status" | "seal", ...}`; answer `{"id": n, "ok": true, ...}` or
 `{"id": n, "ok": false, "error": "Fenced", "message": "..."}`; and, unasked, `{"event": "fenced", "message": "..."}`.
 
-    gate       -> epoch, identity, restoredFrom, allInStore, wantsStatus, provesOwnership
+    gate       -> epoch, identity, restoredFrom, allInStore, wantsStatus, provesOwnership, steps
     barrier    timeout -> position
     ownership  within -> epoch, secondsAgo: so long ago the store showed this life as the owner of its epoch
     status     status: what `dormouse.keeper.report.RuntimeStatus` holds; sent on change, if the gate's answer wants it

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import sqlite3
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from dormouse.token_file import InvalidTokens
 
 if TYPE_CHECKING:
     from dormouse.runtime.drilling import Drilling
+    from dormouse.runtime.life_trace import LifeTrace
     from dormouse.telemetry import OpenTelemetry
 
 _SHOWN_BYTES = 1500
@@ -47,6 +49,7 @@ class RuntimeLife:
         self._api = Api(settings.pod.epoch)
         self._told_to_stop = asyncio.Event()
         self._telemetry: OpenTelemetry | None = None
+        self._trace: LifeTrace | None = None
 
     async def run(self) -> Ending:
         """Live until the work is done, or someone says stop."""
@@ -57,6 +60,7 @@ class RuntimeLife:
             self._api.tokens = None if settings.token_file is None else TokenFile(settings.token_file)
             if settings.sends_traces:
                 self._telemetry = telemetry_for(settings.pod.name, settings.app_version or None)
+                self._trace = _trace_of(self._telemetry, settings)
             server = await serve(self._api.answer, refuse, settings.host, settings.port)
         except InvalidTokens as error:
             return Ending("InvalidSettings", f"DORMOUSE_API_TOKEN_FILE: {error}", 1)
@@ -76,6 +80,10 @@ class RuntimeLife:
             server.close()
             await send_the_last(self._telemetry)
 
+    def _step(self, name: str) -> AbstractContextManager[object]:
+        """Of the trace of this life, where one is sent."""
+        return nullcontext() if self._trace is None else self._trace.steps.step(name)
+
     def _load(self) -> ModuleType:
         try:
             return load(self._settings.entrypoint, self._settings.source)
@@ -86,11 +94,14 @@ class RuntimeLife:
     async def _live(self) -> Ending:
         opening = asyncio.create_task(enter(self._settings.pod))
         await asyncio.sleep(0)  # the keeper hears of us before the import, which may take long
-        module = self._load()
-        keeper, life = await unless_told(opening, self._told_to_stop)
+        with self._step("import"):
+            module = self._load()
+        with self._step("gate"):
+            keeper, life = await unless_told(opening, self._told_to_stop)
         fence = Fence(keeper, Bound(self._settings.pod.fence_seconds))
         engine = self._engine(module, keeper, life, fence)
-        await engine.__aenter__()
+        with self._step("open file"):
+            await engine.__aenter__()
         _log.info("epoch %d is open, restored from %s", life.epoch, life.restored_from or "nothing")
         self._api.drill = drill = Drill(keeper, engine.workflows, self._settings.codec)
         beside = []
@@ -103,7 +114,7 @@ class RuntimeLife:
         if life.wants_status:
             beside.append(asyncio.create_task(self._tell(engine, keeper, drilling)))
         try:
-            return await self._work(engine, keeper, fence)
+            return await self._work(engine, keeper, life, fence)
         finally:
             for task in beside:
                 task.cancel()
@@ -125,7 +136,7 @@ class RuntimeLife:
                 all_counts=life.all_in_store,
                 codec=self._settings.codec,
                 retention=self._settings.retention,
-                telemetry=self._telemetry,
+                telemetry=self._trace,
                 before_attempt=fence.before_attempt if life.proves_ownership else None,
             )
         except InvalidDefinition as error:
@@ -133,8 +144,8 @@ class RuntimeLife:
 
     # The work.
 
-    async def _work(self, engine: Engine, keeper: KeeperClient, fence: Fence) -> Ending:
-        working = asyncio.create_task(self._until_done(engine))
+    async def _work(self, engine: Engine, keeper: KeeperClient, life: Life, fence: Fence) -> Ending:
+        working = asyncio.create_task(self._until_done(engine, life))
         stopping = asyncio.create_task(self._told_to_stop.wait())
         failures = (keeper.ended, engine.failure, fence.failure)
         ends: set[asyncio.Future[object]] = {working, stopping, *failures}  # type: ignore[arg-type]
@@ -156,9 +167,12 @@ class RuntimeLife:
         except Exception:  # noqa: BLE001 - a mistake in a status must not end the life
             _log.exception("no more reports of the executions")
 
-    async def _until_done(self, engine: Engine) -> None:
+    async def _until_done(self, engine: Engine, life: Life) -> None:
         """Return when the one thing that this pod was made for is done; else go on for ever."""
-        await engine.recovered()
+        with self._step("replay"):
+            await engine.recovered()
+        if self._trace is not None:
+            self._trace.recovered(life)
         self._api.engine = engine
         start = self._settings.start
         if start is None:
@@ -188,6 +202,15 @@ class RuntimeLife:
         except NotSealed as error:
             return Ending(reason, str(error), 1)
         return Ending(reason, "everything is in the store", 0, facts)
+
+
+def _trace_of(telemetry: OpenTelemetry, settings: Settings) -> LifeTrace:
+    from dormouse.life_trace import Life as Incarnation
+    from dormouse.runtime.life_trace import LifeTrace
+
+    pod = settings.pod
+    life = Incarnation(pod.namespace, pod.name, pod.workflow_uid, pod.epoch)
+    return LifeTrace(telemetry, life, sends_root=not settings.operator_sends_life)
 
 
 def _outcome_of(last: Event) -> dict[str, str]:

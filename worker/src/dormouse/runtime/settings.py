@@ -41,6 +41,8 @@ class Settings:
     grace_seconds: int
     codec: Codec | None = None
     sends_traces: bool = False
+    operator_sends_life: bool = False
+    """The operator sends the span that all others of this life are within."""
     retention: Retention | None = None
     drill_seconds: int = 0
     """How often a restore is tried out; 0 is never."""
@@ -67,6 +69,7 @@ def parse(environment: Mapping[str, str]) -> Settings:
         grace_seconds=variables.number("DORMOUSE_GRACE_SECONDS", 60),
         codec=_codec(environment),
         sends_traces=variables.flag("DORMOUSE_TELEMETRY", default=False),
+        operator_sends_life=variables.flag("DORMOUSE_OPERATOR_SENDS_LIFE", default=False),
         retention=_retention(variables),
         drill_seconds=variables.number("DORMOUSE_DRILL_SECONDS", 0),
         last_drill=_moment(variables, "DORMOUSE_LAST_DRILL"),
