@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -29,6 +30,20 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.01)
+
+
+def test_each_line_of_a_keeper_says_whose_it_is_but_for_those_of_its_litestream(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        pod = await workflow.pod(1, DORMOUSE_LOG_FORMAT="json").open()
+        await pod.keeper.barrier()
+        await pod.terminate()
+        lines = [json.loads(line) for line in (pod.folder / "log").read_text().splitlines()]
+        own = [line for line in lines if "logger" in line]
+        assert {line["message"] for line in own} >= {"claimed epoch 1", "the gate is open"}
+        assert all((line["namespace"], line["dwf"], line["epoch"]) == ("default", "sleeper", 1) for line in own)
+        assert {"msg", "level", "time"} <= set.intersection(*(set(line) for line in lines if line not in own))
+
+    run(story, workflow)
 
 
 async def start_again_without_store(pod: KeeperPod, proxy: StoreProxy) -> None:

@@ -57,10 +57,13 @@ def test_each_line_is_json_and_none_is_written_again_after_a_kill(tmp_path: Path
             return written(pod)
 
     lines = asyncio.run(live())
+    assert all((line["namespace"], line["dwf"], line["epoch"]) == ("default", "test", 3) for line in lines)
     shop = [dict(list(line.items())[2:]) for line in lines if line["logger"] == "shop"]  # without time and level
-    packs = {"logger": "shop", "message": "packs", "execution": "one", "workflow": "ship", "activity": "pack"}
+    pod = {"namespace": "default", "dwf": "test", "epoch": 3}
+    whose = {**pod, "execution": "one", "workflow": "ship"}
+    packs = {"logger": "shop", "message": "packs", **whose, "activity": "pack"}
     assert shop == [
-        {"logger": "shop", "message": "begins", "execution": "one", "workflow": "ship"},
+        {"logger": "shop", "message": "begins", **whose},
         {**packs, "attempt": 1, "item": "tea"},
         {**packs, "attempt": 2, "item": "tea"},
     ]

@@ -96,6 +96,26 @@ def test_the_environment_says_how_and_how_much(root: logging.Logger) -> None:
     assert (type(handler.formatter), root.level) == (TextFormatter, logging.INFO)
 
 
+def test_each_line_of_a_pod_says_whose_pod_it_is(root: logging.Logger) -> None:
+    pod = {"DORMOUSE_NAMESPACE": "team", "DORMOUSE_NAME": "report", "DORMOUSE_EPOCH": "3"}
+    log_as_told({"DORMOUSE_LOG_FORMAT": "json", **pod})
+    (handler,) = root.handlers
+    assert handler.formatter is not None
+    line = json.loads(handler.formatter.format(record(dwf="another", epoch=9)))
+    assert {name: line[name] for name in ("namespace", "dwf", "epoch")} == {
+        "namespace": "team", "dwf": "report", "epoch": 3,
+    }  # fmt: skip
+
+
+def test_an_epoch_that_is_none_is_said_as_it_stands_there(root: logging.Logger) -> None:
+    log_as_told({"DORMOUSE_LOG_FORMAT": "json", "DORMOUSE_EPOCH": "third"})
+    (handler,) = root.handlers
+    assert handler.formatter is not None
+    line = json.loads(handler.formatter.format(record()))
+    assert line["epoch"] == "third"
+    assert "dwf" not in line
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [

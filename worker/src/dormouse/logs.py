@@ -12,12 +12,14 @@ from dormouse.pod import Variables
 Format = Literal["text", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_VARIABLES = {"namespace": "DORMOUSE_NAMESPACE", "dwf": "DORMOUSE_NAME", "epoch": "DORMOUSE_EPOCH"}
+_NOBODY: Mapping[str, str | int] = {}
 _WHOSE = ("execution", "workflow", "activity", "attempt")
 _STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
 
 
 def log_as_told(environment: Mapping[str, str]) -> None:
-    """Write records as `DORMOUSE_LOG_FORMAT` and `DORMOUSE_LOG_LEVEL` say.
+    """Write records as `DORMOUSE_LOG_FORMAT` and `DORMOUSE_LOG_LEVEL` say; as JSON with the workflow whose pod it is.
 
     Raises:
         InvalidSettings: when one of them says what is not known.
@@ -26,13 +28,23 @@ def log_as_told(environment: Mapping[str, str]) -> None:
     variables = Variables(environment)
     form = variables.one_of("DORMOUSE_LOG_FORMAT", FORMATS, "text")
     level = variables.one_of("DORMOUSE_LOG_LEVEL", _LEVELS, "INFO")
-    log_as(form, level)
+    log_as(form, level, _subject(environment))
 
 
-def log_as(form: Format, level: str = "INFO") -> None:
-    """Write the records of this process to its standard error; the last call counts."""
+def _subject(environment: Mapping[str, str]) -> dict[str, str | int]:
+    """What the pod was told of itself: a line may be about what else it was told, so nothing has to be right yet."""
+    told = {field: text for field, variable in _VARIABLES.items() if (text := environment.get(variable, ""))}
+    epoch = told.get("epoch", "")
+    return {**told, "epoch": int(epoch)} if epoch.isdecimal() else {**told}
+
+
+def log_as(form: Format, level: str = "INFO", subject: Mapping[str, str | int] = _NOBODY) -> None:
+    """Write the records of this process to its standard error; the last call counts.
+
+    `subject`: what each line of JSON says of the process, beside what it says of itself.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(subject) if form == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
@@ -54,8 +66,10 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One object a line: `time`, `level`, `logger`, `message`, whose it is, `exception`, and what `extra` has added."""
 
-    def __init__(self) -> None:
+    def __init__(self, subject: Mapping[str, str | int] = _NOBODY) -> None:
+        """`subject` is in each line."""
         super().__init__()
+        self._subject = subject
         from msgspec.json import Encoder  # a MiB that lines for people do not need
 
         self._encoder = Encoder(enc_hook=str)
@@ -67,6 +81,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **self._subject,
         }
         attributes = vars(record)
         document |= {name: attributes[name] for name in _WHOSE if name in attributes}
