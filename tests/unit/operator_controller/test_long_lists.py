@@ -65,4 +65,6 @@ def test_a_full_list_leaves_in_the_cache_what_a_plan_reads_and_no_more() -> None
 
 
 def test_the_watches_begin_with_lists_of_pages_too() -> None:
-    assert watch_settings().watching.chunk_size == PAGE
+    settings = watch_settings()
+    assert settings.watching.chunk_size == PAGE
+    assert settings.queueing.idle_timeout < 1, "kopf holds each object for so long"
