@@ -9,7 +9,8 @@ import pytest
 
 from dormouse.replica.store import StoreError, StoreUnknown
 from dormouse_operator.controller.credentials import Credentials
-from dormouse_operator.controller.store_lanes import TURNS_AT_ONCE, Slots, StoreLanes
+from dormouse_operator.controller.slots import Slots
+from dormouse_operator.controller.store_lanes import TURNS_AT_ONCE, StoreLanes
 from dormouse_operator.controller.tally import Tally
 from unit.operator_samples import store
 
@@ -28,11 +29,11 @@ class Asked:
         self.go_on = asyncio.Event()
 
     async def step(self, name: str, of: object = HUNG) -> None:
-        await self.slots.take()
+        self.slots.take("team")
         async with self.lanes.turn(HUNG if of is HUNG else GOOD, "read", AN_HOUR):
             self.in_turn.append(name)
             await self.go_on.wait()
-        self.slots.give_back()
+        self.slots.give_back("team")
 
 
 def told(story: Callable[[Asked], Awaitable[None]], slots: int = 1) -> None:
@@ -53,11 +54,11 @@ def test_a_step_that_waits_for_a_store_lends_its_slot_and_takes_it_again() -> No
     async def story(asked: Asked) -> None:
         waiting = asyncio.create_task(asked.step("first"))
         await settle()
-        await asked.slots.take()  # there is but one
+        asked.slots.take("team")  # there is but one
         asked.go_on.set()
         await settle()
         assert not waiting.done()
-        asked.slots.give_back()
+        asked.slots.give_back("team")
         await waiting
 
     told(story)
@@ -81,11 +82,11 @@ def test_a_turn_ends_in_time(before: int) -> None:
     async def story(asked: Asked) -> None:
         others = [asyncio.create_task(asked.step("hung")) for _ in range(before)]
         await settle()
-        await asked.slots.take()
+        asked.slots.take("team")
         with pytest.raises(StoreUnknown, match=r"no answer within 0\.01 s"):
             async with asked.lanes.turn(HUNG, "read", 0.01):
                 await asyncio.Event().wait()
-        asked.slots.give_back()
+        asked.slots.give_back("team")
         asked.go_on.set()
         await asyncio.gather(*others)
 
@@ -94,7 +95,7 @@ def test_a_turn_ends_in_time(before: int) -> None:
 
 def test_a_client_is_kept_until_the_store_or_its_credentials_change() -> None:
     async def story(asked: Asked) -> None:
-        await asked.slots.take()
+        asked.slots.take("team")
         async with asked.lanes.turn(GOOD, "read", AN_HOUR) as lane:
             first = lane.open(GOOD, Credentials(KEYS, None, "1"))
             assert lane.open(GOOD, Credentials(KEYS, None, "1")) is first
@@ -107,10 +108,10 @@ def test_a_client_is_kept_until_the_store_or_its_credentials_change() -> None:
 def test_a_store_that_cannot_be_opened_leaves_its_turn_and_the_slot_to_others() -> None:
     async def story(asked: Asked) -> None:
         for _ in range(TURNS_AT_ONCE + 1):
-            await asked.slots.take()
+            asked.slots.take("team")
             with pytest.raises(StoreError, match="accessKeyId"):
                 async with asked.lanes.turn(GOOD, "read", AN_HOUR) as lane:
                     lane.open(GOOD, Credentials({**KEYS, "accessKeyId": b"a\nb"}, None, "1"))
-            asked.slots.give_back()
+            asked.slots.give_back("team")
 
     told(story)

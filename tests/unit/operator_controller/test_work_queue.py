@@ -150,3 +150,12 @@ def test_the_oldest_of_all_groups_is_told() -> None:
     assert queue.take() == "noisy/0"
     clock.now = 10.0
     assert (queue.load().ready, queue.load().oldest_seconds) == (2, 8.0)
+
+
+def test_groups_that_may_not_be_worked_on_are_passed_over_and_keep_their_turns() -> None:
+    queue: WorkQueue[str] = WorkQueue(group_of=lambda key: key.partition("/")[0])
+    for key in ("noisy/0", "noisy/1", "quiet/0"):
+        queue.add(key)
+    assert queue.take(lambda group: group != "noisy") == "quiet/0"
+    assert queue.take(lambda group: group != "noisy") is None
+    assert taken(queue) == ["noisy/0", "noisy/1"]

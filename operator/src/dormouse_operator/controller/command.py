@@ -27,7 +27,11 @@ def operator() -> None:
 @click.option("--lease-name", default="dormouse-operator", show_default=True, help="Its name.")
 @click.option("--worker-image", help="The image of the keeper, and of runtimes without an image of their own.")
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=8, show_default=True, help="Steps that may run side by side."
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="Steps that may run side by side; of one namespace at most three quarters of them.",
 )
 @click.option(
     "--max-concurrent-rolls",

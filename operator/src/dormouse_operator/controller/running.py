@@ -9,7 +9,7 @@ import logging
 import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -36,8 +36,9 @@ from dormouse_operator.controller.reports import ReportsServer
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.reports_sender import Senders
 from dormouse_operator.controller.resources import WORKFLOWS
+from dormouse_operator.controller.slots import Slots
 from dormouse_operator.controller.standing import standing
-from dormouse_operator.controller.store_lanes import Slots, StoreLanes
+from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses
 from dormouse_operator.controller.stores import BucketSettings, ProbeStore, StoreKeeper, bucket_settings, probe_store
 from dormouse_operator.controller.tally import Outcome, Tally
@@ -98,7 +99,7 @@ class Operator:
         self._waiting_times = WaitingTimes(tally)
         statuses = StoreStatuses(api, self.world)
         holder = StoreHolder(api, self.world, credentials, statuses, events)
-        self._slots = Slots(options.workers)
+        self._slots = Slots(options.workers, self.queue.look_again)
         lanes = StoreLanes(self._slots, tally)
         self._workflows = Reconciler(
             api,
@@ -200,16 +201,16 @@ class Operator:
         self._turns.begin()
 
     async def _next(self) -> Task:
-        await self._slots.take()
-        try:
-            return await self.queue.get()
-        except asyncio.CancelledError:
-            self._slots.give_back()
-            raise
+        task = await self.queue.get(self._has_room)
+        self._slots.take(task.key[0])
+        return task
+
+    def _has_room(self, namespace: Hashable) -> bool:
+        return self._slots.has_room(str(namespace))
 
     def _done(self, task: Task, step: asyncio.Task[bool]) -> None:
         self.queue.done(task, failed=step.cancelled() or not step.result())
-        self._slots.give_back()
+        self._slots.give_back(task.key[0])
 
     async def _step(self, task: Task) -> bool:
         """Whether it came to its end."""

@@ -16,34 +16,11 @@ from dormouse.replica.store import StoreUnknown
 from dormouse_operator.api import ObjectStore
 from dormouse_operator.controller.credentials import Credentials
 from dormouse_operator.controller.resources import Key
+from dormouse_operator.controller.slots import Slots
 from dormouse_operator.controller.tally import Answer, Question, Tally
 from dormouse_operator.store.location import open_store
 
 TURNS_AT_ONCE = 8
-
-
-class Slots:
-    """So many steps at once, in the order in which they came."""
-
-    def __init__(self, count: int) -> None:
-        self._free = asyncio.Semaphore(count)
-
-    async def take(self) -> None:
-        """Wait for a slot."""
-        await self._free.acquire()
-
-    def give_back(self) -> None:
-        """For the next step."""
-        self._free.release()
-
-    @asynccontextmanager
-    async def lent(self) -> AsyncIterator[None]:
-        """Within, the slot of the step that asks is another's."""
-        self.give_back()
-        try:
-            yield
-        finally:
-            await self.take()
 
 
 class StoreLanes:
@@ -60,7 +37,7 @@ class StoreLanes:
         """Until so many seconds are over, those before the turn comes included. Raises StoreUnknown then."""
         lane = self._lanes.setdefault((store.metadata.namespace, store.metadata.name), Lane(self._tally.store_requests))
         answer: Answer = "failed"
-        async with self._slots.lent():
+        async with self._slots.lent(store.metadata.namespace):
             try:
                 async with asyncio.timeout(seconds), self._turn_of(lane):
                     yield lane

@@ -88,18 +88,26 @@ class WorkQueue(Generic[K]):
             known.cancel()
         self._timers[key] = timer
 
-    async def get(self) -> K:
-        """The next key, as soon as there is one."""
-        while (key := self.take()) is None:
+    async def get(self, may: Callable[[Hashable], bool] = lambda _: True) -> K:
+        """The next key of a group that may be worked on, as soon as there is one: see `look_again`."""
+        while (key := self.take(may)) is None:
             self._something.clear()
             await self._something.wait()
         return key
 
-    def take(self) -> K | None:
+    def look_again(self) -> None:
+        """A group that might not be worked on may be now."""
+        self._something.set()
+
+    def take(self, may: Callable[[Hashable], bool] = lambda _: True) -> K | None:
         """The next key, if there is one; what was planned for later is off, since the work now decides anew."""
-        if not self._ready:
-            return None
-        group, keys = self._ready.popitem(last=False)
+        for group in self._ready:
+            if may(group):
+                return self._take(group)
+        return None
+
+    def _take(self, group: Hashable) -> K:
+        keys = self._ready.pop(group)
         key = keys.popleft()
         if keys:
             self._ready[group] = keys
