@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import rivals
+from docs_block import DOCS, PAGE, block, short, with_block
 from frame import Figure
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGE = DOCS / "benchmarks.md"
 RECORD = DOCS / "benchmarks.json"
 IMAGES = DOCS / "images"
 THEMES = ("light", "dark")
-_BEGIN = "<!-- Written by `hack/bench engine --write-docs`. -->\n"
-_END = "<!-- Until here. -->\n"
 
 
 def write(figures: Sequence[Figure], document: Mapping[str, Any]) -> None:
     """Put what a whole run found into the docs."""
-    page = with_block(PAGE.read_text(), block(figures, document))
+    page = with_block(PAGE.read_text(), "engine", block(figures, document))
     RECORD.write_text(json.dumps(document, indent=2) + "\n")
     PAGE.write_text(page)
     IMAGES.mkdir(exist_ok=True)
@@ -34,51 +31,6 @@ def write(figures: Sequence[Figure], document: Mapping[str, Any]) -> None:
 def image(theme: str) -> Path:
     """Where the plot is, for readers whose screen is light or dark."""
     return IMAGES / f"benchmarks-{theme}.svg"
-
-
-def with_block(page: str, text: str) -> str:
-    """The page with this between its marks."""
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"{PAGE.name} lacks the marks {_BEGIN.strip()} and {_END.strip()}")
-    return f"{before}{begin}\n{text}\n{end}{after}"
-
-
-def written_block(page: str) -> str:
-    """What stands between the marks."""
-    return page.partition(_BEGIN)[2].partition(_END)[0].strip("\n") + "\n"
-
-
-def block(figures: Sequence[Figure], document: Mapping[str, Any]) -> str:
-    """The figures, and what they were taken on, in Markdown."""
-    what = {figure.name: figure.what for figure in figures}
-    lines = ["| figure | what | value | lowest to highest round | goal | against |", "|---|---|---|---|---|---|"]
-    for result in document["results"]:
-        unit = f" {result['unit']}" if result["unit"] else ""
-        sign = "at most" if result["better"] == "lower" else "at least"
-        verdict = "" if result["ok"] else ", **missed**"
-        rounds = result["rounds"]
-        spread = f"{short(min(rounds))} to {short(max(rounds))}" if len(rounds) > 1 else "one round"
-        baseline = result["baseline"]
-        against = f"{baseline['name']}: {short(baseline['value'])}" if baseline else ""
-        lines.append(
-            f"| `{result['name']}` | {what[result['name']]} | {short(result['value'])}{unit} | {spread} "
-            f"| {sign} {short(result['goal'])}{verdict} | {against} |"
-        )
-    lines += [f"\nNot taken: `{one['name']}` ({one['why']})." for one in document["skipped"]]
-    machine, versions = document["machine"], document["versions"]
-    lines.append(
-        f"\nTaken on {document['date']}, {machine['cores']} cores ({machine['processor']}), "
-        f"{short(machine['memoryGiB'])} GiB, {machine['system']}."
-    )
-    lines.append("Versions: " + ", ".join(f"{name} {versions[name]}" for name in versions) + ".")
-    return "\n".join(lines) + "\n"
-
-
-def short(value: float) -> str:
-    """Three digits; large numbers whole."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 _COMPARED = {

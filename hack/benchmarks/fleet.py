@@ -5,24 +5,66 @@ docs/benchmarks.md says what each figure means. All of them come from one run, a
 
 from __future__ import annotations
 
+import argparse
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
+import fleet_docs
 import fleet_run
+from fleet_programs import say
 from fleet_run import Costs, Size
 from frame import Baseline, Figure, Measured, Unavailable, run
 
-QUICK = Size(workflows=100, tenants=5, changes=20, steady_seconds=10, failing=20)
-WHOLE = Size(workflows=10_000, tenants=20, changes=100, steady_seconds=300, failing=1_000)
-_QUICK_SECONDS = 40.0
+QUICK = Size(workflows=40, tenants=2, changes=0, steady_seconds=0, failing=0)
+WHOLE = 10_000
+_QUICK_SECONDS = 45.0
+_FEWEST, _MOST = 20, 50_000
+_FOR_THE_BARE_LOOP = 2_000
+"""What it costs it knows after so many: it looks at no other workflow."""
+
+
+def size_of(workflows: int) -> Size:
+    """Of a run that is not quick: as many tenants, changes and failing workflows as go with it."""
+    return Size(
+        workflows=workflows,
+        tenants=20 if workflows >= 1_000 else 5,
+        changes=100 if workflows >= 1_000 else 30,
+        steady_seconds=300 if workflows >= 1_000 else 60,
+        failing=workflows // 10,
+    )
+
+
+def _options() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(add_help=False)
+    made.add_argument("--workflows", type=_count, default=WHOLE, metavar="N", help=f"so many instead of {WHOLE:,}")
+    return made
+
+
+def _count(told: str) -> int:
+    if not (told.isdecimal() and _FEWEST <= int(told) <= _MOST):
+        raise argparse.ArgumentTypeError(f"is {told!r}, must be a whole number from {_FEWEST} to {_MOST:,}")
+    return int(told)
+
+
+def _size(quick: bool) -> Size:
+    return QUICK if quick else size_of(_options().parse_known_args()[0].workflows)
+
+
+def _more(quick: bool) -> dict[str, int]:
+    size = _size(quick)
+    return {"workflows": size.workflows, "tenants": size.tenants, "failing": size.failing}
 
 
 @functools.cache
 def costs(quick: bool) -> Costs:
-    """Of the one run."""
-    size = QUICK if quick else WHOLE
-    print(f"fleet: {size.workflows} workflows of {size.tenants} tenants", file=sys.stderr)
+    """Of the one run. Raises Unavailable when it is to be quick."""
+    if quick:
+        raise Unavailable("all but fleet_writes take minutes; leave --quick away, and ask for fewer --workflows")
+    size = _size(quick)
+    say(f"{size.workflows:,} workflows of {size.tenants} tenants, {size.failing:,} more that fail")
     return fleet_run.take(size)
 
 
@@ -39,16 +81,21 @@ def _one(of: Callable[[Costs], float], baseline: Callable[[Costs], Baseline | No
 
 def cpu_ratio(quick: bool) -> Measured:
     """The bare loop has the same fleet, on a ground of its own."""
-    if quick:
-        raise Unavailable("so few cost next to nothing beside what the operator does anyway; leave --quick away")
     found = costs(quick)
-    bare = fleet_run.bare_cpu(found.size, found.script)
-    return Measured((found.create_cpu / bare,), Baseline("a bare loop, seconds of a core", bare))
+    few = replace(found.size, workflows=min(found.size.workflows, _FOR_THE_BARE_LOOP))
+    say(f"the bare loop with {few.workflows:,}")
+    bare = fleet_run.bare_cpu(few, found.script)
+    return Measured(
+        (found.create_cpu / found.size.created / bare,),
+        Baseline("a bare loop, seconds of a core for one workflow", bare),
+    )
 
 
-def _writes(found: Costs) -> float:
-    counted = sum(count for what, count in found.writes.items() if what[1] != "events" and what != ("create", "pods"))
-    return counted / found.writes["create", "pods"]
+def writes(quick: bool) -> Measured:
+    """In a quick run of so few that it is over once they run."""
+    found = fleet_run.writes(QUICK) if quick else costs(quick).writes
+    counted = sum(count for what, count in found.items() if what[1] != "events" and what != ("create", "pods"))
+    return Measured((counted / found["create", "pods"],))
 
 
 FIGURES: Sequence[Figure] = [
@@ -57,7 +104,7 @@ FIGURES: Sequence[Figure] = [
         "API writes for a workflow besides creating its pod, Events apart, until it runs",
         3,
         "lower",
-        _one(_writes),
+        writes,
         quick_seconds=_QUICK_SECONDS,
     ),
     Figure(
@@ -104,7 +151,8 @@ FIGURES: Sequence[Figure] = [
     ),
     Figure(
         "fleet_10k_cpu_ratio",
-        "CPU of the operator from the creation of all until they run / of a bare loop that makes the same writes",
+        "CPU of the operator for one workflow, from its creation until it runs / of a bare loop that makes the same "
+        "writes",
         2.5,
         "lower",
         cpu_ratio,
@@ -112,4 +160,5 @@ FIGURES: Sequence[Figure] = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(run("fleet", FIGURES, sys.argv[1:]))
+    write_docs = partial(fleet_docs.write, FIGURES)
+    sys.exit(run("fleet", FIGURES, sys.argv[1:], write_docs=write_docs, more_options=[_options()], more=_more))

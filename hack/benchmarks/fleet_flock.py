@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from fleet_ground import CLIENT, STORE_NAME, Document, Ground
-from fleet_programs import AuditLog, Program, Written
+from fleet_programs import AuditLog, Program, Written, say
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import load_kube_config
 
@@ -25,6 +24,7 @@ T = TypeVar("T")
 _AT_ONCE = 16
 _QUIET_SECONDS = 6.0
 _LOOK_SECONDS = 0.5
+_SAY_SECONDS = 15.0
 _MOST_SECONDS = 2400.0
 
 
@@ -41,6 +41,7 @@ class Flock:
     audit: AuditLog
     keys: list[Key] = field(default_factory=list)
     written: list[Written] = field(default_factory=list)
+    _said_at: float = field(default_factory=time.monotonic)
 
     async def create(self, keys: Iterable[Key], story: str = "runs") -> None:
         """Apply them; the keeper of each has claimed by the time that its pod runs."""
@@ -67,7 +68,14 @@ class Flock:
             await asyncio.sleep(_LOOK_SECONDS)
             if self.news():
                 last = time.monotonic()
+                self._say_now_and_then(last)
         return passed
+
+    def _say_now_and_then(self, now: float) -> None:
+        if now - self._said_at > _SAY_SECONDS:
+            self._said_at = now
+            pods = self.writes()["create", "pods"]
+            say(f"{len(self.written):,} writes, {pods:,} of them pods")
 
     async def steady(self, known_as: Callable[[Document], bool], worker: Program) -> None:
         """Until nothing is written any more and every status says so. Raises NotSteady."""
@@ -78,7 +86,7 @@ class Flock:
             missing = [each for each in listed if not known_as(each)]
             if not missing and len(listed) == len(self.keys):
                 return
-            print(f"fleet: {len(listed) - len(missing)} of {len(self.keys)} are there", file=sys.stderr)
+            say(f"{len(listed) - len(missing):,} of {len(self.keys):,} are there")
             if not worker.is_alive():
                 raise NotSteady(f"who looks after them has ended: {worker.last_words()}")
             if time.monotonic() > deadline:

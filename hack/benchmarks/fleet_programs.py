@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 _NOT_OF_THE_FLEET = frozenset({"leases"})
 """The leader's own sign of life."""
+
+
+def say(text: str) -> None:
+    """What a person sees while a figure is taken: one line, with the time of day."""
+    print(f"fleet: {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)

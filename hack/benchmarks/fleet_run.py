@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fleet_flock import Flock, change, client_of, is_settled, keys_of
 from fleet_ground import OPERATOR, Ground, ground
-from fleet_programs import AuditLog, Program, operator_command, running
+from fleet_programs import AuditLog, Program, operator_command, running, say
 
 from dormouse_operator.controller.resources import EVENTS, PODS, WORKFLOWS, Document, Key
 from dormouse_operator.dev.ports import free_ports
@@ -40,6 +40,11 @@ class Size:
     changes: int
     steady_seconds: float
     failing: int
+
+    @property
+    def created(self) -> int:
+        """All but the first few, with which the operator is warm."""
+        return self.workflows - _FEW
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,15 @@ def take(size: Size) -> Costs:
         return asyncio.run(_take(size, tenants, made))
 
 
+def writes(size: Size) -> Counter[tuple[str, str]]:
+    """What was written, by verb and resource, until all but the first few ran; the end of the run."""
+    tenants = _tenants(size)
+    with ground(tenants, size.workflows) as made:
+        return asyncio.run(_take_writes(size, tenants, made))
+
+
 def bare_cpu(size: Size, script: Document) -> float:
-    """The CPU seconds of a bare loop that watches as many and makes the same writes."""
+    """The CPU seconds for one workflow of a bare loop that watches as many and makes the same writes."""
     tenants = _tenants(size)
     with ground(tenants, size.workflows) as made:
         file = made.folder / "script.json"
@@ -105,19 +117,24 @@ async def _take(size: Size, tenants: tuple[str, ...], made: Ground) -> Costs:
             create_cpu, create_seconds = operator.cpu_seconds() - before, time.monotonic() - began
             writes = flock.writes()
             script = await _script(flock, flock.keys[-1])
+            say(f"they run after {create_seconds:.0f} s; steady state for {size.steady_seconds:g} s")
             steady_cpu_share = await _share(operator, size.steady_seconds)
             steady_rss_mib = operator.rss_mib()
             change_cpu_many, _ = await _changes(flock, operator, few, size.changes)
             peak_rss_mib = operator.peak_rss_mib()
         await flock.quiet()
         flock.written.clear()
+        say("the operator is started anew")
         with running(command, kubeconfig, log) as operator:
             began = time.monotonic()
             restart_seconds = await _at_work(metrics_port) - began
             await flock.quiet()
             restart_cpu, restart_writes = operator.cpu_seconds(), len(flock.written)
+            if restart_writes:
+                say(f"after the restart these were written: {dict(flock.writes())}")
             peak_rss_mib = max(peak_rss_mib, operator.peak_rss_mib())
             _, alone = await _changes(flock, operator, few, size.changes)
+            say(f"{size.failing} workflows fail, and others are changed beside them")
             await flock.create([("noisy", f"fails-{number:04}") for number in range(size.failing)], "fails")
             _, beside = await _changes(flock, operator, few, size.changes)
     return Costs(
@@ -140,6 +157,17 @@ async def _take(size: Size, tenants: tuple[str, ...], made: Ground) -> Costs:
     )
 
 
+async def _take_writes(size: Size, tenants: tuple[str, ...], made: Ground) -> Counter[tuple[str, str]]:
+    async with await client_of(made) as api:
+        flock = Flock(api, made, AuditLog(made.plane.audit_log))
+        with running(operator_command(), made.plane.kubeconfig(OPERATOR), made.folder / "operator.log") as operator:
+            for numbers in (range(_FEW), range(_FEW, size.workflows)):
+                flock.written.clear()
+                await flock.create(keys_of(tenants, numbers))
+                await flock.steady(is_settled, operator)
+            return flock.writes()
+
+
 async def _take_bare(size: Size, tenants: tuple[str, ...], made: Ground, script: Path) -> float:
     kubeconfig = made.plane.kubeconfig(OPERATOR)
     command = [sys.executable, str(Path(__file__).with_name("fleet_bare_loop.py")), str(script)]
@@ -152,7 +180,7 @@ async def _take_bare(size: Size, tenants: tuple[str, ...], made: Ground, script:
             before = loop.cpu_seconds()
             await flock.create(keys_of(tenants, range(_FEW, size.workflows)))
             await flock.steady(_has_status, loop)
-            return loop.cpu_seconds() - before
+            return (loop.cpu_seconds() - before) / size.created
 
 
 def _has_status(document: Document) -> bool:
@@ -182,7 +210,7 @@ async def _share(program: Program, seconds: float) -> float:
 async def _at_work(metrics_port: int) -> float:
     """When an operator that has just started leads and has looked at everything once."""
     while True:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(2.0)  # the operator counts all that it knows
         lines = await asyncio.to_thread(_scrape, metrics_port)
         if all(f"dormouse_operator_{name} {value}" in lines for name, value in _AT_REST):
             return time.monotonic()

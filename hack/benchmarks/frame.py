@@ -135,9 +135,19 @@ def run(
     *,
     more_versions: Mapping[str, str] | None = None,
     write_docs: Callable[[Mapping[str, Any]], None] | None = None,
+    more_options: Sequence[argparse.ArgumentParser] = (),
+    more: Callable[[bool], Mapping[str, Any]] = lambda _: {},
 ) -> int:
-    """Take the figures of a suite; the exit code. `write_docs` is given what a whole run found, when asked for."""
-    parser = argparse.ArgumentParser(prog=f"hack/bench {suite}", description=sys.modules["__main__"].__doc__)
+    """Take the figures of a suite; the exit code.
+
+    Args:
+        more_versions: of what only this suite measures.
+        write_docs: is given what a whole run found, when asked for.
+        more_options: those of the suite, which reads them by itself.
+        more: says whatever else belongs to the figures; the argument says whether the run is quick.
+    """
+    about = sys.modules["__main__"].__doc__
+    parser = argparse.ArgumentParser(prog=f"hack/bench {suite}", description=about, parents=more_options)
     parser.add_argument("--only", choices=sorted(one.name for one in figures), help="take this figure alone")
     parser.add_argument("--quick", action="store_true", help="fewer runs; the figures are rougher")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
@@ -148,7 +158,7 @@ def run(
     if writes_docs and (options.quick or options.only):
         parser.error("--write-docs needs every figure with all its rounds: leave --quick and --only away")
     results, skipped = take(suite, figures, options.only, options.quick)
-    found = document(suite, results, skipped, more_versions or {}, quick=options.quick)
+    found = document(suite, results, skipped, more_versions or {}, quick=options.quick) | dict(more(options.quick))
     print(json.dumps(found, indent=2) if options.json else table(results, skipped))
     if write_docs is not None and writes_docs:
         write_docs(found)

@@ -29,6 +29,7 @@ class Etcd:
             shutil.which("etcd") or "etcd",
             f"--data-dir={data}",
             "--unsafe-no-fsync",
+            "--quota-backend-bytes=8589934592",  # ten thousand pods, as each of them was in the last five minutes
             f"--listen-client-urls={self.url}",
             f"--advertise-client-urls={self.url}",
             f"--listen-peer-urls={peers}",

@@ -99,6 +99,7 @@ def _api_server(
         f"--disable-admission-plugins={','.join(_WITHOUT_CONTROLLERS)}",
         f"--audit-policy-file={policy}",
         f"--audit-log-path={audit_log}",
+        "--audit-log-maxsize=100000",  # MB: whoever reads it reads on in the same file
     ]
 
 
@@ -111,6 +112,9 @@ def _scheduler(programs: Path, authority: Authority) -> list[str]:
         f"--authorization-kubeconfig={kubeconfig}",
         "--leader-elect=false",
         "--secure-port=0",
+        # By itself it binds 50 pods a second, however many wait.
+        "--kube-api-qps=1000",
+        "--kube-api-burst=1000",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import docs_block
 import engine
 import engine_docs
 import pytest
@@ -32,8 +33,8 @@ def result(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_page_shows_the_recorded_figures_and_no_others(document: dict[str, Any]) -> None:
-    page = engine_docs.PAGE.read_text()
-    assert engine_docs.written_block(page) == engine_docs.block(engine.FIGURES, document), (
+    page = docs_block.PAGE.read_text()
+    assert docs_block.written_block(page, "engine") == docs_block.block(engine.FIGURES, document), (
         "run hack/bench engine --write-docs"
     )
 
@@ -69,7 +70,7 @@ def test_a_missed_goal_and_a_figure_that_was_not_taken_are_said() -> None:
         "results": [result()],
         "skipped": [{"name": "steps_1_ratio", "why": "no network"}],
     }
-    shown = engine_docs.block(engine.FIGURES, document)
+    shown = docs_block.block(engine.FIGURES, document)
     assert "| 0.125 | 0.1 to 0.2 | at most 0.1, **missed** | DBOS, seconds: 2.5 |" in shown
     assert "Not taken: `steps_1_ratio` (no network)." in shown
 
@@ -81,4 +82,4 @@ def test_a_ratio_of_seconds_is_drawn_as_how_many_times_as_fast() -> None:
 
 def test_a_page_without_its_marks_is_not_written() -> None:
     with pytest.raises(ValueError, match="lacks the marks"):
-        engine_docs.with_block("# Benchmarks\n", "| figure |")
+        docs_block.with_block("# Benchmarks\n", "engine", "| figure |")

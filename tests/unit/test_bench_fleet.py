@@ -14,7 +14,9 @@ import yaml
 
 sys.path.append(str(Path(__file__).parents[2] / "hack"))  # a program of its own, not part of the distribution
 
+import docs_block
 import fleet
+import fleet_docs
 import fleet_run
 from fleet_flock import is_settled, keys_of, workflow
 from fleet_programs import AuditLog, Written
@@ -102,7 +104,7 @@ def test_the_pods_that_fail_say_why_in_words_that_the_operator_reads() -> None:
 
 def test_the_page_has_every_figure_with_its_goal_and_no_other() -> None:
     section = (REPOSITORY / "docs" / "benchmarks.md").read_text().partition("## The operator with a fleet")[2]
-    table = section.partition("\n## ")[0]
+    table = section.partition("<!-- Written by ")[0]
     told = re.findall(r"^\| `(\w+)` \| .+? \| at most ([\d.,]+)", table, re.MULTILINE)
     assert told == [(figure.name, f"{figure.goal:g}") for figure in fleet.FIGURES]
 
@@ -115,7 +117,7 @@ def test_every_figure_comes_from_one_run_and_events_and_pods_are_no_writes(monke
         ("patch", "durableworkflows/status"): 25,
     }
     found = Costs(
-        size=fleet.WHOLE,
+        size=fleet.size_of(fleet.WHOLE),
         first_cpu=2.0,
         create_cpu=6.0,
         create_seconds=60.0,
@@ -133,7 +135,7 @@ def test_every_figure_comes_from_one_run_and_events_and_pods_are_no_writes(monke
         script={},
     )
     monkeypatch.setattr(fleet, "costs", lambda _: found)
-    monkeypatch.setattr(fleet_run, "bare_cpu", lambda *_: 3.0)
+    monkeypatch.setattr(fleet_run, "bare_cpu", lambda *_: 3.0 / 9990)
     assert {figure.name: round(figure.take(False).value, 6) for figure in fleet.FIGURES} == {
         "fleet_writes": 3.5,
         "fleet_restart_writes": 1,
@@ -145,10 +147,38 @@ def test_every_figure_comes_from_one_run_and_events_and_pods_are_no_writes(monke
     }
 
 
-def test_a_quick_run_is_smaller_and_leaves_the_bare_loop_out() -> None:
-    assert fleet.QUICK.workflows < fleet.WHOLE.workflows == 10_000
-    with pytest.raises(Unavailable, match="leave --quick away"):
-        fleet.cpu_ratio(True)
+def test_a_quick_run_tells_the_writes_of_a_few_workflows_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Counter({("create", "pods"): 30, ("create", "events"): 30, ("patch", "durableworkflows/status"): 75})
+    monkeypatch.setattr(fleet_run, "writes", lambda size: written if size is fleet.QUICK else Counter())
+    others = [figure for figure in fleet.FIGURES if figure.name != "fleet_writes"]
+    assert fleet.writes(True).value == 2.5
+    assert len(others) == len(fleet.FIGURES) - 1
+    for figure in others:
+        with pytest.raises(Unavailable, match="leave --quick away"):
+            figure.take(True)
+
+
+def test_a_smaller_fleet_has_fewer_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["fleet", "--json", "--workflows", "400"])
+    assert fleet._more(False) == {"workflows": 400, "tenants": 5, "failing": 40}
+    monkeypatch.setattr(sys, "argv", ["fleet"])
+    assert fleet._more(False) == {"workflows": 10_000, "tenants": 20, "failing": 1_000}
+
+
+@pytest.mark.parametrize("told", ["", "many", "19", "-1", "50001", "1e4"])
+def test_a_number_of_workflows_that_cannot_be_is_refused(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["fleet", "--workflows", told])
+    with pytest.raises(SystemExit):
+        fleet._more(False)
+
+
+def test_the_page_shows_the_recorded_figures_and_of_how_many_workflows_they_are() -> None:
+    document = json.loads(fleet_docs.RECORD.read_text())
+    shown = fleet_docs.block(fleet.FIGURES, document)
+    assert docs_block.written_block(docs_block.PAGE.read_text(), "fleet") == shown
+    assert f"With {document['workflows']:,} workflows of " in shown
+    recorded = [one["name"] for one in (*document["results"], *document["skipped"])]
+    assert recorded == [figure.name for figure in fleet.FIGURES]
 
 
 def test_the_version_of_kwok_is_pinned() -> None:
