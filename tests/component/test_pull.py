@@ -115,6 +115,25 @@ def test_what_is_exported_by_its_address_is_pulled_first(workflow: Workflow) -> 
     run(story, workflow)
 
 
+def test_the_lives_before_are_told_with_what_each_was_restored_from(workflow: Workflow) -> None:
+    async def story(workflow: Workflow) -> None:
+        first = await workflow.pod(1).open()
+        await written(first, "one")
+        assert (await pull(workflow, "-o", "first.sqlite"))[0] == 0
+        (life,) = manifest(workflow.folder / "first.sqlite")["lives"]
+        assert (life["epoch"], "beganWith" in life) == (1, False)
+        assert await first.terminate() == 0
+        second = await workflow.pod(2).open()
+        await written(second, "two")
+        assert (await pull(workflow))[0] == 0
+        told = manifest(workflow.folder / "sleeper.sqlite")["lives"]
+        assert told[0] == life
+        assert (told[1]["epoch"], told[1]["beganWith"].startswith("1/"), "ofAnother" in told[1]) == (2, True, False)
+        assert told[1]["claimedAt"] > told[0]["claimedAt"]
+
+    run(story, workflow)
+
+
 def test_an_earlier_position_is_pulled_by_its_name(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         pod = await workflow.pod(1).open()

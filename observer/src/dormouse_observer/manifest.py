@@ -18,6 +18,21 @@ class Executions(msgspec.Struct, frozen=True, rename="camel"):
     app_versions: tuple[str, ...]
 
 
+class Life(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One life of the workflow, up to the position of the file.
+
+    Attributes:
+        claimed_at: when it began, by the clock of the store.
+        began_with: the position that it was restored from; None for one that began with nothing, or with a file.
+        of_another: whether that is a position of another workflow, as of the first life of a fork.
+    """
+
+    epoch: int
+    claimed_at: str | None = None
+    began_with: str | None = None
+    of_another: bool = False
+
+
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     """What lies beside a file that was pulled or exported.
 
@@ -34,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
         schema: the number of the engine's tables; None when the file is none of the engine's.
         executions: None when the file is none of the engine's.
         redacted: whether placeholders stand in the place of all values.
+        lives: those of which the store still knows, the newest last; none of a file that was never pulled.
     """
 
     name: str
@@ -51,6 +67,18 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     schema: int | None = None
     executions: Executions | None = None
     redacted: bool = False
+    lives: tuple[Life, ...] = ()
+
+
+def lives_of(current: Current, root: str, epoch: int) -> tuple[Life, ...]:
+    """The lives up to this epoch; `root` is the folder of the workflow's data."""
+    return tuple(
+        Life(one.epoch, one.claimed_at)
+        if one.base is None
+        else Life(one.epoch, one.claimed_at, str(one.base.position), not one.base.prefix.startswith(f"{root}/"))
+        for one in current.lineage
+        if one.epoch <= epoch
+    )
 
 
 def encoded(manifest: Manifest) -> bytes:

@@ -17,7 +17,7 @@ from dormouse.replica.refusal import Refused
 from dormouse.replica.s3 import S3
 from dormouse.replica.store import StoredObject, StoreError
 from dormouse_observer.contents import contents_of, sha256_of
-from dormouse_observer.manifest import Manifest, encoded, manifest_of
+from dormouse_observer.manifest import Manifest, encoded, lives_of, manifest_of
 from dormouse_observer.whereabouts import Whereabouts
 
 _ANSWERS_WITHIN_SECONDS = 60.0
@@ -80,6 +80,7 @@ async def pull(whereabouts: Whereabouts, at: Position | datetime | None, target:
             image=whereabouts.image,
             schema=contents.schema,
             executions=contents.executions,
+            lives=lives_of(current, whereabouts.layout.root, base.epoch),
         )
         # Nobody is to run it by mistake: its idempotency keys are those of the live workflow.
         draft.chmod(0o444)

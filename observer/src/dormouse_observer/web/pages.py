@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dormouse.engine.payload import Failure
 from dormouse.errors import CannotDecode
-from dormouse_observer.manifest import Manifest
+from dormouse_observer.manifest import Life, Manifest
 from dormouse_observer.web.family import Family, family_of
 from dormouse_observer.web.listing import Filters
 from dormouse_observer.web.log_index import LogIndex
@@ -20,6 +20,7 @@ from dormouse_observer.web.waiting import Commands, Sentence, sentence
 EVENTS = 50
 """On a page of the log."""
 _MOST_MESSAGES = 50
+_MOST_LIVES = 20
 
 
 @dataclass(frozen=True)
@@ -234,8 +235,16 @@ def lineage(manifest: Manifest | None) -> tuple[tuple[str, str], ...]:
         ("image", manifest.image or ""),
         ("code", ", ".join(manifest.executions.app_versions) if manifest.executions else ""),
         ("SHA-256", manifest.sha256),
+        *((f"life {life.epoch:,}", _begun(life)) for life in manifest.lives[-_MOST_LIVES:]),
     )
     return tuple((name, value) for name, value in known if value)
+
+
+def _begun(life: Life) -> str:
+    since = f"since {life.claimed_at}, " if life.claimed_at else ""
+    if life.began_with is None:
+        return f"{since}began with nothing that was restored"
+    return f"{since}restored from {life.began_with}{' of another workflow' if life.of_another else ''}"
 
 
 def _lives(epoch: str) -> str:
