@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dormouse import Approval, Engine, RetryPolicy, Signal, Workflow, activity, activity_info, workflow
@@ -53,6 +54,21 @@ async def shop(name: str) -> str:
 @workflow
 async def waits() -> str:
     return await go.receive()
+
+
+class Offer(msgspec.Struct):
+    cents: int
+    shop: str
+
+
+@activity
+async def offer(item: str) -> Offer:
+    return Offer(len(item), "corner")
+
+
+@workflow
+async def buys(item: str) -> int:
+    return (await offer(item)).cents
 
 
 @activity
@@ -273,6 +289,21 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
     with pytest.raises(NotForked, match=said):
         forked(file, tmp_path, kind, answer=answer, known=by_name())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_is_no_object_where_one_belongs_is_told_its_fields(tmp_path: Path) -> None:
+    durable = Durable(tmp_path)
+    durable.run(buys, "tea", id="bought")
+    at = position(durable.database, Kind.ACTIVITY_COMPLETED, "bought")
+    for answer, said in (
+        (b"4", "is of the type Offer; Expected `object`, got `int`; Offer has the fields cents, shop"),
+        (b'{"cents": "4", "shop": "x"}', r"is of the type Offer; Expected `int`, got `str` - at `\$.cents`$"),
+        (b'{"cents": 4, "shop": "x", "sohp": "y"}', r"unknown field `\$.sohp`; did you mean `shop`\?"),
+    ):
+        wanted = Wanted("bought", at, answer, known={"buys": buys})
+        with pytest.raises(NotForked, match=said):
+            fork(durable.database, tmp_path / "fork.sqlite", wanted, None)
+    assert not (tmp_path / "fork.sqlite").exists()
 
 
 def test_a_position_of_another_execution_is_refused(file: Path, tmp_path: Path) -> None:
