@@ -78,7 +78,8 @@ def take_picture(address: str, folder: Path) -> None:
     assert PICTURE.exists()
     picture = PICTURE if os.environ.get("DORMOUSE_PICTURES") == "docs" else folder / PICTURE.name
     before = picture.stat().st_mtime_ns if picture.exists() else 0
-    options = ("--window-size=1000,980", f"--user-data-dir={folder / 'browser'}", f"--screenshot={picture}")
+    shown = ("--window-size=1000,980", "--hide-scrollbars")
+    options = (*shown, f"--user-data-dir={folder / 'browser'}", f"--screenshot={picture}")
     subprocess.run([program(), *ALONE, *options, address], check=True, capture_output=True, timeout=WITHIN_SECONDS)
     assert picture.stat().st_mtime_ns > before
 
