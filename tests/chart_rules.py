@@ -11,7 +11,7 @@ import yaml
 
 CHARTS = Path(__file__).parents[1] / "charts"
 TEMPLATES = CHARTS / "dormouse" / "templates"
-_FILES = ("_served_rules.tpl", "leading.yaml", "nodes.yaml", "reports.yaml")
+_FILES = ("_served_rules.tpl", "leading.yaml", "nodes.yaml", "cordons.yaml", "reports.yaml")
 _WHOLE_LINE = re.compile(r"^\s*\{\{.*\}\}\s*$", re.MULTILINE)
 _WITHIN_A_LINE = re.compile(r"\{\{.*?\}\}")
 

@@ -18,11 +18,12 @@ Document = dict[str, Any]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 _KINDS = {
-    "": [("Pod", "pods"), ("Secret", "secrets"), ("ConfigMap", "configmaps"), ("Event", "events")],
+    "": [("Pod", "pods"), ("Secret", "secrets"), ("ConfigMap", "configmaps"), ("Event", "events"), ("Node", "nodes")],
     "dormouse.dev": [("DurableWorkflow", "durableworkflows"), ("ObjectStore", "objectstores")],
     "coordination.k8s.io": [("Lease", "leases")],
+    "policy": [("PodDisruptionBudget", "poddisruptionbudgets")],
 }
-_VERSIONS = {"": "v1", "dormouse.dev": "v1alpha1", "coordination.k8s.io": "v1"}
+_VERSIONS = {"": "v1", "dormouse.dev": "v1alpha1", "coordination.k8s.io": "v1", "policy": "v1"}
 _STATUS = {"pods", "durableworkflows", "objectstores"}
 
 
@@ -331,6 +332,10 @@ def _selected(document: Document, namespace: str | None, request: web.Request) -
     metadata = document["metadata"]
     wanted = [part.split("=", 1) for part in request.query.get("labelSelector", "").split(",") if part]
     labels = metadata.get("labels") or {}
+    fields = request.query.get("fieldSelector", "")
+    assert fields in ("", "spec.unschedulable=true"), "this server knows no other"
+    if fields and not (document.get("spec") or {}).get("unschedulable"):
+        return False
     return namespace in (None, metadata["namespace"]) and all(labels.get(name) == value for name, value in wanted)
 
 

@@ -76,9 +76,10 @@ async def live_a_whole_life(made: Fleet) -> None:
         async with made.operator(**taking_reports):
             await made.apply_store(credentials=SESSIONS)
             await trust_some_authority(made)
-            await made.apply()
+            await made.apply(disruption={"waitForIdleSeconds": 60})
             await made.runs("report-e1")
             await made.phase("Running")
+            await made.server.until(lambda: len(made.server.names("poddisruptionbudgets")) == 1)
             await report_something(port)
             await made.apply(source={"inline": "print('changed')\n"}, ttlSecondsAfterFinished=0)
             await made.server.until(lambda: "deletionTimestamp" in made.server.get("pods", "report-e1")["metadata"])

@@ -31,6 +31,7 @@ VALUE_SETS: dict[str, tuple[str, ...]] = {
     "everything optional": (
         "verbose=true",
         "sessionCredentials.enabled=true",
+        "disruption.enabled=true",
         "priorityClassName=system-cluster-critical",
         "imagePullSecrets[0].name=registry",
         "nodeSelector.disk=ssd",
@@ -168,7 +169,7 @@ def rules_for(*values: str) -> list[dict[str, Any]]:
 
 
 def test_with_all_that_is_optional_no_other_rules_are_granted_than_those_that_tests_know() -> None:
-    assert all(rule in rules() for rule in rules_for("sessionCredentials.enabled=true"))
+    assert all(rule in rules() for rule in rules_for("sessionCredentials.enabled=true", "disruption.enabled=true"))
 
 
 def test_secrets_are_only_created_where_sessions_are_wanted() -> None:
@@ -176,6 +177,15 @@ def test_secrets_are_only_created_where_sessions_are_wanted() -> None:
     assert secrets["verbs"] == ["get", "patch"]
     (secrets,) = [rule for rule in rules_for("sessionCredentials.enabled=true") if "secrets" in rule["resources"]]
     assert secrets["verbs"] == ["get", "patch", "create"]
+
+
+def test_budgets_are_kept_and_nodes_listed_only_where_drains_shall_wait() -> None:
+    assert not [rule for rule in rules_for() if "poddisruptionbudgets" in rule["resources"]]
+    (budgets,) = [r for r in rules_for("disruption.enabled=true") if "poddisruptionbudgets" in r["resources"]]
+    assert budgets["verbs"] == ["get", "create", "delete"]
+    roles = of_kind("ClusterRole", template("namespaces={team-a}", "disruption.enabled=true"))
+    (cordons,) = [role["rules"] for name, role in roles.items() if name.endswith("-cordons")]
+    assert cordons == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
 
 
 @pytest.mark.parametrize(

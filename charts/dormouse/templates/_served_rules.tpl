@@ -51,6 +51,14 @@
     {{- if .Values.sessionCredentials.enabled }}
     - create # the Secret with a pod's own credentials, for a store with spec.credentials.sts
     {{- end }}
+{{- if .Values.disruption.enabled }}
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs:
+    - get # the one to delete, by its name: none is listed or watched
+    - create # a ready pod of a workflow with spec.disruption is not evicted
+    - delete # when that is over
+{{- end }}
 - apiGroups: [""]
   resources: [events]
   verbs:

@@ -49,6 +49,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"podMonitor": {"enabled": True, "token": "secret"}}, "podMonitor"),
     ({"prometheusRule": {"enabled": True, "runbookUrl": ""}}, "prometheusRule.runbookUrl"),
     ({"sessionCredentials": {"enabled": "yes"}}, "sessionCredentials.enabled"),
+    ({"disruption": {"enabled": "yes"}}, "disruption.enabled"),
     ({"podLabels": {"a": 1}}, "podLabels.a"),
     ({"podLabels": {"app.kubernetes.io/component": "mine"}}, "podLabels"),
     ({"networkPolicy": {name: value for name, value in NETWORK.items() if name != "workflows"}}, "networkPolicy"),
@@ -161,7 +162,7 @@ def test_policies_find_workflows_by_the_label_that_the_operator_gives_them() -> 
 
 
 def test_every_verb_is_explained_and_none_is_a_wildcard() -> None:
-    for name in ("_served_rules.tpl", "leading.yaml", "nodes.yaml", "reports.yaml"):
+    for name in ("_served_rules.tpl", "leading.yaml", "nodes.yaml", "cordons.yaml", "reports.yaml"):
         lines = (TEMPLATES / name).read_text().splitlines()
         for number, line in enumerate(lines):
             if re.match(r"^ +- [a-z]+( #|$)", line):
@@ -183,3 +184,13 @@ def test_secrets_are_created_only_where_that_was_asked_for() -> None:
     (create,) = [number for number, line in enumerate(lines) if "the Secret with a pod's own credentials" in line]
     assert lines[create - 1].strip() == "{{- if .Values.sessionCredentials.enabled }}"
     assert lines[create + 1].strip() == "{{- end }}"
+
+
+def test_nodes_and_budgets_are_only_for_those_who_asked_for_them() -> None:
+    assert values()["disruption"] == {"enabled": False}
+    assert (TEMPLATES / "cordons.yaml").read_text().startswith("{{- if .Values.disruption.enabled }}")
+    lines = (TEMPLATES / "_served_rules.tpl").read_text().splitlines()
+    (budgets,) = [number for number, line in enumerate(lines) if "poddisruptionbudgets" in line]
+    assert lines[budgets - 2].strip() == "{{- if .Values.disruption.enabled }}"
+    assert lines[budgets + 5].strip() == "{{- end }}"
+    assert {each.verb for each in grants() if each.resource == "nodes"} == {"list"}

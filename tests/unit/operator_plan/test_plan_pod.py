@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, LastDrill
 from dormouse_operator.api.durableworkflow import (
+    Disruption,
     Drill,
     DurableWorkflowSpec,
     Exec,
@@ -299,6 +300,7 @@ def test_the_template_hash_follows_the_store() -> None:
 NO_REASON: dict[str, Any] = {
     "operating_mode": "Suspended",
     "update_policy": UpdatePolicy(type="Manual"),
+    "disruption": Disruption(wait_for_idle_seconds=60),
     "deletion_policy": "Delete",
     "adoption_policy": "Released",
     "ttl_seconds_after_finished": 60,

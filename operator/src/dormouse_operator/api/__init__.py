@@ -3,6 +3,7 @@
 from dormouse_operator.api.durableworkflow import (
     AdoptedFrom,
     ConfigMapReference,
+    Disruption,
     DurableWorkflow,
     DurableWorkflowSpec,
     DurableWorkflowStatus,
@@ -56,6 +57,7 @@ __all__ = [
     "Template",
     "TemplateMetadata",
     "Failover",
+    "Disruption",
     "UpdatePolicy",
     "AdoptedFrom",
     "Executions",

@@ -105,6 +105,12 @@ class UpdatePolicy(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     type: Literal["Immediate", "OnIdle", "Manual"] = "Immediate"
 
 
+class Disruption(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """How long a pod may stay on a cordoned node for an execution that runs something."""
+
+    wait_for_idle_seconds: Annotated[int, Meta(ge=1, le=86400)]
+
+
 class DurableWorkflowSpec(
     Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -119,6 +125,7 @@ class DurableWorkflowSpec(
     operating_mode: OperatingMode = "Running"
     failover: Failover | None = None
     update_policy: UpdatePolicy | None = None
+    disruption: Disruption | None = None
     deletion_policy: DeletionPolicy = "Retain"
     adoption_policy: AdoptionPolicy = "Never"
     ttl_seconds_after_finished: Annotated[int, Meta(ge=0, le=2147483647)] | None = None

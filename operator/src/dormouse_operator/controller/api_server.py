@@ -110,13 +110,20 @@ class ApiServer:
             body["gracePeriodSeconds"] = grace_seconds
         return await self._request("delete", resource, namespace, name, body=body)
 
-    async def list(self, resource: Resource, namespace: str | None, labels: str = "") -> tuple[list[Document], int]:
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: str = "", fields: str = ""
+    ) -> tuple[list[Document], int]:
         """All objects, and the version that they are complete for."""
         found: list[Document] = []
-        return found, await self.list_to(found.append, resource, namespace, labels)
+        return found, await self.list_to(found.append, resource, namespace, labels, fields)
 
     async def list_to(
-        self, see: Callable[[Document], None], resource: Resource, namespace: str | None, labels: str = ""
+        self,
+        see: Callable[[Document], None],
+        resource: Resource,
+        namespace: str | None,
+        labels: str = "",
+        fields: str = "",
     ) -> int:
         """Have all objects seen, page by page from etcd; returns the version that they are complete for.
 
@@ -125,6 +132,8 @@ class ApiServer:
         query = {"limit": str(PAGE)}
         if labels:
             query["labelSelector"] = labels
+        if fields:
+            query["fieldSelector"] = fields
         while True:
             page = await self._request("list", resource, namespace, query=query)
             for each in page.get("items") or ():

@@ -35,6 +35,10 @@ class Memory:
     """What kept them from being minted."""
     mint_again_at: float = 0.0
     """As `ask_again_at`."""
+    has_budget: bool | None = None
+    """Whether its PodDisruptionBudget was made, or seen to be gone, by this operator."""
+    budget_error: str = ""
+    """What kept it from being made, or from going."""
     _pods: frozenset[tuple[str, str]] = frozenset()
     _current: Current = field(default_factory=CurrentUnread)
     _refusals: _Refusals | None = None

@@ -16,6 +16,8 @@ from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore,
 from dormouse_operator.controller.acting import Actor
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NamespaceEnds, NotFound, Refused
 from dormouse_operator.controller.asking import Seen, StoreAsker
+from dormouse_operator.controller.budgets import BudgetKeeper
+from dormouse_operator.controller.cordons import CordonWatch
 from dormouse_operator.controller.credentials import CredentialReader, Credentials
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.holding import StoreHolder
@@ -37,8 +39,10 @@ from dormouse_operator.plan import (
     NAME_LABEL,
     Action,
     AddFinalizer,
+    ApplyBudget,
     ApplyConfigMap,
     CreatePod,
+    DeleteBudget,
     DeletePod,
     DeleteWorkflow,
     EmitEvent,
@@ -73,6 +77,7 @@ class Reconciler:
         credentials: CredentialReader,
         events: EventTeller,
         nodes: NodeWatch,
+        cordons: CordonWatch,
         inbox: Inbox,
         holder: StoreHolder,
         lanes: StoreLanes,
@@ -88,6 +93,8 @@ class Reconciler:
         self._credentials = credentials
         self._events = events
         self._nodes = nodes
+        self._cordons = cordons
+        self._budgets = BudgetKeeper(api)
         self._inbox = inbox
         self._holder = holder
         self._asker = StoreAsker(lanes)
@@ -152,6 +159,9 @@ class Reconciler:
             session_error=memory.session_error,
             current=memory.current(pods),
             lost_nodes=self._nodes.lost(workflow.spec.node_lost_seconds),
+            cordoned_nodes=self._cordons.cordoned(),
+            has_budget=memory.has_budget,
+            budget_error=memory.budget_error,
             refusal=memory.refusal(workflow.status.pod_name, workflow.metadata.generation, _clock()),
             namespace_ends=memory.namespace_ends,
             release_error=memory.release_error,
@@ -239,6 +249,8 @@ class Reconciler:
             elif isinstance(action, MintSession):
                 with self._traces.doing(key, "mint credentials"):
                     is_news = await self._minter.mint(seen, action) or is_news
+            elif isinstance(action, ApplyBudget | DeleteBudget):
+                is_news = await self._budgets.keep(seen, action) or is_news
         return is_news
 
     async def _ask_for_status(self, seen: Seen, planned: Plan) -> bool:

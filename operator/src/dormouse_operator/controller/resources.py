@@ -12,7 +12,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind; all but TokenReviews are namespaced."""
+    """One kind; all but TokenReviews and Nodes are namespaced."""
 
     group: str
     version: str
@@ -40,6 +40,8 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 EVENTS = Resource("", "v1", "events", "Event")
 TOKEN_REVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview")
+NODES = Resource("", "v1", "nodes", "Node")
+BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 

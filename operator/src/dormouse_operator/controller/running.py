@@ -19,6 +19,7 @@ from kubernetes.aio.client import Configuration
 
 from dormouse.runtime.tracing import send_the_last
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound, Unavailable
+from dormouse_operator.controller.cordons import CordonWatch
 from dormouse_operator.controller.credentials import CredentialReader
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.figures import Figures, Leading
@@ -82,6 +83,7 @@ class Operator:
         self._turns = RollTurns(options.max_concurrent_rolls, lambda key: self.queue.add(Task("workflow", key)))
         self.world = World(self.queue.add, lambda key, is_rolling: self._turns.saw(key, is_rolling=is_rolling))
         self.nodes = NodeWatch(api, self.world)
+        self.cordons = CordonWatch(api, self.world)
         credentials = CredentialReader(api, folder)
         events = EventTeller(api, options.candidate.identity, tally)
         settings = Settings(
@@ -107,6 +109,7 @@ class Operator:
             credentials,
             events,
             self.nodes,
+            self.cordons,
             self._inbox,
             holder,
             lanes,
@@ -289,13 +292,14 @@ async def run(
             relister = Relister(api, operator.world, options.namespaces, options.relist_seconds)
             relisting = asyncio.create_task(relister.run(), name="lists")
             looking = asyncio.create_task(operator.nodes.run(), name="looks at nodes")
+            cordons = asyncio.create_task(operator.cordons.run(), name="looks at cordons")
             watching = asyncio.create_task(
                 watch(configuration, options, operator.world, relister.hint, operator.watches), name="watches"
             )
             stopping = asyncio.create_task(stop.wait(), name="waits for the end")
             for each in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(each, stop.set)
-            tasks = (leading, relisting, looking, watching, stopping)
+            tasks = (leading, relisting, looking, cordons, watching, stopping)
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:

@@ -41,6 +41,8 @@ class World:
         self.workflows = Cache(lambda workflow: "/".join(store_of(workflow)), partial(trimmed, WORKFLOWS))
         self.stores = Cache(lambda store: str(store["metadata"]["namespace"]), partial(trimmed, STORES))
         self.pods = Cache(workflow_uid, partial(trimmed, PODS))
+        self.wait_for_idle: set[Key] = set()
+        """The workflows with `spec.disruption`: of ten thousand others none has to be read to know these."""
 
     def put(self, resource: Resource, document: Document) -> None:
         """The object was seen like this."""
@@ -48,7 +50,7 @@ class World:
         if self._cache(resource).put(document):
             self.wake(resource, document)
             if resource is WORKFLOWS:
-                self._tell_roll(document)
+                self._notice(document)
                 if _hold_of(known) != _hold_of(document):
                     self._look_at(Task("store", store_of(document)))
 
@@ -62,7 +64,7 @@ class World:
         if self._cache(resource).drop(document, version):
             self.wake(resource, document)
             if resource is WORKFLOWS:
-                self._tell_roll(document)
+                self._notice(document)
                 self._look_at(Task("store", store_of(document)))
 
     def compare(self, resource: Resource, present: Iterable[str], version: int, among: Iterable[Key]) -> None:
@@ -97,9 +99,18 @@ class World:
     def _cache(self, resource: Resource) -> Cache:
         return {WORKFLOWS: self.workflows, STORES: self.stores, PODS: self.pods}[resource]
 
-    def _tell_roll(self, seen: Document) -> None:
+    def wake_those_that_wait_for_idle(self) -> None:
+        """Another node is cordoned, or one is not any more."""
+        for key in self.wait_for_idle:
+            self._look_at(Task("workflow", key))
+
+    def _notice(self, seen: Document) -> None:
         key = key_of(seen)
         known = self.workflows.get(key) or {}
+        if (known.get("spec") or {}).get("disruption") is None:
+            self.wait_for_idle.discard(key)
+        else:
+            self.wait_for_idle.add(key)
         self._rolls(key, bool((known.get("status") or {}).get("rollingSince")))
 
     def wake(self, resource: Resource, document: Document) -> None:

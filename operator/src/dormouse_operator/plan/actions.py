@@ -40,6 +40,18 @@ class MintSession(Struct, frozen=True):
     """Another one whenever other credentials are needed."""
 
 
+class ApplyBudget(Struct, frozen=True):
+    """Create the PodDisruptionBudget unless that was done; one of its name that is there already is fine."""
+
+    manifest: dict[str, Any]
+
+
+class DeleteBudget(Struct, frozen=True):
+    """One that is gone is fine."""
+
+    name: str
+
+
 class ReadCurrent(Struct, frozen=True):
     """Read CURRENT from the store and plan again at once; when it fails, after `requeue_after_seconds`.
 
@@ -87,6 +99,8 @@ Action = (
     | DeletePod
     | ApplyConfigMap
     | MintSession
+    | ApplyBudget
+    | DeleteBudget
     | ReadCurrent
     | AddFinalizer
     | DeleteWorkflow

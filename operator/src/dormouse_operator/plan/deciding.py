@@ -17,6 +17,7 @@ from dormouse_operator.plan.actions import (
 from dormouse_operator.plan.case import READ_AGAIN_SECONDS, Case, Step, Trouble, missing, reading_current, stalled
 from dormouse_operator.plan.completing import completed, decide_completed
 from dormouse_operator.plan.deletion import decide_deletion
+from dormouse_operator.plan.draining import why_to_leave, with_budget
 from dormouse_operator.plan.lives import ENDED_FOR_GOOD, NEEDS_HELP, Life
 from dormouse_operator.plan.naming import FINALIZER, MANAGED_BY_LABEL
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
@@ -34,7 +35,7 @@ _LONGEST_BACKOFF_SECONDS = 300
 
 def decide(case: Case) -> Step:
     """One step; the shell comes back with what it changed."""
-    return _looking_at_the_unwatched(case, with_renewal(case, _decide(case)))
+    return _looking_at_the_unwatched(case, with_budget(case, with_renewal(case, _decide(case))))
 
 
 def _looking_at_the_unwatched(case: Case, step: Step) -> Step:
@@ -88,6 +89,8 @@ def _with_pod(case: Case, life: Life) -> Step:
         return replace(_delete(life, "Rolling", told), turn="takes")
     if why := why_to_replace(case, life):
         return _delete(life, "Rolling", why)
+    if why := why_to_leave(case, life):
+        return _delete(life, "Draining", why)
     if (ending := life.ending_in(NEEDS_HELP)) is not None:
         step = stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
     else:

@@ -51,6 +51,11 @@ def source_name(name: str, uid: str) -> str:
     return f"{name}-source-{uid[:8]}"
 
 
+def budget_name(name: str, uid: str) -> str:
+    """The PodDisruptionBudget that refuses evictions of the workflow's pod."""
+    return f"{name}-{uid[:8]}"
+
+
 def session_name(name: str, uid: str) -> str:
     """The Secret with the credentials of the workflow's own pod."""
     return f"{name}-store-{uid[:8]}"

@@ -76,6 +76,9 @@ class Observed(Struct, frozen=True, kw_only=True):
     `secret_version` is another one whenever its values are. `session` is what was minted with them for the pods,
     `session_error` what stood in the way of that when it was tried last.
     `lost_nodes` are confirmed as lost by the shell's own clock.
+    `cordoned_nodes` are those that take no new pods, as when they are drained; None when that is not known.
+    `has_budget` is None as long as nobody has looked whether there is a PodDisruptionBudget of the workflow;
+    `budget_error` is what kept it from being made.
     `refusal` is there when the API server did not take the pod of the newest epoch when it was asked last;
     `namespace_ends` says that it never will, because the namespace is being deleted.
     `release_error` is what kept the data from being released when that was tried last.
@@ -91,6 +94,9 @@ class Observed(Struct, frozen=True, kw_only=True):
     session_error: str = ""
     current: Current = CurrentUnread()
     lost_nodes: frozenset[str] = frozenset()
+    cordoned_nodes: frozenset[str] | None = None
+    has_budget: bool | None = None
+    budget_error: str = ""
     refusal: Refusal | None = None
     namespace_ends: bool = False
     release_error: str = ""

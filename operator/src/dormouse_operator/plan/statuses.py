@@ -6,6 +6,7 @@ from dormouse_operator.api import Condition, DurableWorkflowStatus, LastSeal
 from dormouse_operator.api.metadata import ConditionStatus
 from dormouse_operator.plan.actions import CreatePod, DeletePod, EmitEvent
 from dormouse_operator.plan.case import Case, Step
+from dormouse_operator.plan.draining import DRAINING, draining
 from dormouse_operator.plan.naming import pod_name
 from dormouse_operator.plan.origins import origin, restoration
 from dormouse_operator.plan.reported import (
@@ -23,7 +24,18 @@ from dormouse_operator.plan.rolling import rolling_since, up_to_date
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")
 _LONGEST_MESSAGE = 32768
 _OURS = frozenset(
-    {"Ready", "Reconciling", "Stalled", "Completed", "Restored", "Replicating", "Blocked", "Drilled", "UpToDate"}
+    {
+        "Ready",
+        "Reconciling",
+        "Stalled",
+        "Completed",
+        "Restored",
+        "Replicating",
+        "Blocked",
+        "Drilled",
+        "UpToDate",
+        DRAINING,
+    }
 )
 
 
@@ -80,6 +92,9 @@ def events(old: DurableWorkflowStatus, new: DurableWorkflowStatus, step: Step) -
     hindered, before = new.condition("Blocked"), old.condition("Blocked")
     if hindered is not None and _is_news(hindered, before):
         told.append(EmitEvent("Warning", "Blocked", hindered.message))
+    leaving, before = new.condition(DRAINING), old.condition(DRAINING)
+    if leaving is not None and _is_news(leaving, before):
+        told.append(EmitEvent("Normal", leaving.reason, leaving.message))
     drill, before = new.condition("Drilled"), old.condition("Drilled")
     if drill is not None and drill.reason == "DrillFailed" and (before is None or before.reason != "DrillFailed"):
         told.append(EmitEvent("Warning", "DrillFailed", drill.message))
@@ -119,6 +134,8 @@ def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
             computed = (*computed, ("Drilled", drilled(case)))
     if case.dwf.spec.update_policy is not None or case.settings.max_concurrent_rolls:
         computed = (*computed, ("UpToDate", up_to_date(case, step.created_epoch)))
+    if (leaving := draining(case, step)) is not None:
+        computed = (*computed, (DRAINING, leaving))
     # What this operator does not know, a newer one said.
     others = (known for known in case.dwf.status.conditions if known.type not in _OURS)
     return (*(_condition(case, name, *verdict) for name, verdict in computed), *others)

@@ -24,6 +24,7 @@ def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
         operating_mode="Running",
         failover=None if spec.node_lost_seconds == Failover().node_lost_seconds else spec.failover,
         update_policy=None,
+        disruption=None,
         deletion_policy="Retain",
         adoption_policy="Never",
         ttl_seconds_after_finished=None,
