@@ -88,6 +88,28 @@ def test_a_duration_is_counted_by_its_power_of_two() -> None:
     assert durations.total_ns == 2053
 
 
+def test_a_wait_for_permission_is_no_part_of_an_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elapsed = 0
+    monkeypatch.setattr("dormouse.engine.attempts.perf_counter_ns", lambda: elapsed)
+    allowed = 0
+
+    async def permission() -> None:
+        nonlocal elapsed, allowed
+        await asyncio.sleep(0)
+        elapsed += 1_000_000
+        allowed += 1
+
+    async def scenario(engine: Engine) -> Tally:
+        with pytest.raises(ExecutionFailed):
+            await (await engine.start(all_sorts)).result()
+        return engine.figures().tally
+
+    tally: Tally = live(tmp_path, scenario, before_attempt=permission)
+    assert tally.attempts["works"].succeeded == 2
+    assert tally.attempts["works"].durations.total_ns == 0
+    assert allowed >= 6  # for works twice, works_later three times, fails once
+
+
 def test_names_beyond_what_is_bearable_share_one() -> None:
     tally = Tally()
     for number in range(_MOST_NAMES + 5):

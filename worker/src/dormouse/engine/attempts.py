@@ -102,6 +102,8 @@ class Attempts:
         self._unwanted: set[ActivityCall] = set()
         self._queued: deque[ActivityCall] = deque()
         self._unkept: dict[ActivityCall, asyncio.TimerHandle] = {}
+        self._delays: dict[ActivityCall, int] = {}
+        """For how many nanoseconds those had to wait that could not begin at once."""
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
         self._watch = watch
@@ -147,7 +149,7 @@ class Attempts:
         """Run a transaction's attempt, which waits for nothing, here and now."""
         self._watch.go_on()
         began = perf_counter_ns()
-        attempt = self._outcome(call)
+        attempt = self._outcome(call, None)
         try:
             copy_context().run(attempt.send, None)
         except StopIteration as ended:
@@ -194,42 +196,58 @@ class Attempts:
         """
         task = self._shared
         assert task is not None  # noqa: S101 - it is this one
+        began = perf_counter_ns()
         for _ in range(len(self._begun)):
             if not self._begun or task.cancelling():
                 break  # what was left is not wanted any more, or an attempt has cancelled the task that it runs in
             call = self._begun.popleft()
             self._running[call] = task
             task.set_name(call.activity.name)
-            context, attempt = copy_context(), self._run(call)
+            context, attempt = copy_context(), self._outcome(call, self._before)
+            outcome: Outcome | None = None
             try:
                 awaited = context.run(attempt.send, None)
-            except StopIteration:
-                continue
-            self._waiting.add(call.activity.name)
-            self._share_task()
-            await _rest_of(attempt, context, awaited)
-            return
+            except StopIteration as ended:
+                outcome = ended.value
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as it says there
+                outcome = self._outcome_of(call, error)
+            else:
+                self._waiting.add(call.activity.name)
+                self._share_task()
+                await self._see_through(call, _rest_of(attempt, context, awaited), began)
+                return
+            ended_at = perf_counter_ns()
+            self._over(call, outcome, ended_at - began)
+            began = ended_at
         self._share_task()
 
     async def _run(self, call: ActivityCall) -> None:
+        await self._see_through(call, self._outcome(call, self._before), perf_counter_ns())
+
+    async def _see_through(self, call: ActivityCall, attempt: Awaitable[Outcome], began: int) -> None:
         outcome: Outcome | None = None
-        began = perf_counter_ns()
         try:
-            if self._before is not None and (waiting := self._before()) is not None:
-                await waiting
-                began = perf_counter_ns()
-            outcome = await self._outcome(call)
-        except asyncio.CancelledError as error:
-            if call in self._unwanted:
-                return
-            outcome = self._raised(call, error)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody may wait for ever because of it
-            _log.error("%s-%s could not be run", call.activity.name, call.command, exc_info=error)
-            outcome = Raised(failure_of(error), None)
+            outcome = await attempt
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as it says there
+            outcome = self._outcome_of(call, error)
         finally:
-            self._count(call, outcome, perf_counter_ns() - began)
-            self._ended(call)
-        self._report(call, outcome)
+            self._over(call, outcome, perf_counter_ns() - began)
+
+    def _outcome_of(self, call: ActivityCall, error: BaseException) -> Outcome | None:
+        """Whatever went wrong, nobody may wait for ever because of it. None when nobody waits."""
+        if not isinstance(error, asyncio.CancelledError):
+            _log.error("%s-%s could not be run", call.activity.name, call.command, exc_info=error)
+            return Raised(failure_of(error), None)
+        return None if call in self._unwanted else self._raised(call, error)
+
+    def _over(self, call: ActivityCall, outcome: Outcome | None, took: int) -> None:
+        """An attempt has ended; None when nobody wants to know how."""
+        if self._delays:
+            took -= self._delays.pop(call, 0)
+        self._count(call, outcome, took)
+        self._ended(call)
+        if outcome is not None:
+            self._report(call, outcome)
 
     def _never_ran(self, call: ActivityCall, task: asyncio.Task[None]) -> None:
         """A task that is cancelled before its first turn does not enter its coroutine: nobody else gives its place."""
@@ -247,7 +265,8 @@ class Attempts:
             self._rested()
 
     def _count(self, call: ActivityCall, outcome: Outcome | None, took: int) -> None:
-        tally = self._tally.attempts_of(call.activity.name)
+        name = call.activity.name
+        tally = self._tally.attempts.get(name) or self._tally.attempts_of(name)
         tally.durations.add(took)
         if outcome is None:
             tally.cancelled += 1
@@ -264,7 +283,11 @@ class Attempts:
             if not call.done():
                 self.begin(call)
 
-    async def _outcome(self, call: ActivityCall) -> Outcome:
+    async def _outcome(self, call: ActivityCall, before: Before | None) -> Outcome:
+        if before is not None and (waiting := before()) is not None:
+            asked = perf_counter_ns()
+            await waiting
+            self._delays[call] = perf_counter_ns() - asked
         activity = call.activity
         try:
             activity.check()
@@ -367,7 +390,7 @@ def _out_of_time(options: ActivityOptions, last: Failure) -> Failure:
 
 
 @coroutine
-def _rest_of(attempt: Coroutine[Any, Any, None], context: Context, awaited: Any) -> Generator[Any, Any, None]:
+def _rest_of(attempt: Coroutine[Any, Any, Outcome], context: Context, awaited: Any) -> Generator[Any, Any, Outcome]:
     """All steps but the first of an attempt, in its context."""
     while True:
         try:
@@ -379,8 +402,9 @@ def _rest_of(attempt: Coroutine[Any, Any, None], context: Context, awaited: Any)
             step = partial(attempt.throw, error)
         try:
             awaited = context.run(step)
-        except StopIteration:
-            return
+        except StopIteration as ended:
+            outcome: Outcome = ended.value
+            return outcome
 
 
 def _without_stopping(function: Callable[[], Any]) -> Any:
