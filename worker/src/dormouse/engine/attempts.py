@@ -290,7 +290,8 @@ class Attempts:
             self._delays[call] = perf_counter_ns() - asked
         activity = call.activity
         try:
-            activity.check()
+            if not activity.checked:
+                activity.check()
             args, kwargs = activity.arguments.decode(call.payload)
         except InvalidDefinition as error:
             return self._raised(call, error, final=True)

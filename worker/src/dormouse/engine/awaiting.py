@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from inspect import CORO_CREATED, getcoroutinestate
-from itertools import count
 from typing import Any
 
 Made = tuple[Coroutine[Any, Any, Any], str, str | None]
@@ -15,11 +14,6 @@ class NotAwaited(dict[int, Made]):
     """The calls that wait for their `await`, by number: each takes itself out with its first step, which only an
     `await` or a task brings about. Holding them also keeps Python from warning of them one by one.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.next_number = count().__next__
-        """What the coroutine that is made next is called."""
 
     def forgotten(self) -> list[tuple[str, str | None]]:
         """Name and source of those that could still begin: closing or cancelling one is a way of not wanting it."""

@@ -41,6 +41,7 @@ class Commands:
 
     def __init__(self, execution: Execution, log: Log, journal: Journal) -> None:
         self.not_awaited = NotAwaited()
+        self._made = 0
         self._execution = execution
         self._log = log
         self._journal = journal
@@ -102,7 +103,7 @@ class Commands:
 
     def call(self, activity: Activity[..., Any], payload: bytes, source: str | None) -> Coroutine[Any, Any, Any]:
         """Record an activity's call, once it is awaited, and wait for its result."""
-        number = self.not_awaited.next_number()
+        number = self._made = self._made + 1
         coroutine = self._call(number, activity, payload, source)
         self.not_awaited[number] = (coroutine, activity.name, source)
         return coroutine
@@ -111,14 +112,14 @@ class Commands:
         self, workflow: Workflow[..., Any], payload: bytes | None, source: str | None
     ) -> Coroutine[Any, Any, Any]:
         """Record that another workflow is started, once it is awaited, and wait for its result."""
-        number = self.not_awaited.next_number()
+        number = self._made = self._made + 1
         coroutine = self._call_child(number, workflow, payload, source)
         self.not_awaited[number] = (coroutine, workflow.name, source)
         return coroutine
 
     def receive(self, signal: Signal[Any], source: str | None) -> Coroutine[Any, Any, Any]:
         """Wait for a signal, once it is awaited."""
-        number = self.not_awaited.next_number()
+        number = self._made = self._made + 1
         coroutine = self._receive(number, signal)
         self.not_awaited[number] = (coroutine, f"{signal.name}.receive", source)
         return coroutine
@@ -160,7 +161,7 @@ class Commands:
         self, approval: Approval[Any], payload: bytes, within: int | None, source: str | None
     ) -> Coroutine[Any, Any, Decision]:
         """Record a request for approval, once it is awaited, and wait for the decision."""
-        number = self.not_awaited.next_number()
+        number = self._made = self._made + 1
         coroutine = self._request(number, approval, payload, within, source)
         self.not_awaited[number] = (coroutine, f"{approval.name}.request", source)
         return coroutine

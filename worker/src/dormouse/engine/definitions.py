@@ -46,11 +46,11 @@ class _Definition:
     kind: ClassVar[str]
     name: str
     function: Callable[..., Any]
-    _checked = False
+    checked = False
 
     def check(self) -> None:
         """Raises InvalidDefinition when an annotation has no JSON form, or names what does not exist."""
-        if self._checked:
+        if self.checked:
             return
         try:
             self._check()
@@ -62,7 +62,7 @@ class _Definition:
 
     def _check(self) -> None:
         refuse_unwritable(self.kind, self.function, self._given)
-        self._checked = True
+        self.checked = True
 
     @property
     def _given(self) -> str | None:

@@ -103,7 +103,9 @@ def _tell_end(execution: Execution, event: Event) -> None:
     waiting = execution.pending.pop(command, None)
     if waiting is None:
         return  # it had been cancelled before its end was delivered
-    log.moment = max(log.moment, event.at)
+    at = event.at
+    if at > log.moment:
+        log.moment = at
     if isinstance(waiting, ActivityCall):
         _settle_activity(waiting, event)
     elif isinstance(waiting, Sleep):
@@ -117,18 +119,18 @@ def _tell_end(execution: Execution, event: Event) -> None:
 
 
 def _settle_activity(call: ActivityCall, event: Event) -> None:
-    if event.kind != _COMPLETED:
+    if call.value is not msgspec.UNSET:
+        call.set_result(call.value)
+    elif event.kind != _COMPLETED:
         call.attempt = event.attempt or call.attempt
         failure = decode_failure(event.payload or b"null")
         call.set_exception(ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command))
-    elif call.value is msgspec.UNSET:
+    else:
         try:
             call.set_result(call.activity.result.decode(event.payload or b"null"))
         except _UNFIT as error:
             what = f"the result of {call.activity.name} ({event.kind} as number {call.command})"
             call.execution.block(blocked_by_value(what, call.activity.result.type, error))
-    else:
-        call.set_result(call.value)
 
 
 def _settle_child(child: ChildCall, ending: str, payload: bytes) -> None:

@@ -33,9 +33,11 @@ def may_rest(execution: Execution, now: int) -> bool:
     """Whether nothing can happen to it for long, unless somebody comes. Pure."""
     if execution.status is not _OPEN or execution.main is None or execution.unheard:
         return False
-    soon = now + _LONG_SECONDS * SECOND
     for one in execution.pending.values():
-        if isinstance(one, ActivityCall) or (isinstance(one, Sleep | ApprovalCall) and (one.due or soon) < soon):
+        if isinstance(one, ActivityCall):
+            return False
+        soon = now + _LONG_SECONDS * SECOND
+        if isinstance(one, Sleep | ApprovalCall) and (one.due or soon) < soon:
             return False
     return not any(update.waiting for update in execution.mailbox.updates.values())
 
@@ -96,7 +98,8 @@ class Dormancy:
         """They have heard of something: which of them rest now?"""
         now = self._clock.now()
         for execution in executions:
-            self._resting.pop(execution.key, None)
+            if self._resting:
+                self._resting.pop(execution.key, None)
             if may_rest(execution, now):
                 self._resting[execution.key] = execution
 

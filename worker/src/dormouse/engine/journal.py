@@ -217,7 +217,7 @@ class Journal:
     """Numbers the events and gathers the present turn's batch; the file's digests are made with the key."""
 
     def __init__(self, next_position: int, digest_key: bytes = b"") -> None:
-        self._next = next_position
+        self.next_position = next_position
         self.digest_key = digest_key
         self.batch = Batch()
         self.consequences: deque[Consequence] = deque()
@@ -230,12 +230,12 @@ class Journal:
 
     def reserve(self) -> int:
         """The next position."""
-        position = self._next
-        self._next = position + 1
+        position = self.next_position
+        self.next_position = position + 1
         return position
 
     def take(self) -> Batch:
         """End the turn."""
         batch, self.batch = self.batch, Batch()
-        batch.position = self._next - 1
+        batch.position = self.next_position - 1
         return batch

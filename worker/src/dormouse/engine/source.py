@@ -10,9 +10,10 @@ _ASYNCIO = str(PurePath(asyncio.__file__).parent)
 _OWN_LOOP = str(PurePath("dormouse", "engine", "loop.py"))
 _DEEPEST = 8
 _MOST_REMEMBERED = 4096
-_remembered: dict[tuple[str, int, int], tuple[CodeType, str]] = {}
+_remembered: dict[tuple[bytes, int], tuple[CodeType, str]] = {}
 """The line of each instruction that has called, since Python finds a line only by counting from the function's first.
-By file, first line and instruction: an `id` of the code would be told to every audit hook, and its hash takes long."""
+By the bytes that say which lines a code has, and instruction: those remember their hash, while that of the code itself
+takes long, and its `id` would be told to every audit hook."""
 
 
 def source_of(frame: FrameType | None) -> str | None:
@@ -21,10 +22,10 @@ def source_of(frame: FrameType | None) -> str | None:
     while frame is not None and deep < _DEEPEST:
         deep += 1
         code = frame.f_code
-        filename = code.co_filename
-        known = _remembered.get((filename, code.co_firstlineno, frame.f_lasti))
+        known = _remembered.get((code.co_linetable, frame.f_lasti))
         if known is not None and known[0] is code:
             return known[1]
+        filename = code.co_filename
         if not filename.startswith(_ASYNCIO):
             return None if filename.endswith(_OWN_LOOP) else _line(frame)  # a task's first step: nobody called
         frame = frame.f_back
@@ -36,5 +37,5 @@ def _line(frame: FrameType) -> str:
     line = f"{PurePath(code.co_filename).name}:{frame.f_lineno}"
     if len(_remembered) >= _MOST_REMEMBERED:
         _remembered.clear()
-    _remembered[code.co_filename, code.co_firstlineno, frame.f_lasti] = (code, line)
+    _remembered[code.co_linetable, frame.f_lasti] = (code, line)
     return line

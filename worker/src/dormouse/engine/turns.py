@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ from dormouse.engine.writing import Writer
 if TYPE_CHECKING:
     from dormouse.engine.dormancy import Dormancy
 
+_end_of_log = itemgetter(Event._fields.index("execution"), Event._fields.index("position"))
 _SECONDS_UNTIL_WRITTEN = 0.002
 """What the code has decided is written with the next result, or on its own after this time."""
 
@@ -252,8 +254,7 @@ class Turns:
     def _take_effect(self, batch: Batch) -> None:
         self.busy_at = self._clock.now()
         self.durable_position = batch.position
-        for event in batch.events:
-            self.log_ends[event.execution] = event.position
+        self.log_ends.update(map(_end_of_log, batch.events))
         if batch.recovered:
             self.recovered.set()
         for call in batch.ended:
