@@ -23,17 +23,19 @@ from dormouse.replica.current import ImportOf
 from dormouse.replica.layout import Layout
 from dormouse.replica.s3 import S3, Location
 from dormouse_observer.exporting.export import Wanted, export
+from dormouse_operator.dev.manifests import load
 from dormouse_operator.dev.seaweedfs import SeaweedFS
 from markdown_blocks import REPOSITORY, blocks
 
 
 def dormouse_import(
-    server: SeaweedFS, folder: Path, *arguments: str, **variables: str
+    server: SeaweedFS, folder: Path, *arguments: str, typed: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key}
     return subprocess.run(
         [str(Path(sys.executable).with_name("dormouse")), "import", *arguments],
         cwd=folder,
+        input=typed,
         env={"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": server.endpoint, **keys, **variables},
         capture_output=True,
         text=True,
@@ -145,6 +147,52 @@ def test_what_is_wrong_is_told_and_puts_nothing_there(seaweedfs: SeaweedFS, file
         connection.commit()
     taken = refused(seaweedfs, file, *to, "--key", "one.sqlite")
     assert (taken.exit_code, "another file is at" in taken.stderr) == (1, True), taken.stderr
+
+
+def test_the_command_that_brings_a_fork_onto_a_cluster_prints_all_that_is_created(
+    seaweedfs: SeaweedFS, file: Path, tmp_path: Path
+) -> None:
+    page = blocks(REPOSITORY / "docs" / "recovery.md", "console")
+    (shown,) = (block.text for block in page if "dormouse import" in block.text)
+    prefix = f"doc-{uuid4().hex[:8]}"
+    typed = shown.replace("\\\n", " ").replace("s3://my-bucket/production", f"s3://{seaweedfs.bucket}/{prefix}")
+    typed = typed.replace("https://s3.example.com", seaweedfs.endpoint)
+    arguments = typed.partition("dormouse import ")[2].partition(" | kubectl create")[0].split()
+    file.rename(tmp_path / "mended.sqlite")
+    old = (
+        "apiVersion: dormouse.dev/v1alpha1\nkind: DurableWorkflow\nmetadata: {name: shop, namespace: shop}\n"
+        "spec: {image: shop, entrypoint: shop, start: {workflow: ship}, storage: {storeRef: {name: local}}}\n"
+    )
+    ended = dormouse_import(seaweedfs, tmp_path, *arguments, typed=old)
+    assert ended.returncode == 0, ended.stderr
+    (tmp_path / "new.yaml").write_text(ended.stdout)
+    (made,) = load([tmp_path / "new.yaml"]).workflows.values()
+    assert (made.metadata.name, made.metadata.namespace, made.spec.start) == ("shop-mended", "shop", None)
+    assert made.spec.restore is not None
+    told = made.spec.restore.from_object
+    assert told is not None
+    where = Layout.of(prefix, "shop", "any").imported(told.key)
+    asyncio.run(fetch_import(store_of(seaweedfs), ImportOf(where, told.sha256), tmp_path / "draft.sqlite"))
+
+
+def test_a_manifest_that_does_not_fit_is_told_before_anything_is_uploaded(
+    seaweedfs: SeaweedFS, file: Path, tmp_path: Path
+) -> None:
+    prefix = f"import-{uuid4().hex[:8]}"
+    to = ("--to", f"s3://{seaweedfs.bucket}/{prefix}/shop")
+    (tmp_path / "none.yaml").write_text("kind: ConfigMap\n")
+    for arguments, said in (
+        (("--manifest", tmp_path / "none.yaml", "--name", "orders-2"), "no documents of the kind DurableWorkflow"),
+        (("--manifest", tmp_path / "none.yaml"), "--manifest and --name belong together"),
+        (("--name", "orders-2"), "--manifest and --name belong together"),
+    ):
+        ended = refused(seaweedfs, file, *to, *arguments)
+        assert (ended.exit_code, said in " ".join(ended.stderr.split())) == (2, True), ended.stderr
+
+    async def keys() -> list[str]:
+        return [key async for key in store_of(seaweedfs).keys(prefix)]
+
+    assert asyncio.run(keys()) == []
 
 
 def test_the_command_of_the_page_on_recovery_works(seaweedfs: SeaweedFS, file: Path, tmp_path: Path) -> None:
