@@ -112,6 +112,16 @@ class PodSettings:
         return self.directory / "run" / "keeper.sock"
 
 
+def checked_database(directory: Path) -> Path:
+    """Of a replay check: where its first container restores to, and its second one reads."""
+    return directory / "check.sqlite"
+
+
+def checked_position(directory: Path) -> Path:
+    """Of a replay check: what the first container tells the second one of it."""
+    return directory / "check.json"
+
+
 @dataclass(frozen=True)
 class Marker:
     """Says whose database lies in the volume, and since which start of the machine."""

@@ -30,7 +30,7 @@ from dormouse.replica.claim import (
     decide,
     needs_prefix,
 )
-from dormouse.replica.current import Base, Current, ForkOf, ImportOf
+from dormouse.replica.current import Base, Current, ImportOf
 from dormouse.replica.holding import is_pinned, pinned
 from dormouse.replica.layout import epoch_of, transactions
 from dormouse.replica.refusal import Reason, Refused
@@ -170,7 +170,7 @@ async def _pin(settings: Settings, store: Store, ownership: Ownership) -> Base |
         if not isinstance(step, Ask):
             break
         entry = step.entry
-        known[entry.epoch] = await until_answered(lambda: _newest(store, entry.prefix), "listing an epoch")  # noqa: B023
+        known[entry.epoch] = await until_answered(lambda: newest_txid(store, entry.prefix), "listing an epoch")  # noqa: B023
     # What the claim wrote carries the store's own time; the node's clock may be anything.
     await until_answered(ownership.confirm_by_reading, "reading the claim")
     base, claimed_at = step.base, ownership.modified
@@ -202,7 +202,8 @@ async def _fill(settings: Settings, store: HistoryStore, ownership: Ownership, b
     await asyncio.to_thread(make_own, draft, current.identity, paused=settings.pauses_executions)
 
 
-async def _newest(store: Store, prefix: str) -> int:
+async def newest_txid(store: Store, prefix: str) -> int:
+    """The last transaction that the store has below an epoch's prefix; 0 when it has none."""
     newest = 0
     async for key in store.keys(prefix + "/"):
         found = transactions(key)
@@ -214,13 +215,12 @@ async def _newest(store: Store, prefix: str) -> int:
 async def _restore(settings: Settings, ownership: Ownership, base: Base, draft: Path) -> None:
     problem: str | None = None
     current, is_own = ownership.current, settings.layout.is_own(base.prefix)
-    identity = current.origin.identity if isinstance(current.origin, ForkOf) and not is_own else current.identity
     for attempt in range(_RESTORE_ATTEMPTS):
         problem = await restore(
             settings.location, base.prefix, base.txid, draft, settings.pod.directory / "run", _RESTORE_SECONDS
         )
         if problem is None:
-            _check_identity(draft, identity)
+            check_identity(draft, current.expected_identity(is_own=is_own))
             return
         _log.warning("restoring %s: %s", base.position, problem)
         if "no space left" in problem:
@@ -242,7 +242,8 @@ async def _restore(settings: Settings, ownership: Ownership, base: Base, draft: 
     )
 
 
-def _check_identity(database: Path, expected: str) -> None:
+def check_identity(database: Path, expected: str) -> None:
+    """See that what was restored is this workflow's. Raises Refused."""
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro&immutable=1", uri=True)) as connection:
             row = connection.execute("SELECT value FROM dormouse_meta WHERE key = 'identity'").fetchone()

@@ -22,11 +22,12 @@ from dormouse.replica.store import BucketMissing, HistoryStore, StoreDenied, Sto
 
 _log = logging.getLogger("dormouse.keeper")
 _GRACE_MARGIN_SECONDS = 2.0
-_REASONS = {
+REASONS = {
     StoreDenied: Reason.STORE_DENIED,
     BucketMissing: Reason.BUCKET_MISSING,
     StoreUnsupported: Reason.CONDITIONAL_WRITES_UNSUPPORTED,
 }
+"""Of what a store refuses for good."""
 
 
 async def keep(settings: Settings, store: S3) -> int:
@@ -126,7 +127,7 @@ def main() -> int:
     try:
         return asyncio.run(keep(settings, S3(settings.location)))
     except (StoreDenied, BucketMissing, StoreUnsupported) as error:
-        _farewell(settings, _REASONS[type(error)], str(error))
+        _farewell(settings, REASONS[type(error)], str(error))
     except OSError as error:
         if error.errno == errno.ENOSPC:
             refusal = disk_full(settings.pod.directory).refusal

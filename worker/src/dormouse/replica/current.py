@@ -130,6 +130,10 @@ class Current:
         """The lineage entry of the newest epoch."""
         return self.lineage[-1]
 
+    def expected_identity(self, *, is_own: bool) -> str:
+        """Who a restored database must say it is; that of a fork's source is not this workflow's own yet."""
+        return self.origin.identity if isinstance(self.origin, ForkOf) and not is_own else self.identity
+
     def with_entry(self, **changes: Any) -> Current:
         """Change the newest epoch's entry."""
         return replace(self, lineage=(*self.lineage[:-1], replace(self.entry, **changes)))

@@ -56,16 +56,7 @@ class Drill:
 
 def _replayed(path: Path, workflows: Mapping[str, Workflow[..., Any]], codec: Codec | None) -> tuple[int, list[str]]:
     """How many executions are open, and which of them could not go on."""
-    from dormouse.client.file import DatabaseFile
-    from dormouse.testing.replaying import why_blocked
+    from dormouse.runtime.replaying import replay_open
 
-    count, problems = 0, []
-    with DatabaseFile(path, codec) as file:
-        for row in file.rows():
-            if row.status.closed:
-                continue
-            count += 1
-            why = why_blocked(row, file.events(row), workflows)
-            if why is not None:
-                problems.append(f"execution {row.id}: {why.message}")
-    return count, problems
+    found = replay_open(path, workflows, codec)
+    return found.open, [f"execution {one}: {why.message}" for one, why in found.blocked.items()]
