@@ -130,7 +130,8 @@ class ChainWorkflow:
 
     def pods(self) -> list[dict[str, Any]]:
         """Its pods, oldest epoch first."""
-        found = self.cluster.get("--namespace", self.namespace, "pods", f"--selector=dormouse.dev/name={self.name}")
+        selector = f"--selector=dormouse.dev/name={self.name},dormouse.dev/epoch"
+        found = self.cluster.get("--namespace", self.namespace, "pods", selector)
         return sorted(found["items"], key=lambda pod: int(pod["metadata"]["labels"]["dormouse.dev/epoch"]))
 
     def pod(self) -> dict[str, Any]:

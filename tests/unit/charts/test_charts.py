@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from chart_rules import CHARTS, TEMPLATES, grants, rules
 from dormouse_operator.controller.command import run
-from dormouse_operator.plan import MANAGED_BY_LABEL
+from dormouse_operator.plan import CHECK_LABEL, MANAGED_BY_LABEL
 from markdown_blocks import REPOSITORY, blocks
 
 NAMES = ("dormouse", "dormouse-crds")
@@ -159,6 +159,9 @@ def test_every_argument_of_the_operator_is_an_option_of_its_command() -> None:
 
 def test_policies_find_workflows_by_the_label_that_the_operator_gives_them() -> None:
     assert f"{MANAGED_BY_LABEL}: dormouse" in (TEMPLATES / "_names.tpl").read_text()
+    policies = (TEMPLATES / "workflow-network-policies.yaml").read_text()
+    found = re.findall(r"key: (\S+), operator: (\w+)", policies)
+    assert found == [(CHECK_LABEL, "DoesNotExist"), (CHECK_LABEL, "Exists")], "each pod has one of the two"
 
 
 def test_every_verb_is_explained_and_none_is_a_wildcard() -> None:

@@ -18,6 +18,7 @@ from msgspec import to_builtins
 from dormouse_operator.api import DurableWorkflow, parse
 from dormouse_operator.plan import (
     Action,
+    CreateCheck,
     CreatePod,
     Current,
     CurrentAbsent,
@@ -28,12 +29,14 @@ from dormouse_operator.plan import (
     Observed,
     Plan,
     ReadCurrent,
+    Settings,
     plan,
 )
 from unit.operator_plan.pods import seen
 from unit.operator_samples import KEYS, NOW, UID, document, store
 
 NODES = ("node-a", "node-b")
+CHECK_EVENTS = ("Replayed", "ReplayDiverged", "EntrypointFailed")
 POD_EVENTS = (
     "claims",
     "Completed",
@@ -47,6 +50,7 @@ POD_EVENTS = (
     "StoreDenied",
     "VolumeLost",
     "Nonsense",
+    *CHECK_EVENTS,
 )
 WORLD_EVENTS = (
     "a node is lost or found",
@@ -55,8 +59,10 @@ WORLD_EVENTS = (
     "time moves",
     "edit",
     "suspend",
+    "checks are switched on or off",
 )
 CLAIMED_AT = "2026-03-01T12:00:00Z"
+CHECKED = Settings(checks_replays=True)
 CHOICE = st.randoms(use_true_random=False)
 
 
@@ -71,6 +77,8 @@ class World(RuleBasedStateMachine):
         self.now = NOW
         self.store_is_up = True
         self.created: list[int] = []
+        self.had: set[str] = set()
+        self.passed: set[str] = set()
 
     # The shell.
 
@@ -84,8 +92,8 @@ class World(RuleBasedStateMachine):
             current=self.known,
             lost_nodes=frozenset(self.lost),
         )
-        made = plan(dwf, world, self.now)
-        assert plan(dwf, world, self.now) == made
+        made = plan(dwf, world, self.now, CHECKED)
+        assert plan(dwf, world, self.now, CHECKED) == made
         return made
 
     @rule(applied=st.integers(0, 6), choice=CHOICE)
@@ -100,6 +108,10 @@ class World(RuleBasedStateMachine):
         match action:
             case CreatePod(manifest=manifest):
                 self.check_creation(manifest)
+                name = manifest["metadata"]["name"]
+                assert name not in self.pods
+                self.change(name, seen(manifest, phase="Pending", node=node))
+            case CreateCheck(manifest=manifest):
                 name = manifest["metadata"]["name"]
                 assert name not in self.pods
                 self.change(name, seen(manifest, phase="Pending", node=node))
@@ -129,14 +141,39 @@ class World(RuleBasedStateMachine):
         claimed_before = self.document["status"].get("claimed", False)
         first = "'DORMOUSE_FIRST_CLAIM', 'value': 'true'" in str(manifest)
         assert not (first and claimed_before), "a first claim after a claim"
+        self.check_that_it_may_have_this_spec(manifest)
         self.created.append(epoch)
+
+    def check_that_it_may_have_this_spec(self, manifest: dict[str, Any]) -> None:
+        """The first one, one that a pod had already, or one that a check let pass."""
+        digest = manifest["metadata"]["annotations"]["dormouse.dev/template-hash"]
+        is_checked = self.document["spec"].get("updatePolicy", {}).get("replayCheck", False)
+        assert not (is_checked and self.had) or digest in self.had | self.passed, "a spec that nobody has checked"
+        self.had.add(digest)
 
     def live(self) -> list[str]:
         return [
             name
             for name, pod in self.pods.items()
-            if pod["status"]["phase"] in ("Pending", "Running") and pod["spec"]["nodeName"] not in self.lost
+            if pod["status"]["phase"] in ("Pending", "Running")
+            and pod["spec"]["nodeName"] not in self.lost
+            and not self.is_check(name)
         ]
+
+    def is_check(self, name: str) -> bool:
+        return "-check-" in name
+
+    def finish_checks(self, reason: str) -> None:
+        for name, pod in list(self.pods.items()):
+            if not self.is_check(name) or pod["status"]["phase"] in ("Succeeded", "Failed"):
+                continue
+            if reason == "Replayed":
+                self.passed.add(pod["metadata"]["labels"]["dormouse.dev/check"])
+            phase = "Succeeded" if reason == "Replayed" else "Failed"
+            self.update(name, phase=phase, runtime_said={"reason": reason, "message": "because"})
+            if phase == "Succeeded":
+                ends = {"terminated": {"exitCode": 0, "message": '{"reason": "Replayed", "message": "all go on"}'}}
+                self.pods[name]["status"]["containerStatuses"][0]["state"] = ends
 
     def change(self, name: str, pod: dict[str, Any] | None) -> None:
         if pod is None:
@@ -163,6 +200,9 @@ class World(RuleBasedStateMachine):
     @rule(choice=CHOICE, event=st.sampled_from(POD_EVENTS))
     def something_happens_to_a_pod(self, choice: Any, event: str) -> None:
         name = choice.choice(self.live() or sorted(self.pods))
+        if event in CHECK_EVENTS:
+            self.finish_checks(event)
+            return
         if event == "vanishes":
             self.change(name, None)
         elif event.startswith("deletions"):
@@ -226,6 +266,9 @@ class World(RuleBasedStateMachine):
                 self.store_is_up = not self.store_is_up
             case "time moves":
                 self.now += timedelta(seconds=(-30.0, 0.5, 1.0, 60.0, 400.0)[amount - 1])
+            case "checks are switched on or off":
+                self.document["spec"]["updatePolicy"] = {"replayCheck": bool(amount % 2)}
+                self.document["metadata"]["generation"] += 1
             case _:
                 self.document["spec"]["operatingMode"] = "Suspended" if event == "suspend" else "Running"
                 self.document["spec"]["source"]["inline"] = f"source {amount % 2}"
@@ -236,11 +279,16 @@ class World(RuleBasedStateMachine):
         self.known = CurrentUnread()
         self.store_is_up = True
         self.document["spec"]["operatingMode"] = "Running"
-        for _ in range(40):
-            made = self.go_on()
-            if made.status.phase in ("Running", "Completed") and not made.actions:
-                break
+        for name in [name for name in self.pods if self.is_check(name)]:
+            self.change(name, None)  # what diverged would stay like that until somebody acts
         rest = self.planned()
+        for _ in range(40):
+            self.go_on()
+            rest = self.planned()
+            # A keeper that was not ready may be by now, or may have been refused.
+            is_written = to_builtins(rest.status) == self.document["status"]
+            if is_written and not rest.actions and rest.status.phase in ("Running", "Completed"):
+                break
         assert rest.actions == ()
         assert rest.status.phase in ("Running", "Completed")
         assert to_builtins(rest.status) == self.document["status"], "the status does not come to rest"
@@ -257,6 +305,7 @@ class World(RuleBasedStateMachine):
 
     def calm(self) -> None:
         self.obey_deletions(sealed=False)
+        self.finish_checks("Replayed")
         for name in self.live() if self.store_is_up else ():
             self.run_keeper(name)
             if self.owns_current(name) and self.current is not None and self.current.state == "Active":

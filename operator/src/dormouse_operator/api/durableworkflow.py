@@ -103,6 +103,8 @@ class UpdatePolicy(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     """When a running pod is replaced to follow a changed spec."""
 
     type: Literal["Immediate", "OnIdle", "Manual"] = "Immediate"
+    replay_check: bool = False
+    """Whether the open executions are replayed with the changed spec first."""
 
 
 class Disruption(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
@@ -218,6 +220,8 @@ class DurableWorkflowStatus(Struct, frozen=True, kw_only=True, rename="camel", o
     failures: int = 0
     """Lives in a row that ended without getting ready or sealing."""
     last_failure: LastFailure | None = None
+    accepted_spec: str = ""
+    """As JSON, with `updatePolicy.replayCheck`: the newest that pods may have."""
     rolling_since: Timestamp = ""
     """While it is one of those that are replaced at once because their spec changed."""
     conditions: tuple[Condition, ...] = ()

@@ -127,6 +127,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "exec runs a command instead of workflows, so it goes neither with `start` nor with `drill`",
             lambda spec: spec.exec is None or (spec.start is None and spec.drill is None),
         ),
+        Rule(
+            "spec",
+            "exec runs a command instead of workflows, so it has nothing that updatePolicy.replayCheck could replay",
+            lambda spec: spec.exec is None or spec.update_policy is None or not spec.update_policy.replay_check,
+        ),
         Rule("spec.image", "must be an image reference without blanks", _matches(r"\S+")),
         Rule("spec.entrypoint", "must be the name of a Python module, such as `pipeline`", _matches(MODULE)),
         Rule(

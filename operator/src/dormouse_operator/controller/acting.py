@@ -13,7 +13,7 @@ from dormouse_operator.controller.resources import (
     key_of,
 )
 from dormouse_operator.controller.world import World
-from dormouse_operator.plan import FINALIZER, ApplyConfigMap, CreatePod, DeletePod
+from dormouse_operator.plan import FINALIZER, ApplyConfigMap, CreateCheck, CreatePod, DeletePod
 
 
 class Actor:
@@ -24,7 +24,7 @@ class Actor:
         self._api = api
         self._world = world
 
-    async def create_pod(self, action: CreatePod) -> None:
+    async def create_pod(self, action: CreatePod | CreateCheck) -> None:
         """Refused when the API server does not take it; a pod of that name that is there already is fine."""
         try:
             self._world.put(PODS, await self._api.create(PODS, action.manifest))

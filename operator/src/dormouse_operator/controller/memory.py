@@ -17,6 +17,18 @@ Opened = tuple[ObjectStore, Credentials]
 
 
 @dataclass(slots=True)
+class Minting:
+    """Credentials in one Secret."""
+
+    session: Session | None = None
+    """As far as that was looked up."""
+    error: str = ""
+    """What kept them from being minted."""
+    again_at: float = 0.0
+    """By the loop's clock: before that, they are not asked for once more."""
+
+
+@dataclass(slots=True)
 class Memory:
     """Of one object: of another one of its name it says nothing."""
 
@@ -29,12 +41,10 @@ class Memory:
     """What kept the data from being released."""
     ask_again_at: float = 0.0
     """By the loop's clock: before that, nothing is asked of a store that has just failed."""
-    session: Session | None = None
-    """The credentials that were minted for its pods, as far as that was looked up."""
-    session_error: str = ""
-    """What kept them from being minted."""
-    mint_again_at: float = 0.0
-    """As `ask_again_at`."""
+    sessions: dict[str, Minting] = field(default_factory=dict)
+    """By the name of the Secret: of its pods, and of its checks."""
+    refused_check: str = ""
+    """What the API server said to the pod of a check."""
     has_budget: bool | None = None
     """Whether its PodDisruptionBudget was made, or seen to be gone, by this operator."""
     budget_error: str = ""
@@ -52,6 +62,10 @@ class Memory:
     def was_read(self, pods: Pods, current: Current) -> None:
         """This is what CURRENT says."""
         self._pods, self._current = _signature(pods), current
+
+    def minting(self, secret: str) -> Minting:
+        """Of the Secret with this name."""
+        return self.sessions.setdefault(secret, Minting())
 
     def refusal(self, pod: str, generation: int, now: float) -> Refusal | None:
         """What the API server said to this pod; None when it took it. Another spec may be asked for at once."""
@@ -71,7 +85,8 @@ class Memory:
         """The API server took the newest pod, which may claim at once, and be gone before it is seen."""
         self._refusals = None
         self._current = CurrentUnread()
-        self.session = None  # whether its credentials are there still is worth a look
+        for minting in self.sessions.values():
+            minting.session = None  # whether its credentials are there still is worth a look
 
 
 @dataclass(frozen=True)

@@ -52,23 +52,24 @@ class SessionMinter:
 
     async def mint(self, seen: Seen, action: MintSession) -> bool:
         """Whether there is something new to plan with; what came of it is in the memory. Raises ApiError."""
-        store, credentials, memory = seen.store, seen.credentials, seen.memory
+        store, credentials = seen.store, seen.credentials
+        minting = seen.memory.minting(action.manifest["metadata"]["name"])
         clock = asyncio.get_running_loop().time
-        if store is None or credentials is None or credentials.secret is None or clock() < memory.mint_again_at:
+        if store is None or credentials is None or credentials.secret is None or clock() < minting.again_at:
             return False
-        before = memory.session_error
+        before = minting.error
         try:
             found = await self._find(action)
-            known = None if found is None or memory.session is not None else _known(found)
-            memory.session = known or await self._mint(action, found, store, credentials)
-            memory.session_error = ""
+            known = None if found is None or minting.session is not None else _known(found)
+            minting.session = known or await self._mint(action, found, store, credentials)
+            minting.error = ""
         except (StoreError, Refused) as failed:
-            memory.session_error = str(failed)
-            memory.mint_again_at = clock() + _AFTER_FAILURE_SECONDS
+            minting.error = str(failed)
+            minting.again_at = clock() + _AFTER_FAILURE_SECONDS
             if not before:
                 await self._events.tell(seen.document, EmitEvent("Warning", "SessionCredentialsRefused", str(failed)))
-            return memory.session_error != before
-        memory.mint_again_at = clock() + _PAUSE_SECONDS
+            return minting.error != before
+        minting.again_at = clock() + _PAUSE_SECONDS
         return True
 
     async def _find(self, action: MintSession) -> Document | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, read
+from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectMeta, ObjectStore, read
 from dormouse_operator.controller.acting import Actor
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NamespaceEnds, NotFound, Refused
 from dormouse_operator.controller.asking import Seen, StoreAsker
@@ -41,6 +41,7 @@ from dormouse_operator.plan import (
     AddFinalizer,
     ApplyBudget,
     ApplyConfigMap,
+    CreateCheck,
     CreatePod,
     DeleteBudget,
     DeletePod,
@@ -54,8 +55,11 @@ from dormouse_operator.plan import (
     ReleaseData,
     RemoveFinalizer,
     Settings,
+    check_session_name,
+    check_source_name,
     is_watched,
     plan,
+    session_name,
 )
 
 _LOOK_AGAIN_SECONDS = 10.0
@@ -116,7 +120,9 @@ class Reconciler:
             if (seen := await self._see(key)) is None:
                 return None
             planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
-            if not has_live_pods and any(isinstance(each, CreatePod | ReleaseData) for each in planned.actions):
+            if not has_live_pods and any(
+                isinstance(each, CreatePod | CreateCheck | ReleaseData) for each in planned.actions
+            ):
                 # A pod that the cache lacks may well be alive.
                 with self._traces.doing(key, "list pods"):
                     await self._list_pods(key, seen.workflow.metadata.uid)
@@ -150,19 +156,25 @@ class Reconciler:
         store, credentials = await self._find_store(workflow, memory)
         await self._look_at_the_unwatched(workflow)
         pods = self._world.pods.group(workflow.metadata.uid)
+        metadata = workflow.metadata
+        own = memory.minting(session_name(metadata.name, metadata.uid))
+        checks = memory.minting(check_session_name(metadata.name, metadata.uid))
         observed = Observed(
             pods=pods,
             store=store,
             secret_keys=None if credentials is None else credentials.keys,
             secret_version="" if credentials is None else credentials.version,
-            session=memory.session,
-            session_error=memory.session_error,
+            session=own.session,
+            session_error=own.error,
+            check_session=checks.session,
+            check_session_error=checks.error,
             current=memory.current(pods),
             lost_nodes=self._nodes.lost(workflow.spec.node_lost_seconds),
             cordoned_nodes=self._cordons.cordoned(),
             has_budget=memory.has_budget,
             budget_error=memory.budget_error,
             refusal=memory.refusal(workflow.status.pod_name, workflow.metadata.generation, _clock()),
+            refused_check=memory.refused_check,
             namespace_ends=memory.namespace_ends,
             release_error=memory.release_error,
             report=self._inbox.get(key),
@@ -290,6 +302,9 @@ class Reconciler:
                 with self._traces.doing(key, "create pod"):
                     await self._actor.create_pod(action)
                 seen.memory.was_taken()
+            elif isinstance(action, CreateCheck):
+                await self._actor.create_pod(action)
+                seen.memory.refused_check = ""
             elif isinstance(action, DeletePod):
                 await self._actor.delete_pod(metadata.namespace, action)
             elif isinstance(action, DeleteWorkflow):
@@ -308,14 +323,30 @@ class Reconciler:
             seen.memory.namespace_ends = True
             return True
         except Refused as refused:
-            if not isinstance(action, AddFinalizer | ApplyConfigMap | CreatePod):
+            if not self._remember(seen, action, refused):
                 raise
-            log.info("workflow %s: the pod was refused: %s", "/".join(key), refused)
-            newest = self._world.workflows.get(key) or seen.document
-            pod = str((newest.get("status") or {}).get("podName", ""))
-            seen.memory.was_refused(pod, metadata.generation, str(refused), _clock())
             return True
         return False
+
+    def _remember(self, seen: Seen, action: Action, refused: Refused) -> bool:
+        """Whether the next plan says that it was refused, and when it is asked for again."""
+        metadata = seen.workflow.metadata
+        key = (metadata.namespace, metadata.name)
+        if isinstance(action, CreateCheck) or _is_source_of_check(action, metadata):
+            seen.memory.refused_check = str(refused)
+            return False
+        if not isinstance(action, AddFinalizer | ApplyConfigMap | CreatePod):
+            return False
+        log.info("workflow %s: the pod was refused: %s", "/".join(key), refused)
+        newest = self._world.workflows.get(key) or seen.document
+        pod = str((newest.get("status") or {}).get("podName", ""))
+        seen.memory.was_refused(pod, metadata.generation, str(refused), _clock())
+        return True
+
+
+def _is_source_of_check(action: Action, metadata: ObjectMeta) -> bool:
+    named = check_source_name(metadata.name, metadata.uid)
+    return isinstance(action, ApplyConfigMap) and action.manifest["metadata"]["name"] == named
 
 
 def _clock() -> float:

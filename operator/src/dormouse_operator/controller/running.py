@@ -90,6 +90,7 @@ class Operator:
             worker_image=options.worker_image,
             on_cluster=True,
             reports_url=options.reports_url,
+            checks_replays=True,
             max_concurrent_rolls=options.max_concurrent_rolls,
             sends_life=telemetry is not None,
         )

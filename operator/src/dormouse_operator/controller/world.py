@@ -18,7 +18,7 @@ from dormouse_operator.controller.resources import (
     key_of,
 )
 from dormouse_operator.controller.trimming import trimmed
-from dormouse_operator.plan import identity_of, workflow_uid
+from dormouse_operator.plan import check_of, identity_of, workflow_uid
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class World:
         if resource is STORES:
             users = (Task("workflow", user) for user in self.workflows.keys_of(f"{namespace}/{name}"))
             return (Task("store", (namespace, name)), *users)
-        identity = identity_of(document)
+        identity = identity_of(document) or check_of(document)
         return () if identity is None else (Task("workflow", (namespace, identity.workflow)),)
 
     def all_tasks(self) -> tuple[Task, ...]:

@@ -17,6 +17,12 @@ class CreatePod(Struct, frozen=True):
     manifest: dict[str, Any]
 
 
+class CreateCheck(Struct, frozen=True):
+    """The pod of a replay check, which is no life; refused quietly as a life's."""
+
+    manifest: dict[str, Any]
+
+
 class DeletePod(Struct, frozen=True):
     """Only the pod with this UID; without `grace_seconds` it gets the grace of its own spec."""
 
@@ -96,6 +102,7 @@ class ReleaseData(Struct, frozen=True):
 
 Action = (
     CreatePod
+    | CreateCheck
     | DeletePod
     | ApplyConfigMap
     | MintSession

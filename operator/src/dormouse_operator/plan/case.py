@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from dormouse_operator.api import DurableWorkflow, LastFailure
 from dormouse_operator.plan.actions import Action, ReadCurrent
+from dormouse_operator.plan.checks import Check
 from dormouse_operator.plan.lives import Life
 from dormouse_operator.plan.naming import FINALIZER
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread, Observed
@@ -24,6 +25,7 @@ class Case(Struct, frozen=True, kw_only=True):
     now: datetime
     settings: Settings
     lives: tuple[Life, ...]
+    checks: tuple[Check, ...] = ()
 
     @property
     def newest(self) -> Life | None:

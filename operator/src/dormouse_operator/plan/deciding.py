@@ -5,16 +5,29 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from dormouse_operator.api import InvalidManifest, LastFailure
+from dormouse_operator.api import InvalidManifest, LastFailure, ObjectStore
+from dormouse_operator.plan.accepted import with_accepted
 from dormouse_operator.plan.actions import (
     Action,
     AddFinalizer,
     ApplyConfigMap,
     CreatePod,
     DeletePod,
+    EmitEvent,
+    MintSession,
     ReadCurrent,
 )
-from dormouse_operator.plan.case import READ_AGAIN_SECONDS, Case, Step, Trouble, missing, reading_current, stalled
+from dormouse_operator.plan.case import (
+    READ_AGAIN_SECONDS,
+    Case,
+    Phase,
+    Step,
+    Trouble,
+    missing,
+    reading_current,
+    stalled,
+)
+from dormouse_operator.plan.checking import STOPPED, Finding, begin, finding, superfluous
 from dormouse_operator.plan.completing import completed, decide_completed
 from dormouse_operator.plan.deletion import decide_deletion
 from dormouse_operator.plan.draining import why_to_leave, with_budget
@@ -25,7 +38,7 @@ from dormouse_operator.plan.origins import is_origin_known
 from dormouse_operator.plan.pod import build_pod, build_source
 from dormouse_operator.plan.progress import is_completing, progress, restoring
 from dormouse_operator.plan.refusals import still_refused, was_refused, while_refused
-from dormouse_operator.plan.rolling import change_of, why_to_replace
+from dormouse_operator.plan.rolling import Change, change_of, why_to_replace
 from dormouse_operator.plan.session import first_minting, with_renewal
 
 _AT_ONCE_SECONDS = 1
@@ -35,7 +48,8 @@ _LONGEST_BACKOFF_SECONDS = 300
 
 def decide(case: Case) -> Step:
     """One step; the shell comes back with what it changed."""
-    return _looking_at_the_unwatched(case, with_budget(case, with_renewal(case, _decide(case))))
+    step = with_budget(case, _and(with_renewal(case, _decide(case)), superfluous(case)))
+    return _looking_at_the_unwatched(case, step)
 
 
 def _looking_at_the_unwatched(case: Case, step: Step) -> Step:
@@ -86,7 +100,7 @@ def _with_pod(case: Case, life: Life) -> Step:
             return stalled(Trouble("InvalidTemplate", str(error)))
     if change is not None and change.stage == "rolls":
         told = f"pod {life.pod} seals and ends because the spec changed"
-        return replace(_delete(life, "Rolling", told), turn="takes")
+        return replace(_and(_delete(life, "Rolling", told), _telling(change.check)), turn="takes")
     if why := why_to_replace(case, life):
         return _delete(life, "Rolling", why)
     if why := why_to_leave(case, life):
@@ -95,7 +109,33 @@ def _with_pod(case: Case, life: Life) -> Step:
         step = stalled(Trouble(ending.reason, ending.message or f"pod {life.pod} says {ending.reason}"))
     else:
         step = _asking_for_its_origin(case, life, progress(case, life))
-    return replace(step, turn="wants") if change is not None and change.stage == "wants a turn" else step
+    return step if change is None else _following(case, store, step, change)
+
+
+def _following(case: Case, store: ObjectStore, step: Step, change: Change) -> Step:
+    """The step of a pod that stays for now, and what is done meanwhile about the spec that it does not follow."""
+    step = _and(step, _telling(change.check))
+    if change.stage == "wants a turn":
+        return replace(step, turn="wants")
+    if change.stage == "is checked":
+        step = replace(step, turn="takes")
+    return step if change.check is None else _with_check(case, store, step, change.check)
+
+
+def _with_check(case: Case, store: ObjectStore, step: Step, found: Finding) -> Step:
+    seconds = found.wait_seconds
+    if found.stage == "begins":
+        actions = begin(case, store, found.attempt)
+        step = _and(step, actions)
+        seconds = READ_AGAIN_SECONDS if any(isinstance(action, MintSession) for action in actions) else None
+    return step if seconds is None else replace(step, wait_seconds=min(seconds, step.wait_seconds or seconds))
+
+
+def _telling(found: Finding | None) -> tuple[Action, ...]:
+    """That a check passed is said once: then its spec is accepted."""
+    if found is None or found.stage != "passed":
+        return ()
+    return (EmitEvent("Normal", "Replayed", found.verdict[2]),)
 
 
 def _asking_for_its_origin(case: Case, life: Life, step: Step) -> Step:
@@ -161,12 +201,19 @@ def _create(case: Case, failure: LastFailure | None, lived: int) -> Step:
     if store is None:
         return stalled(missing(case))
     status = case.dwf.status
+    # Where nothing has run yet, nothing has to go on.
+    found = finding(case, store) if case.last_epoch else None
+    dwf = case.dwf
+    if found is not None and found.stage != "passed":
+        if (kept := with_accepted(case)) is None:
+            return _checked_first(case, store, found, failure)
+        dwf = kept
     epoch = _next_epoch(case, lived)
     first = not (status.claimed or case.own_current is not None or case.forgot_its_lives)
     reason = "Restart" if case.last_epoch else "Start"
     try:
         manifest = build_pod(
-            case.dwf,
+            dwf,
             store,
             epoch,
             first_claim=first,
@@ -176,7 +223,7 @@ def _create(case: Case, failure: LastFailure | None, lived: int) -> Step:
         )
     except InvalidManifest as error:
         return stalled(Trouble("InvalidTemplate", str(error)))
-    source = build_source(case.dwf)
+    source = build_source(dwf)
     actions: tuple[Action, ...] = () if source is None else (ApplyConfigMap(source),)
     if case.settings.on_cluster and FINALIZER not in case.dwf.metadata.finalizers:
         actions = (AddFinalizer(), *actions)
@@ -184,10 +231,20 @@ def _create(case: Case, failure: LastFailure | None, lived: int) -> Step:
         phase="Starting",
         reason="Restoring",
         message=restoring(manifest["metadata"]["name"]),
-        actions=(*actions, CreatePod(manifest), *_sweep(case.lives)),
+        actions=(*actions, CreatePod(manifest), *_sweep(case.lives), *_telling(found)),
         failure=failure,
         created_epoch=epoch,
     )
+
+
+def _checked_first(case: Case, store: ObjectStore, found: Finding, failure: LastFailure | None) -> Step:
+    """What ran before is not known, so there is no pod before the check has passed."""
+    _, reason, message = found.verdict
+    phase: Phase = "Stalled" if reason in STOPPED else "Pending"
+    try:
+        return _with_check(case, store, Step(phase=phase, reason=reason, message=message, failure=failure), found)
+    except InvalidManifest as error:
+        return stalled(Trouble("InvalidTemplate", str(error)))
 
 
 def _next_epoch(case: Case, lived: int) -> int:

@@ -10,12 +10,21 @@ from typing import Any
 
 from msgspec import Struct
 
-from dormouse_operator.plan.naming import KEEPER_CONTAINER, MANAGED_BY_LABEL, pod_name
+from dormouse_operator.plan.naming import KEEPER_CONTAINER, MANAGED_BY_LABEL, check_name, pod_name
 
 WORKFLOW_NAME = "DORMOUSE_NAME"
 WORKFLOW_UID = "DORMOUSE_WORKFLOW_UID"
 IDENTITY = (WORKFLOW_NAME, WORKFLOW_UID)
 """The settings of the keeper that say whose life it is."""
+
+
+class CheckIdentity(Struct, frozen=True):
+    """What a pod checks that only replays: the hash of a spec and a store, and which attempt it is."""
+
+    workflow: str
+    workflow_uid: str
+    digest: str
+    attempt: int
 
 
 class Identity(Struct, frozen=True):
@@ -28,19 +37,33 @@ class Identity(Struct, frozen=True):
 
 def identity_of(pod: Mapping[str, Any]) -> Identity | None:
     """None for a pod that is no life, like the copy that `kubectl debug` makes of one."""
-    containers = (pod.get("spec") or {}).get("initContainers") or ()
-    keeper: Mapping[str, Any] = next((each for each in containers if each.get("name") == KEEPER_CONTAINER), {})
-    told = {entry["name"]: str(entry.get("value") or "") for entry in keeper.get("env") or ()}
-    name, uid = told.get(WORKFLOW_NAME, ""), told.get(WORKFLOW_UID, "")
+    name, uid = _told(pod)
     epoch = epoch_of(pod["metadata"]["name"])
     if not uid or not epoch or pod["metadata"]["name"] != pod_name(name, epoch):
         return None
     return Identity(name, uid, epoch)
 
 
+def check_of(pod: Mapping[str, Any]) -> CheckIdentity | None:
+    """None for a pod that is no check; whatever is a life is none."""
+    name, uid = _told(pod)
+    match = re.search(r"-check-([0-9a-f]{16})-([1-9][0-9]{0,17})$", pod["metadata"]["name"])
+    if not uid or match is None or pod["metadata"]["name"] != check_name(name, match[1], int(match[2])):
+        return None
+    return CheckIdentity(name, uid, match[1], int(match[2]))
+
+
+def _told(pod: Mapping[str, Any]) -> tuple[str, str]:
+    """The name and the UID of the workflow, as the keeper's environment has them."""
+    containers = (pod.get("spec") or {}).get("initContainers") or ()
+    keeper: Mapping[str, Any] = next((each for each in containers if each.get("name") == KEEPER_CONTAINER), {})
+    told = {entry["name"]: str(entry.get("value") or "") for entry in keeper.get("env") or ()}
+    return told.get(WORKFLOW_NAME, ""), told.get(WORKFLOW_UID, "")
+
+
 def workflow_uid(pod: Mapping[str, Any]) -> str:
-    """Of the DurableWorkflow that the pod is a life of; empty when it is none."""
-    identity = identity_of(pod)
+    """Of the DurableWorkflow that the pod is a life or a check of; empty when it is neither."""
+    identity = identity_of(pod) or check_of(pod)
     return "" if identity is None else identity.workflow_uid
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import DecodeError, Struct, field, json
 
-from dormouse_operator.plan.identity import epoch_of, is_watched
+from dormouse_operator.plan.identity import check_of, epoch_of, is_watched
 from dormouse_operator.plan.naming import (
     BREAK_GLASS,
     KEEPER_CONTAINER,
@@ -116,15 +116,16 @@ class Life(Struct, frozen=True, kw_only=True):
 
 
 def read_lives(pods: tuple[Mapping[str, Any], ...], lost_nodes: frozenset[str]) -> tuple[Life, ...]:
-    """Oldest epoch first."""
-    return tuple(sorted((read_life(pod, lost_nodes) for pod in pods), key=lambda life: life.epoch))
+    """Oldest epoch first. The pod of a check is no life."""
+    lives = (read_life(pod, lost_nodes) for pod in pods if check_of(pod) is None)
+    return tuple(sorted(lives, key=lambda life: life.epoch))
 
 
 def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) -> Life:
     """A pod without status was just created: nothing in it has started."""
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
-    keeper = _container(status.get("initContainerStatuses"), KEEPER_CONTAINER)
-    runtime = _container(status.get("containerStatuses"), RUNTIME_CONTAINER)
+    keeper = container_of(status.get("initContainerStatuses"), KEEPER_CONTAINER)
+    runtime = container_of(status.get("containerStatuses"), RUNTIME_CONTAINER)
     phase = status.get("phase", "")
     ended = phase in ("Succeeded", "Failed")
     annotations = metadata.get("annotations") or {}
@@ -134,8 +135,8 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
         uid=metadata.get("uid", ""),
         template_hash=annotations.get(TEMPLATE_HASH_ANNOTATION, ""),
         worker_image=annotations.get(WORKER_IMAGE_ANNOTATION, ""),
-        image=_container(spec.get("containers"), RUNTIME_CONTAINER).get("image", ""),
-        keeper_image=_container(spec.get("initContainers"), KEEPER_CONTAINER).get("image", ""),
+        image=container_of(spec.get("containers"), RUNTIME_CONTAINER).get("image", ""),
+        keeper_image=container_of(spec.get("initContainers"), KEEPER_CONTAINER).get("image", ""),
         deleting=bool(metadata.get("deletionTimestamp")),
         watched=is_watched(pod),
         ended=ended,
@@ -145,16 +146,17 @@ def read_life(pod: Mapping[str, Any], lost_nodes: frozenset[str] = frozenset()) 
         lost=spec.get("nodeName") in lost_nodes,
         keeper_ready=not ended and _ready(keeper),
         runtime_ready=not ended and _ready(runtime),
-        keeper_ending=_ending(keeper),
-        runtime_ending=_ending(runtime),
-        obstacle=None if ended else _obstacle(status, keeper, runtime),
+        keeper_ending=ending_of(keeper),
+        runtime_ending=ending_of(runtime),
+        obstacle=None if ended else obstacle_of(status, keeper, runtime),
         evicted=status.get("reason") == "Evicted",
         why_failed=" ".join(str(status[key]) for key in ("reason", "message") if status.get(key)),
         break_glass=_break_glass(spec),
     )
 
 
-def _container(statuses: list[dict[str, Any]] | None, name: str) -> dict[str, Any]:
+def container_of(statuses: list[dict[str, Any]] | None, name: str) -> dict[str, Any]:
+    """That of this name; empty when there is none yet."""
     return next((status for status in statuses or () if status.get("name") == name), {})
 
 
@@ -162,7 +164,7 @@ def _ready(container: Mapping[str, Any]) -> bool:
     return bool(container.get("ready")) and "terminated" not in (container.get("state") or {})
 
 
-def _ending(container: Mapping[str, Any]) -> Ending | None:
+def ending_of(container: Mapping[str, Any]) -> Ending | None:
     """The latest ending that still counts: a container that got ready again has left it behind."""
     if _ready(container):
         return None
@@ -189,7 +191,8 @@ _ON_ITS_WAY = frozenset({"", "ContainerCreating", "PodInitializing", "CrashLoopB
 """What is no obstacle, or one that the container itself explains better."""
 
 
-def _obstacle(status: Mapping[str, Any], *containers: Mapping[str, Any]) -> Ending | None:
+def obstacle_of(status: Mapping[str, Any], *containers: Mapping[str, Any]) -> Ending | None:
+    """What keeps them from starting, in Kubernetes' own words."""
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return Ending(condition.get("reason") or "Unschedulable", condition.get("message") or "")
@@ -201,5 +204,5 @@ def _obstacle(status: Mapping[str, Any], *containers: Mapping[str, Any]) -> Endi
 
 
 def _break_glass(spec: Mapping[str, Any]) -> dict[str, str]:
-    keeper = _container(spec.get("initContainers"), KEEPER_CONTAINER)
+    keeper = container_of(spec.get("initContainers"), KEEPER_CONTAINER)
     return {entry["name"]: entry.get("value", "") for entry in keeper.get("env") or () if entry["name"] in BREAK_GLASS}

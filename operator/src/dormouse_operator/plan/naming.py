@@ -2,6 +2,8 @@
 
 NAME_LABEL = "dormouse.dev/name"
 EPOCH_LABEL = "dormouse.dev/epoch"
+CHECK_LABEL = "dormouse.dev/check"
+"""Of a pod that only replays, for policies and people: its name says what it checks."""
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 TEMPLATE_HASH_ANNOTATION = "dormouse.dev/template-hash"
 WORKER_IMAGE_ANNOTATION = "dormouse.dev/worker-image"
@@ -44,6 +46,21 @@ REPORTS_AUDIENCE = "dormouse.dev"
 def pod_name(name: str, epoch: int) -> str:
     """A name that exists already is the guard against creating an epoch twice."""
     return f"{name}-e{epoch}"
+
+
+def check_name(name: str, digest: str, attempt: int) -> str:
+    """The pod of a check."""
+    return f"{name}-check-{digest}-{attempt}"
+
+
+def check_source_name(name: str, uid: str) -> str:
+    """The ConfigMap with an inline source that is checked; the pod that runs must not see it yet."""
+    return f"{name}-check-{uid[:8]}"
+
+
+def check_session_name(name: str, uid: str) -> str:
+    """The Secret with credentials that only read, for the pods of checks."""
+    return f"{name}-check-store-{uid[:8]}"
 
 
 def source_name(name: str, uid: str) -> str:

@@ -74,12 +74,13 @@ class Observed(Struct, frozen=True, kw_only=True):
     `current` is forgotten (CurrentUnread) whenever one of them changes: what was read while a pod lived
     says nothing about how it ended. `secret_keys` are the keys of the store's Secret, None without a Secret.
     `secret_version` is another one whenever its values are. `session` is what was minted with them for the pods,
-    `session_error` what stood in the way of that when it was tried last.
+    `session_error` what stood in the way of that when it was tried last; `check_session` the same for checks.
     `lost_nodes` are confirmed as lost by the shell's own clock.
     `cordoned_nodes` are those that take no new pods, as when they are drained; None when that is not known.
     `has_budget` is None as long as nobody has looked whether there is a PodDisruptionBudget of the workflow;
     `budget_error` is what kept it from being made.
-    `refusal` is there when the API server did not take the pod of the newest epoch when it was asked last;
+    `refusal` is there when the API server did not take the pod of the newest epoch when it was asked last, and
+    `refused_check` says why it did not take that of a check;
     `namespace_ends` says that it never will, because the namespace is being deleted.
     `release_error` is what kept the data from being released when that was tried last.
     `may_roll`: it is this workflow's turn to be replaced because its spec changed, or there is no bound.
@@ -92,12 +93,15 @@ class Observed(Struct, frozen=True, kw_only=True):
     secret_version: str = ""
     session: Session | None = None
     session_error: str = ""
+    check_session: Session | None = None
+    check_session_error: str = ""
     current: Current = CurrentUnread()
     lost_nodes: frozenset[str] = frozenset()
     cordoned_nodes: frozenset[str] | None = None
     has_budget: bool | None = None
     budget_error: str = ""
     refusal: Refusal | None = None
+    refused_check: str = ""
     namespace_ends: bool = False
     release_error: str = ""
     report: Report | None = None

@@ -5,6 +5,7 @@ from datetime import datetime
 from dormouse_operator.api import DurableWorkflow
 from dormouse_operator.plan.actions import Plan
 from dormouse_operator.plan.case import Case
+from dormouse_operator.plan.checks import read_checks
 from dormouse_operator.plan.deciding import decide
 from dormouse_operator.plan.lives import read_lives
 from dormouse_operator.plan.observed import Observed
@@ -20,7 +21,8 @@ def plan(dwf: DurableWorkflow, observed: Observed, now: datetime, settings: Sett
     anything ever lived, only with CURRENT read after that.
     """
     lives = read_lives(observed.pods, observed.lost_nodes)
-    case = Case(dwf=dwf, observed=observed, now=now, settings=settings, lives=lives)
+    checks = read_checks(observed.pods, observed.lost_nodes)
+    case = Case(dwf=dwf, observed=observed, now=now, settings=settings, lives=lives, checks=checks)
     step = decide(case)
     status = next_status(case, step)
     return Plan(

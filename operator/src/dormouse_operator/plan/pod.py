@@ -53,6 +53,8 @@ class Settings(Struct, frozen=True):
     """Whether ObjectStores are probed before they are used, and deletions held until the data is released."""
     reports_url: str = ""
     """Where keepers post what they have to tell; empty where nobody listens."""
+    checks_replays: bool = False
+    """Whether `updatePolicy.replayCheck` is kept to."""
     max_concurrent_rolls: int = 0
     """So many workflows are replaced at once because their spec changed; 0 is without a bound."""
     sends_life: bool = False
@@ -76,30 +78,30 @@ def build_pod(
 
     `keep_off`: nodes that are lost, which the scheduler learns only later.
     """
-    pod = _lasting_part(dwf, store, settings)
+    pod = lasting_part(dwf, store, settings)
     digest = template_hash(dwf, store)
     metadata, spec = pod["metadata"], pod["spec"]
     metadata["name"] = pod_name(dwf.metadata.name, epoch)
     metadata["labels"][EPOCH_LABEL] = str(epoch)
     metadata["annotations"] |= {TEMPLATE_HASH_ANNOTATION: digest, WORKER_IMAGE_ANNOTATION: settings.worker_image}
     life = {"DORMOUSE_EPOCH": str(epoch)}
-    keeper = {**life, "DORMOUSE_FIRST_CLAIM": _flag(first_claim), **break_glass(dwf)}
+    keeper = {**life, "DORMOUSE_FIRST_CLAIM": flag(first_claim), **break_glass(dwf)}
     runtime = {**life, "DORMOUSE_APP_VERSION": digest, "DORMOUSE_WAKE_REASON": wake_reason, **_drill(dwf)}
     if settings.sends_life:
-        runtime["DORMOUSE_OPERATOR_SENDS_LIFE"] = _flag(True)
+        runtime["DORMOUSE_OPERATOR_SENDS_LIFE"] = flag(True)
     for container, values in ((spec["initContainers"][0], keeper), (spec["containers"][0], runtime)):
-        container["env"] = _environment(values) + container["env"]
+        container["env"] = environment(values) + container["env"]
     if settings.reports_url:
         _let_report(spec, settings.reports_url)
     if keep_off:
         metadata["annotations"][KEEPS_OFF_ANNOTATION] = ",".join(sorted(keep_off))
-        spec["affinity"] = _keeping_off(spec.get("affinity") or {}, keep_off)
+        spec["affinity"] = keeping_off(spec.get("affinity") or {}, keep_off)
     return pod
 
 
 def _let_report(spec: dict[str, Any], url: str) -> None:
     keeper = spec["initContainers"][0]
-    keeper["env"] = [*keeper["env"], *_environment({"DORMOUSE_OPERATOR_URL": url})]
+    keeper["env"] = [*keeper["env"], *environment({"DORMOUSE_OPERATOR_URL": url})]
     mount = {"name": "report-token", "mountPath": TOKEN_DIRECTORY, "readOnly": True}
     keeper["volumeMounts"] = [*keeper["volumeMounts"], mount]
     token = {"audience": REPORTS_AUDIENCE, "expirationSeconds": _TOKEN_SECONDS, "path": TOKEN_FILE}
@@ -107,8 +109,8 @@ def _let_report(spec: dict[str, Any], url: str) -> None:
     spec["volumes"] = [*spec["volumes"], {"name": "report-token", "projected": projected}]
 
 
-def _keeping_off(affinity: dict[str, Any], nodes: frozenset[str]) -> dict[str, Any]:
-    """The terms of a node selector are alternatives: each of them has to keep off."""
+def keeping_off(affinity: dict[str, Any], nodes: frozenset[str]) -> dict[str, Any]:
+    """Without these nodes. The terms of a node selector are alternatives: each of them has to keep off."""
     node = affinity.get("nodeAffinity") or {}
     required = node.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     # Kubernetes takes one value in a field's requirement, no more.
@@ -144,12 +146,12 @@ def break_glass(dwf: DurableWorkflow) -> dict[str, str]:
     allowed = dwf.spec.storage.allow_empty_restore
     return {
         ALLOW_EMPTY_RESTORE: "" if allowed is None else str(allowed),
-        ADOPT_RELEASED: _flag(dwf.spec.adoption_policy == "Released"),
+        ADOPT_RELEASED: flag(dwf.spec.adoption_policy == "Released"),
         TAKE_OVER_FROM: dwf.spec.storage.take_over_from,
     }
 
 
-def _lasting_part(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dict[str, Any]:
+def lasting_part(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dict[str, Any]:
     """Everything that stays the same from life to life."""
     pod: dict[str, Any] = {
         "apiVersion": "v1",
@@ -184,7 +186,7 @@ def _keeper(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dic
     mounts = _shared_mounts()
     if store.spec.ca_bundle is not None:
         mounts.append({"name": "store-ca", "mountPath": CA_DIRECTORY, "readOnly": True})
-    if _has_session(store, settings):
+    if has_session(store, settings):
         mounts.append({"name": "store-session", "mountPath": SESSION_DIRECTORY, "readOnly": True})
     return {
         **_container(KEEPER_CONTAINER, settings.worker_image, "dormouse.keeper"),
@@ -200,14 +202,14 @@ def _keeper(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> dic
 def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[str, Any]]:
     bundle = {} if store.spec.ca_bundle is None else {"DORMOUSE_STORE_CA_BUNDLE": f"{CA_DIRECTORY}/{CA_FILE}"}
     encryption = {"DORMOUSE_STORE_KMS_KEY_ID": store.spec.kms_key_id} if store.spec.kms_key_id else {}
-    return _environment(
+    return environment(
         {
             "DORMOUSE_PORT": str(KEEPER_PORT),
             "DORMOUSE_STORE_ENDPOINT": store.spec.endpoint,
             "DORMOUSE_STORE_REGION": store.spec.region,
             "DORMOUSE_STORE_BUCKET": store.spec.bucket,
             "DORMOUSE_STORE_PREFIX": store.spec.prefix,
-            "DORMOUSE_STORE_PATH_STYLE": _flag(store.spec.path_style),
+            "DORMOUSE_STORE_PATH_STYLE": flag(store.spec.path_style),
             **bundle,
             **encryption,
             "DORMOUSE_RETENTION_SECONDS": str(dwf.spec.storage.retention_seconds),
@@ -217,14 +219,14 @@ def _keeper_environment(dwf: DurableWorkflow, store: ObjectStore) -> list[dict[s
     )
 
 
-def _has_session(store: ObjectStore, settings: Settings) -> bool:
+def has_session(store: ObjectStore, settings: Settings) -> bool:
     """Without an operator nobody mints any: pods have the Secret's keys then."""
     return settings.on_cluster and store.spec.credentials.sts is not None
 
 
 def _keys(store: ObjectStore, settings: Settings) -> list[dict[str, Any]]:
-    if _has_session(store, settings):
-        return _environment({"DORMOUSE_STORE_SESSION_FILE": f"{SESSION_DIRECTORY}/{SESSION_FILE}"})
+    if has_session(store, settings):
+        return environment({"DORMOUSE_STORE_SESSION_FILE": f"{SESSION_DIRECTORY}/{SESSION_FILE}"})
     secret = store.spec.credentials.secret_ref
     return [
         *_from_secret("DORMOUSE_STORE_ACCESS_KEY_ID", secret.name, secret.access_key_id_key),
@@ -263,7 +265,7 @@ def _runtime(dwf: DurableWorkflow, settings: Settings) -> dict[str, Any]:
     if dwf.spec.source is not None:
         mounts.append({"name": "source", "mountPath": SOURCE_DIRECTORY, "readOnly": True})
     start = dwf.spec.start
-    environment = {
+    values = {
         "DORMOUSE_PORT": str(RUNTIME_PORT),
         "PYTHONHASHSEED": "0",  # the order of a set of strings must be the same in a replay
         "DORMOUSE_ENTRYPOINT": dwf.spec.entrypoint,
@@ -276,7 +278,7 @@ def _runtime(dwf: DurableWorkflow, settings: Settings) -> dict[str, Any]:
     runs = ("dormouse.runtime",) if dwf.spec.exec is None else ("dormouse.guest", *dwf.spec.exec.command)
     return {
         **_container(RUNTIME_CONTAINER, dwf.spec.image or settings.worker_image, *runs),
-        "env": _shared_environment(dwf) + _environment(environment),
+        "env": _shared_environment(dwf) + environment(values),
         "ports": [{"name": "http", "containerPort": RUNTIME_PORT, "protocol": "TCP"}],
         "readinessProbe": _readiness("http"),
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
@@ -325,7 +327,7 @@ def _shared_environment(dwf: DurableWorkflow) -> list[dict[str, Any]]:
         "TMPDIR": "/tmp",  # noqa: S108 - a volume of the pod's own
     }
     uid = {"name": "DORMOUSE_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
-    return [*_environment(values), uid]
+    return [*environment(values), uid]
 
 
 def _shared_mounts() -> list[dict[str, Any]]:
@@ -351,7 +353,7 @@ def _volumes(dwf: DurableWorkflow, store: ObjectStore, settings: Settings) -> li
         bundle = store.spec.ca_bundle.config_map_ref
         items = [{"key": bundle.key, "path": CA_FILE}]
         volumes.append({"name": "store-ca", "configMap": {"name": bundle.name, "items": items}})
-    if _has_session(store, settings):
+    if has_session(store, settings):
         name = session_name(dwf.metadata.name, dwf.metadata.uid)
         volumes.append({"name": "store-session", "secret": {"secretName": name, "defaultMode": 0o440}})
     return volumes
@@ -361,15 +363,17 @@ def _readiness(port: str) -> dict[str, Any]:
     return {"httpGet": {"path": "/readyz", "port": port}, "periodSeconds": 1, "timeoutSeconds": 2}
 
 
-def _environment(values: dict[str, str]) -> list[dict[str, Any]]:
+def environment(values: dict[str, str]) -> list[dict[str, Any]]:
+    """As a container has it."""
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
 def _from_secret(variable: str, secret: str, key: str) -> list[dict[str, Any]]:
     """The value, and in words where to put it right."""
     value = {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
-    return [value, *_environment({f"{variable}_FROM": f"Secret `{secret}`, key `{key}`"})]
+    return [value, *environment({f"{variable}_FROM": f"Secret `{secret}`, key `{key}`"})]
 
 
-def _flag(value: bool) -> str:
+def flag(value: bool) -> str:
+    """As the pod's programs read it."""
     return "true" if value else "false"

@@ -6,7 +6,9 @@ from typing import Literal
 from msgspec import Struct
 
 from dormouse_operator.api import DurableWorkflowStatus, ObjectStore
+from dormouse_operator.plan.accepted import is_accepted
 from dormouse_operator.plan.case import Case, Step
+from dormouse_operator.plan.checking import STOPPED, Finding, finding
 from dormouse_operator.plan.lives import NEEDS_HELP, Life
 from dormouse_operator.plan.naming import pod_name
 from dormouse_operator.plan.pod import break_glass
@@ -21,21 +23,40 @@ _ROLLING = frozenset({"Stopping", "Pending", "Starting"})
 class Change(Struct, frozen=True):
     """How far a running pod is on its way to a changed spec."""
 
-    stage: Literal["waits", "wants a turn", "rolls"]
+    stage: Literal["waits", "wants a turn", "is checked", "rolls"]
     verdict: Verdict
+    check: Finding | None = None
+    """Of the check that comes before."""
 
 
 def change_of(case: Case, store: ObjectStore, life: Life) -> Change | None:
     """None when the pod follows the spec."""
     if life.template_hash == template_hash(case.dwf, store):
         return None
+    found = finding(case, store)
+    if found is not None and found.stage != "passed":
+        return _before(case, life, found)
     if (why := _why_to_wait(case, life)) is not None:
-        return Change("waits", why)
+        return Change("waits", why, found)
     if not case.observed.may_roll:
-        most = case.settings.max_concurrent_rolls
-        told = f"pod {life.pod} waits for its turn: the operator replaces {most} at once (maxConcurrentRolls)"
-        return Change("wants a turn", ("False", "WaitsForOthers", told))
-    return Change("rolls", ("False", "Rolling", f"pod {life.pod} is replaced by one with the newest spec"))
+        return Change("wants a turn", _waits_for_others(case, life), found)
+    return Change("rolls", ("False", "Rolling", f"pod {life.pod} is replaced by one with the newest spec"), found)
+
+
+def _before(case: Case, life: Life, found: Finding) -> Change:
+    """A check restores and pulls an image as well, so it has a turn like what comes after it."""
+    if found.stage in ("diverged", "failed") or (found.stage == "runs" and found.verdict[1] in STOPPED):
+        return Change("waits", found.verdict, found)
+    if found.stage == "begins" and not case.observed.may_roll:
+        is_new = found.verdict[1] not in STOPPED
+        return Change("wants a turn", _waits_for_others(case, life) if is_new else found.verdict, found)
+    return Change("is checked", found.verdict, found)
+
+
+def _waits_for_others(case: Case, life: Life) -> Verdict:
+    most = case.settings.max_concurrent_rolls
+    told = f"pod {life.pod} waits for its turn: the operator replaces {most} at once (maxConcurrentRolls)"
+    return "False", "WaitsForOthers", told
 
 
 def why_to_replace(case: Case, life: Life) -> str:
@@ -54,12 +75,16 @@ def why_to_replace(case: Case, life: Life) -> str:
 def up_to_date(case: Case, created_epoch: int | None = None) -> Verdict:
     """Whether the newest pod follows the spec, and if not what it waits for."""
     life, store = case.newest, case.observed.store
+    if store is None and (not is_accepted(case) or (life is not None and life.live)):
+        return "Unknown", "StoreNotFound", "what a pod would be is not known without its ObjectStore"
+    is_first = created_epoch is not None and case.last_epoch == 0
+    found = None if store is None or is_first else finding(case, store)
+    if found is not None and found.stage != "passed" and (created_epoch is not None or life is None or not life.live):
+        return found.verdict
     if created_epoch is not None:
         return "True", "UpToDate", f"pod {pod_name(case.dwf.metadata.name, created_epoch)} has the newest spec"
-    if life is None or not life.live:
+    if life is None or not life.live or store is None:
         return "True", "UpToDate", "the next pod has the newest spec"
-    if store is None:
-        return "Unknown", "StoreNotFound", "what a pod would be is not known without its ObjectStore"
     if (change := change_of(case, store, life)) is None:
         return "True", "UpToDate", f"pod {life.pod} has the newest spec"
     return change.verdict

@@ -15,7 +15,7 @@ from dormouse_operator.api import DurableWorkflow, ObjectStore, Sts
 from dormouse_operator.plan.actions import MintSession
 from dormouse_operator.plan.case import READ_AGAIN_SECONDS, Case, Step, Trouble, stalled
 from dormouse_operator.plan.manifests import labels, owner
-from dormouse_operator.plan.naming import session_name
+from dormouse_operator.plan.naming import check_session_name, session_name
 
 _WRITES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 _USES_KEY = ("kms:GenerateDataKey", "kms:Decrypt")
@@ -25,8 +25,13 @@ READ_AGAIN_AFTER = 0.75
 """Then clients look for the next ones, while theirs are still good."""
 
 
-def session_policy(store: ObjectStore, workflow: Layout, source: Layout | None = None, imported: str = "") -> str:
-    """What a pod may do, at most: all below its own prefix; read what it begins with, and write none of that."""
+def session_policy(
+    store: ObjectStore, workflow: Layout, source: Layout | None = None, imported: str = "", *, writes: bool = True
+) -> str:
+    """What a pod may do, at most: all below its own prefix; read what it begins with, and write none of that.
+
+    Without `writes` it only reads.
+    """
     sts = store.spec.credentials.sts
     on_aws = sts is not None and sts.role_arn.startswith("arn:aws")
     partition = sts.role_arn.split(":")[1] if sts is not None and on_aws else "aws"
@@ -35,7 +40,7 @@ def session_policy(store: ObjectStore, workflow: Layout, source: Layout | None =
     read += [f"{bucket}/{imported}"] if imported else []
     listed = [f"{each.root}/*" for each in (workflow, source) if each is not None]
     statements = [
-        {"Effect": "Allow", "Action": _WRITES, "Resource": f"{bucket}/{workflow.root}/*"},
+        {"Effect": "Allow", "Action": _WRITES if writes else "s3:GetObject", "Resource": f"{bucket}/{workflow.root}/*"},
         {
             "Effect": "Allow",
             "Action": "s3:ListBucket",
@@ -65,6 +70,17 @@ def first_minting(case: Case) -> Step | None:
         told = "credentials of the pod's own are asked for"
         step = Step(phase="Pending", reason="MintingCredentials", message=told)
     return replace(step, actions=(due,), wait_seconds=READ_AGAIN_SECONDS)
+
+
+def check_minting(case: Case) -> MintSession | None:
+    """Before the pod of a check: credentials that only read, unless they are there."""
+    store, sts = case.observed.store, _sts(case)
+    if store is None or sts is None:
+        return None
+    wanted = _minting(case, store, sts, with_source=not _is_replicated(case), writes=False)
+    session = case.observed.check_session
+    is_good = session is not None and session.made_for == wanted.made_for and case.now < session.renew_at
+    return None if is_good else wanted
 
 
 def with_renewal(case: Case, step: Step) -> Step:
@@ -129,7 +145,7 @@ def _is_replicated(case: Case) -> bool:
     )
 
 
-def _minting(case: Case, store: ObjectStore, sts: Sts, *, with_source: bool) -> MintSession:
+def _minting(case: Case, store: ObjectStore, sts: Sts, *, with_source: bool, writes: bool = True) -> MintSession:
     dwf, prefix = case.dwf, store.spec.prefix
     metadata, restore = dwf.metadata, dwf.spec.restore if with_source else None
     own, source, imported = Layout.of(prefix, metadata.namespace, metadata.name), None, ""
@@ -137,17 +153,18 @@ def _minting(case: Case, store: ObjectStore, sts: Sts, *, with_source: bool) -> 
         imported = own.imported(restore.from_object.key)
     elif restore is not None:
         source = Layout.of(prefix, metadata.namespace, restore.from_name)
-    policy = session_policy(store, own, source, imported)
+    policy = session_policy(store, own, source, imported, writes=writes)
     digest = hashlib.sha256(json.encode([policy, sts, case.observed.secret_version], order="sorted")).hexdigest()[:16]
-    return MintSession(manifest=_secret(dwf), policy=policy, made_for=digest)
+    name = (session_name if writes else check_session_name)(metadata.name, metadata.uid)
+    return MintSession(manifest=_secret(dwf, name), policy=policy, made_for=digest)
 
 
-def _secret(dwf: DurableWorkflow) -> dict[str, object]:
+def _secret(dwf: DurableWorkflow, name: str) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": session_name(dwf.metadata.name, dwf.metadata.uid),
+            "name": name,
             "namespace": dwf.metadata.namespace,
             "labels": labels(dwf),
             "ownerReferences": [owner(dwf)],

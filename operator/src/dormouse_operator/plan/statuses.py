@@ -4,8 +4,10 @@ from msgspec.structs import asdict, replace
 
 from dormouse_operator.api import Condition, DurableWorkflowStatus, LastSeal
 from dormouse_operator.api.metadata import ConditionStatus
+from dormouse_operator.plan.accepted import encoded, is_accepted, is_checked
 from dormouse_operator.plan.actions import CreatePod, DeletePod, EmitEvent
 from dormouse_operator.plan.case import Case, Step
+from dormouse_operator.plan.checking import STOPPED, finding
 from dormouse_operator.plan.draining import DRAINING, draining
 from dormouse_operator.plan.naming import pod_name
 from dormouse_operator.plan.origins import origin, restoration
@@ -20,8 +22,10 @@ from dormouse_operator.plan.reported import (
     report_of_newest_life,
 )
 from dormouse_operator.plan.rolling import rolling_since, up_to_date
+from dormouse_operator.plan.template_hash import template_hash
 
 _MOVING = ("Pending", "Starting", "Stopping", "Deleting")
+_TO_RUN = ("Pending", "Starting", "Running")
 _LONGEST_MESSAGE = 32768
 _OURS = frozenset(
     {
@@ -67,10 +71,27 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
         last_seal=seal,
         failures=failures,
         last_failure=step.failure or old.last_failure,
+        accepted_spec=_accepted_spec(case, step),
         rolling_since=rolling_since(case, step),
         conditions=_conditions(case, step, epoch),
         **asdict(origin(case, epoch, created)),
     )
+
+
+def _accepted_spec(case: Case, step: Step) -> str:
+    """The first spec is accepted, one that a pod has already, and one whose check has passed."""
+    if not is_checked(case):
+        return ""
+    if is_accepted(case):
+        return case.dwf.status.accepted_spec
+    store, life = case.observed.store, case.newest
+    if store is None:
+        return case.dwf.status.accepted_spec
+    found = finding(case, store)
+    has_it = life is not None and life.live and life.template_hash == template_hash(case.dwf, store)
+    is_first = step.created_epoch is not None and case.last_epoch == 0
+    is_passed = found is not None and found.stage == "passed"
+    return encoded(case.dwf.spec) if has_it or is_first or is_passed else case.dwf.status.accepted_spec
 
 
 def events(old: DurableWorkflowStatus, new: DurableWorkflowStatus, step: Step) -> tuple[EmitEvent, ...]:
@@ -123,7 +144,7 @@ def _conditions(case: Case, step: Step, epoch: int) -> tuple[Condition, ...]:
     computed: tuple[tuple[str, Verdict], ...] = (
         ("Ready", _ready(case, step)),
         ("Reconciling", _reconciling(case, step)),
-        ("Stalled", _stalled(step)),
+        ("Stalled", _stalled(case, step)),
         ("Completed", _completed(case, step)),
         ("Restored", _restored(case, step, epoch)),
         ("Replicating", _replicating(case, step)),
@@ -152,14 +173,16 @@ def _ready(case: Case, step: Step) -> Verdict:
 
 def _reconciling(case: Case, step: Step) -> Verdict:
     moving = step.phase in _MOVING or step.reason == "Completing"
-    if not moving and step.turn == "wants":
-        return "True", *up_to_date(case)[1:]
+    if not moving and step.turn and (verdict := up_to_date(case))[1] not in STOPPED:
+        return "True", *verdict[1:]
     return ("True", step.reason, step.message) if moving else ("False", step.phase, "nothing to do")
 
 
-def _stalled(step: Step) -> Verdict:
+def _stalled(case: Case, step: Step) -> Verdict:
     if step.phase == "Stalled":
         return "True", step.reason, step.message
+    if step.phase in _TO_RUN and (verdict := up_to_date(case, step.created_epoch))[1] in STOPPED:
+        return "True", *verdict[1:]
     return "False", step.phase, "nothing stands in the way"
 
 

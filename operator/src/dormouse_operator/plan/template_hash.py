@@ -9,15 +9,20 @@ import hashlib
 from msgspec import json
 from msgspec.structs import replace
 
-from dormouse_operator.api import DurableWorkflow, ObjectStore, ObjectStoreSpec, Sts
+from dormouse_operator.api import DurableWorkflow, DurableWorkflowSpec, ObjectStore, ObjectStoreSpec, Sts
 from dormouse_operator.api.durableworkflow import Failover, Template, Volume
 
 
 def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
     """Of what a pod sees of the two."""
-    spec, storage = dwf.spec, dwf.spec.storage
+    return hashlib.sha256(json.encode([asked_of_pods(dwf.spec), _seen(store.spec)], order="sorted")).hexdigest()[:16]
+
+
+def asked_of_pods(spec: DurableWorkflowSpec) -> DurableWorkflowSpec:
+    """The spec without what a pod does not see of it."""
+    storage = spec.storage
     volume = None if storage.volume == Volume() else storage.volume
-    asked = replace(
+    return replace(
         spec,
         template=None if spec.template == Template() else spec.template,
         storage=replace(storage, volume=volume, allow_empty_restore=None, take_over_from=""),
@@ -30,7 +35,6 @@ def template_hash(dwf: DurableWorkflow, store: ObjectStore) -> str:
         ttl_seconds_after_finished=None,
         restore=None,
     )
-    return hashlib.sha256(json.encode([asked, _seen(store.spec)], order="sorted")).hexdigest()[:16]
 
 
 def _seen(spec: ObjectStoreSpec) -> ObjectStoreSpec:

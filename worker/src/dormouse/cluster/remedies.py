@@ -46,6 +46,8 @@ REMEDIES = {
     "InvalidInput": "create another DurableWorkflow with an input that the workflow takes",
     "NonDeterministic": "change the code back, or with patched(): `dormouse show` has what to write",
     "NotAwaited": "await what the workflow calls: `dormouse show` has the line",
+    "ReplayDiverged": "change the code as the message says; until then the pod stays as it is",
+    "ReplayCheckFailed": "mend what the message says; it is tried again, and deleting the check's pod tries at once",
     "DrillFailed": "look with `dormouse drill`, and take a backup of the live file first",
     "NameTaken": "adoptionPolicy: Released adopts the data, storage.takeOverFrom takes it over, another name avoids it",
     "Deleting": "create a new DurableWorkflow when the data is gone",

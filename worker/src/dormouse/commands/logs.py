@@ -39,7 +39,8 @@ def logs(name: str, kubectl: Kubectl, *, containers: tuple[str, ...], since: str
     """
     workflow = kubectl.workflow(name)
     kubectl = kubectl.within(workflow["metadata"]["namespace"])
-    selector = f"--selector=dormouse.dev/name={name}"
+    # The pod of a replay check has no epoch.
+    selector = f"--selector=dormouse.dev/name={name},dormouse.dev/epoch"
     options = [f"--since={since}"] if since else []
     if follow:
         _followed(kubectl, selector, Following(containers), options)

@@ -30,8 +30,8 @@ from dormouse.replica.s3 import S3
 from dormouse.replica.store import (
     BucketMissing,
     Store,
-    StoredObject,
     StoreDenied,
+    StoredObject,
     StoreUnknown,
     StoreUnsupported,
 )
