@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dormouse_operator.api import DurableWorkflow
 from dormouse_operator.plan import (
@@ -119,6 +120,19 @@ def test_a_pod_that_runs_is_not_left_alone_because_the_status_says_that_it_is_ov
     assert kinds(planned(forged(), runs)) == ["ReadCurrent"]
     made = planned(forged(), runs, current=active(2))
     assert (kinds(made), made.status.phase, made.status.is_true("Completed")) == ([], "Running", False)
+
+
+def test_what_was_never_claimed_has_not_completed() -> None:
+    never = with_status(workflow(), replace(forged().status, claimed=False, last_seal=None))
+    assert created(planned(never, current=CurrentAbsent()))["metadata"]["name"] == "report-e3"
+
+
+def test_the_word_of_a_pod_counts_only_with_the_seal_that_was_seen() -> None:
+    over = pod(forged(), 2, phase="Succeeded", runtime_said={"reason": "Completed"})
+    assert kinds(planned(forged(), over)) == []
+    unsealed = with_status(workflow(), replace(forged().status, last_seal=None))
+    assert kinds(planned(unsealed, over)) == ["ReadCurrent"]
+    assert created(planned(unsealed, over, current=active(2)))["metadata"]["name"] == "report-e3"
 
 
 @pytest.mark.parametrize(
