@@ -19,18 +19,21 @@ from dormouse.replica.current import Current, SealReason, State, decode, encode
 from dormouse.replica.layout import Layout
 from dormouse.replica.refusal import Refused
 from dormouse_operator.controller.api_server import ApiError
+from dormouse_operator.controller.cordons import CordonWatch
 from dormouse_operator.controller.credentials import CredentialReader
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.holding import StoreHolder
+from dormouse_operator.controller.life_traces import LifeTraces
 from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.reconciling import Reconciler
 from dormouse_operator.controller.relisting import WATCHED
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.resources import PODS, SECRETS, STORES, WORKFLOWS, Document, Resource
-from dormouse_operator.controller.store_lanes import Slots, StoreLanes
+from dormouse_operator.controller.slots import Slots
+from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses
 from dormouse_operator.controller.tally import Tally
-from dormouse_operator.controller.trimming import trimmed
+from dormouse_operator.controller.turns import RollTurns
 from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import FINALIZER, Settings, identity_of, is_watched
@@ -93,7 +96,7 @@ class OneOperator:
     def start(self) -> None:
         """A new process, which lists everything first."""
         around, line = self._around, self.line
-        api = AskedApi(around.objects, line, around.look_at_write).as_api()
+        api = AskedApi(around.objects, line, around.look_at_write, around.look_at_refusal, around.look_at_list).as_api()
         self.world = World(lambda _: None)
         self.events.clear()
         self.listed.clear()
@@ -108,10 +111,13 @@ class OneOperator:
             credentials,
             events,
             LostNodes(around.lost),
+            CordonWatch(api, self.world),
             Inbox(),
             holder,
             AskedLanes(store),
             WaitingTimes(Tally()),
+            RollTurns(0, lambda _: None),
+            LifeTraces(None),
             SETTINGS,
             lambda: around.now,
         )
@@ -127,7 +133,10 @@ class OneOperator:
         """What was listed, maybe long ago."""
         if resource in self.listed:
             documents, version = self.listed.pop(resource)
-            self.world.relist(resource, documents, version)
+            for each in documents:
+                self.world.put(resource, each)
+            present = [each["metadata"]["uid"] for each in documents]
+            self.world.compare(resource, present, version, self.world.keys(resource, None))
 
     def see(self, count: int) -> None:
         """The next events of the watches."""
@@ -195,6 +204,10 @@ class Interleaved:
         self.read: dict[str, Current | None] = {}
         self.epochs: set[int] = set()
         self.late_epochs: set[int] = set()
+        self.refused_epochs: set[int] = set()
+        self.made_by: dict[int, tuple[str, int]] = {}
+        """Each epoch's operator, and the version then."""
+        self.listed_at: dict[str, int] = {}
         self.once_lost: set[str] = set()
         self.was_claimed = self.was_completed = False
         self._put_samples()
@@ -223,7 +236,7 @@ class Interleaved:
     def list_now(self, resource: Resource) -> tuple[list[Document], int]:
         found = self.objects.all(resource)
         watched = [each for each in found if resource is not PODS or is_watched(each)]
-        return [trimmed(resource, each) for each in watched], self.objects.version
+        return watched, self.objects.version
 
     # What must hold.
 
@@ -235,11 +248,31 @@ class Interleaved:
             deleted = made["metadata"].get("deletionTimestamp")
             assert not deleted or self.is_let_go(), "the object goes, and its data is nobody's"
 
+    def look_at_list(self, who: str, resource: Resource) -> None:
+        if resource is PODS:
+            self.listed_at[who] = self.objects.version
+
+    def known_alive(self, who: str) -> list[str]:
+        """The pods that could write, and that this operator made itself, or could see when it listed pods last.
+
+        What another operator makes after that nothing but the epochs keeps from writing: docs/design.md, 9.
+        """
+
+        def is_known(epoch: int) -> bool:
+            maker, version = self.made_by.get(epoch, ("", 0))
+            return maker == who or version < self.listed_at.get(who, 0)
+
+        return [each for each in self.live() if self.epoch(each) not in self.late_epochs and is_known(self.epoch(each))]
+
+    def look_at_refusal(self, made: Document) -> None:
+        """The pod was never there: its epoch may be asked for again."""
+        self.refused_epochs.add(self.epoch(made["metadata"]["name"]))
+
     def _look_at_creation(self, who: str, made: Document) -> None:
         identity = identity_of(made)
         assert identity is not None
         epoch, line = identity.epoch, self.operators[who].line
-        assert epoch not in self.epochs, "an epoch was used twice"
+        assert epoch not in self.epochs - self.refused_epochs, "an epoch was used twice"
         self.epochs.add(epoch)
         if line.is_arriving_late:
             self.late_epochs.add(epoch)
@@ -249,8 +282,8 @@ class Interleaved:
             "a pod whose epoch no status remembers"
         )
         assert FINALIZER in workflow["metadata"]["finalizers"], "a pod before the object is held"
-        alive = [each for each in self.live() if self.epoch(each) not in self.late_epochs]
-        assert not alive, f"{alive} could still write"
+        self.made_by.setdefault(epoch, (who, self.objects.version))
+        assert not (alive := self.known_alive(who)), f"{alive} could still write"
         known = self.read.get(who)
         if known is not None:
             assert epoch > known.epoch, "an epoch at or below CURRENT"
@@ -270,8 +303,7 @@ class Interleaved:
         assert record is not None
         assert record.state in (State.RELEASED, State.DELETING)
         if not self.operators[who].line.is_arriving_late:
-            alive = [each for each in self.live() if self.epoch(each) not in self.late_epochs]
-            assert not alive, f"{alive} could still write what is released"
+            assert not (alive := self.known_alive(who)), f"{alive} could still write what is released"
 
     is_forged = False
     """Whether somebody edited the status: it may say what it wants then."""
@@ -367,6 +399,9 @@ class Interleaved:
         """Somebody changes the workflow, if it is still there."""
         if ("durableworkflows", KEY) in self.objects.held:
             self.objects.change(WORKFLOWS, "report", change)
+
+    def is_held(self) -> bool:
+        return FINALIZER in (self.objects.get(WORKFLOWS, *KEY)["metadata"].get("finalizers") or ())
 
     def is_gone(self) -> bool:
         return ("durableworkflows", KEY) not in self.objects.held

@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from dormouse.replica.store import StoreConflict, StoredObject, StoreUnknown
-from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Unavailable
+from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Refused, Unavailable
 from dormouse_operator.controller.resources import EVENTS, PODS, SECRETS, STORES, WORKFLOWS, Document, Key, Resource
 from dormouse_operator.plan import is_watched
 
@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     REFUSED = "not done, and said so"
     LOST = "done, and the answer is lost"
     LATE = "given up, and done later"
+    FORBIDDEN = "refused for good, if it makes a pod"
 
 
 @dataclass
@@ -61,6 +62,8 @@ class Line:
             raise
         if outcome is Outcome.DONE:
             return do()
+        if outcome is Outcome.FORBIDDEN and what == "create pods":
+            raise Refused("exceeded quota: pods")
         if outcome is Outcome.LOST:
             do()
         if outcome is Outcome.LATE and writes:
@@ -184,10 +187,19 @@ class Objects:
 class AskedApi:
     """An operator's own API server: pods and workflows over its line, the rest at once."""
 
-    def __init__(self, objects: Objects, line: Line, look: Callable[[str, Resource, Document], None]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        line: Line,
+        look: Callable[[str, Resource, Document], None],
+        refused: Callable[[Document], None],
+        listed: Callable[[str, Resource], None],
+    ) -> None:
         self._objects = objects
         self._line = line
         self._look = look
+        self._refused = refused
+        self._listed = listed
 
     def as_api(self) -> ApiServer:
         return cast("ApiServer", self)
@@ -203,16 +215,20 @@ class AskedApi:
 
         return cast("Document", await self._ask("get", resource, do, writes=False))
 
-    async def list(
-        self, resource: Resource, namespace: str | None, labels: str = "", keep: Callable[[Document], Document] = dict
-    ) -> tuple[list[Document], int]:
+    async def list_to(
+        self, see: Callable[[Document], None], resource: Resource, namespace: str | None, labels: str = ""
+    ) -> int:
         wanted = dict(part.split("=") for part in labels.split(",") if part)
 
         def do() -> tuple[list[Document], int]:
+            self._listed(self._line.name, resource)
             found = [each for each in self._objects.all(resource) if wanted.items() <= _labels(each).items()]
-            return [keep(each) for each in found if namespace in (None, "team")], self._objects.version
+            return [each for each in found if namespace in (None, "team")], self._objects.version
 
-        return cast("tuple[list[Document], int]", await self._ask("list", resource, do, writes=False))
+        found, version = await self._ask("list", resource, do, writes=False)
+        for each in found:
+            see(each)
+        return int(version)
 
     async def create(self, resource: Resource, document: Mapping[str, Any]) -> Document:
         def do() -> Document:
@@ -221,7 +237,11 @@ class AskedApi:
                 self._look(self._line.name, resource, dict(document))
             return self._objects.create(resource, document)
 
-        return cast("Document", await self._ask("create", resource, do))
+        try:
+            return cast("Document", await self._ask("create", resource, do))
+        except Refused:
+            self._refused(dict(document))
+            raise
 
     async def merge(
         self, resource: Resource, _namespace: str, name: str, patch: Mapping[str, Any], subresource: str = ""

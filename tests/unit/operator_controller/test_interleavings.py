@@ -18,7 +18,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from dormouse.replica.current import SealReason
 from dormouse_operator.controller.relisting import WATCHED
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document
-from dormouse_operator.plan import FINALIZER
 from unit.operator_controller.interleaved_operators import Interleaved, OneOperator
 from unit.operator_controller.interleaved_server import Outcome
 
@@ -62,10 +61,12 @@ class UnderFire(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = Interleaved()
+        self.is_deleted = False
 
-    @initialize(start=st.sampled_from(["nothing", "runs", "runs", "rests"]))
-    def begins(self, start: str) -> None:
-        """Most stories are about what lives already."""
+    @initialize(start=st.sampled_from(["nothing", "runs", "runs", "rests"]), is_deleted=st.booleans())
+    def begins(self, start: str, is_deleted: bool = False) -> None:
+        """Most stories are about what lives already, and many end with its deletion."""
+        self.is_deleted = is_deleted
         for _ in range(0 if start == "nothing" else 3):
             self.round()
         if start == "rests":
@@ -192,17 +193,17 @@ class UnderFire(RuleBasedStateMachine):
             case "time moves":
                 world.wait((-30.0, 0.5, 1.0, 60.0, 400.0)[amount])
             case "delete":
-                if amount == 0:  # not in most stories
-                    world.edit(_deleted)
-                    if FINALIZER not in (
-                        world.objects.get(WORKFLOWS, "team", "report")["metadata"].get("finalizers") or ()
-                    ):
-                        world.objects.remove(WORKFLOWS, "report")
+                self.deletes()
             case "the status is wiped" | "the status says an old epoch" | "the status says completed":
                 world.is_forged = True
                 world.edit(_FORGERIES[event])
             case _:
                 world.edit(_edit(event, amount))
+
+    def deletes(self) -> None:
+        self.world.edit(_deleted)
+        if not self.world.is_gone() and not self.world.is_held():
+            self.world.objects.remove(WORKFLOWS, "report")
 
     # The end.
 
@@ -216,6 +217,8 @@ class UnderFire(RuleBasedStateMachine):
         world = self.world
         world.lost.clear()
         world.edit(_edit("resume", 0))
+        if self.is_deleted:
+            self.deletes()
         for operator in world.operators.values():
             while operator.line.late:
                 operator.line.arrive()

@@ -206,5 +206,21 @@ def test_only_whether_a_store_mints_is_seen_in_a_pod() -> None:
 
 def test_clients_look_for_the_next_ones_after_they_were_minted_and_before_theirs_end() -> None:
     begin, end = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 13, tzinfo=UTC)
-    renew_at, read_again_at = times(begin, end)
+    renew_at, read_again_at = times(begin, end, 3600)
     assert (renew_at.minute, read_again_at.minute) == (30, 45)
+
+
+def test_credentials_do_not_last_longer_because_our_clock_is_behind() -> None:
+    begin, end = datetime(2026, 3, 1, 11, tzinfo=UTC), datetime(2026, 3, 1, 13, tzinfo=UTC)
+    assert times(begin, end, 3600) == (begin + timedelta(minutes=30), begin + timedelta(minutes=45))
+
+
+@pytest.mark.parametrize(("set_back", "is_due"), [(0, False), (30, False), (120, True), (86400, True)])
+def test_a_clock_that_was_set_back_does_not_let_credentials_end_unnoticed(set_back: int, is_due: bool) -> None:
+    known = minted(planned(), renew_at=LATER + timedelta(seconds=set_back))
+    assert (minting(running(session=known)) is not None) is is_due
+
+
+def test_those_that_were_minted_by_the_clock_as_it_is_now_are_not_due_at_once() -> None:
+    renew_at, _ = times(NOW, NOW + timedelta(days=1), 3600)
+    assert minting(running(session=minted(planned(), renew_at=renew_at))) is None

@@ -93,7 +93,7 @@ class SessionMinter:
             minted = await asyncio.to_thread(
                 self._assume_role, store, sts, secret, credentials.ca_bundle, action.policy, f"{namespace}.{name}"[:64]
             )
-        renew_at, read_again_at = times(minted.minted_at, minted.ends_at)
+        renew_at, read_again_at = times(minted.minted_at, minted.ends_at, sts.duration_seconds)
         annotations = {SESSION_ANNOTATION: action.made_for, RENEW_AT_ANNOTATION: renew_at.isoformat()}
         data = {SESSION_FILE: base64.b64encode(minted.document(read_again_at)).decode()}
         if found is not None:

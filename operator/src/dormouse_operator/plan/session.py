@@ -5,7 +5,7 @@ each workflow has a Secret of its own, with credentials for its prefix that end 
 """
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import json
 from msgspec.structs import replace
@@ -21,6 +21,8 @@ _WRITES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipart
 _USES_KEY = ("kms:GenerateDataKey", "kms:Decrypt")
 RENEWED_AFTER = 0.5
 """Of what they last. The kubelet may take two minutes to bring the next ones to the pod."""
+_CLOCKS_DIFFER_BY = timedelta(minutes=1)
+"""Those of two operators: one that starts to lead mints nothing that is there."""
 READ_AGAIN_AFTER = 0.75
 """Then clients look for the next ones, while theirs are still good."""
 
@@ -114,9 +116,13 @@ def _ignored(case: Case) -> Trouble | None:
     return Trouble("SessionPolicyIgnored", f"ObjectStore `{store.metadata.name}`: {said.message}")
 
 
-def times(minted_at: datetime, ends_at: datetime) -> tuple[datetime, datetime]:
-    """When the next credentials are minted, and from when on clients look for them."""
-    lasts = ends_at - minted_at
+def times(minted_at: datetime, ends_at: datetime, asked_seconds: int) -> tuple[datetime, datetime]:
+    """When the next credentials are minted, and from when on clients look for them.
+
+    `minted_at` is by the operator's clock, `ends_at` by that of who mints: if ours is behind, they seem to last longer
+    than was asked for.
+    """
+    lasts = min(ends_at - minted_at, timedelta(seconds=asked_seconds))
     return minted_at + lasts * RENEWED_AFTER, minted_at + lasts * READ_AGAIN_AFTER
 
 
@@ -130,8 +136,11 @@ def _due(case: Case) -> MintSession | None:
     # What was once minted without the source never has it again: only what is replicated gets there.
     if (session is None or session.made_for != wanted.made_for) and not _is_replicated(case):
         wanted = _minting(case, store, sts, with_source=True)
-    is_good = session is not None and session.made_for == wanted.made_for and case.now < session.renew_at
-    return None if is_good else wanted
+    if session is None or session.made_for != wanted.made_for:
+        return wanted
+    # Later than that it never was when they were minted: the clock was set back since, and they may end unnoticed.
+    latest = case.now + timedelta(seconds=sts.duration_seconds) * RENEWED_AFTER + _CLOCKS_DIFFER_BY
+    return None if case.now < session.renew_at <= latest else wanted
 
 
 def _is_replicated(case: Case) -> bool:
