@@ -86,6 +86,14 @@ def awaiting(is_users: IsUsers) -> list[FrameType]:
     return found
 
 
+def who_goes_on_after(frame: FrameType, is_users: IsUsers) -> FrameType | None:
+    """The user's function that hears of the end of this one, which runs now: who has called or awaits it, perhaps from
+    another task. None after the workflow's own.
+    """
+    above = [*awaiting(is_users), *running(frame, is_users)[:-1]]
+    return above[-1] if above else None
+
+
 def _who_awaits(future: asyncio.Future[Any], seen: set[int]) -> asyncio.Task[Any] | None:
     """The task that goes on when this is done, perhaps by way of other futures. asyncio says it only by callbacks."""
     seen.add(id(future))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import inspect
 import sys
 from bdb import BdbQuit
 from dataclasses import dataclass
@@ -16,15 +17,18 @@ import msgspec
 from dormouse.engine.journal import COMMANDS, Event, Kind
 from dormouse.engine.loop import among_workflows
 from dormouse.errors import DormouseError
-from dormouse_observer.debugging.frames import IsUsers, awaiting, running, users_code
+from dormouse_observer.debugging.frames import IsUsers, awaiting, running, users_code, who_goes_on_after
 from dormouse_observer.debugging.recording import Library, Recording, described
-from dormouse_observer.debugging.standing import Line
+from dormouse_observer.debugging.standing import Line, traced
 from dormouse_observer.debugging.stops import breakpoints, reach, stop_at
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
 _SHOWN_CHARACTERS = 4000
+_COROUTINE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_NEVER, _AT_ITS_END = -1, sys.maxsize
+"""Lines of a frame from which on to stop there, as pdb counts them; at its end it is told who goes on."""
 _CHILDREN = frozenset({Kind.CHILD_STARTED, Kind.CHILD_COMPLETED, Kind.CHILD_FAILED, Kind.CHILD_CANCELLED})
 INTRODUCTION = "ne: next event, back: the one before, event: this one (event N: go there), child, parent; else as pdb"
 
@@ -123,7 +127,7 @@ class Prompt(Pdb):
         if frames:
             self.reset()
             self._trace(frames)
-            self.set_step()
+            self.set_next(frames[-1])
 
     def _trace(self, frames: list[FrameType]) -> None:
         for frame in frames:
@@ -143,17 +147,40 @@ class Prompt(Pdb):
         return self._is_users(frame.f_code) and super().stop_here(frame)
 
     def dispatch_return(self, frame: FrameType, arg: Any) -> TraceFunction:
-        if not dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("RETURN"):
+        operation = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+        if operation.startswith("YIELD"):
             return self.trace_dispatch  # it only waits
-        return super().dispatch_return(frame, arg)
+        if operation.startswith("RETURN"):
+            super().dispatch_return(frame, arg)
+        if self.stopframe is frame and self.stoplineno != _NEVER:
+            goes_on = who_goes_on_after(frame, self._is_users)
+            if goes_on is not None:
+                self.set_next(goes_on)
+        return self.trace_dispatch
+
+    def dispatch_exception(self, frame: FrameType, arg: Any) -> TraceFunction:
+        if arg[0] in (StopIteration, GeneratorExit) and not self.stop_here(frame):
+            return self.trace_dispatch  # how a coroutine ends; who goes on after it is told when it does
+        return super().dispatch_exception(frame, arg)
+
+    def set_return(self, frame: FrameType) -> None:
+        if frame.f_code.co_flags & _COROUTINE:
+            self.set_until(frame, _AT_ITS_END)
+        else:
+            super().set_return(frame)
+
+    def set_next(self, frame: FrameType) -> None:
+        if self.frame_returning is frame:
+            frame = who_goes_on_after(frame, self._is_users) or frame
+        frame.f_trace = self.trace_dispatch
+        super().set_next(frame)
 
     def get_stack(self, f: FrameType | None, t: Any) -> tuple[list[tuple[FrameType, int]], int]:
-        if t is not None:
-            return super().get_stack(f, t)
         if self._left:
             return [(line.frame, line.number) for line in self._left], len(self._left) - 1
         frames = [*awaiting(self._is_users), *(self._waiting or running(f, self._is_users))]
-        return [(frame, frame.f_lineno) for frame in frames], len(frames) - 1
+        raised = [line for line in traced(t, self._is_users) if line.frame is not f]
+        return [*((frame, frame.f_lineno) for frame in frames), *raised], len(frames) - 1
 
     # Commands; pdb shows their docstrings as help.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NamedTuple
 
 from dormouse.engine.execution import Execution
@@ -64,9 +64,14 @@ def standing(execution: Execution, is_users: IsUsers, workflow: FrameType | None
 def _raised(execution: Execution, is_users: IsUsers) -> tuple[Line, ...]:
     main = execution.main
     error = None if main is None or not main.done() or main.cancelled() else main.exception()
-    trace, found = None if error is None else error.__traceback__, []
+    return tuple(traced(None if error is None else error.__traceback__, is_users))
+
+
+def traced(trace: TracebackType | None, is_users: IsUsers) -> list[Line]:
+    """The lines of the user's in a traceback, the innermost last."""
+    found = []
     while trace is not None:
         if is_users(trace.tb_frame.f_code):
             found.append(Line(trace.tb_frame, trace.tb_lineno))
         trace = trace.tb_next
-    return tuple(found)
+    return found
