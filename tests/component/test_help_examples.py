@@ -71,7 +71,7 @@ def test_each_example_stands_in_the_help_as_it_is_typed(name: str) -> None:
     with click.Context(command, info_name=name) as context:
         shown = command.get_help(context).splitlines()
     assert [example for example in examples_of(name) if f"  {example}" not in shown] == []
-    takes_target = any(parameter.name == "target" for parameter in command.params)
+    takes_target = any(isinstance(one, click.Argument) and one.name == "target" for one in command.params)
     assert ("TARGET is one of:" in shown) == takes_target
 
 

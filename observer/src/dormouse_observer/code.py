@@ -9,7 +9,7 @@ from typing import Any
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.requests import by_name
 from dormouse.errors import DormouseError
-from dormouse.runtime.entrypoint import EntrypointFailed, load
+from dormouse.runtime.entrypoint import EntrypointFailed, NoModule, load
 
 
 class NoCode(DormouseError):
@@ -29,6 +29,8 @@ def workflows_of(code: str) -> dict[str, Workflow[..., Any]]:
     for name, folder in _modules(code):
         try:
             offered = by_name(load(name, folder))
+        except NoModule as error:
+            raise NoCode(f"there is no folder, file or module {code!r} here") from error
         except (EntrypointFailed, DormouseError) as error:
             raise NoCode(f"{name}: {error}") from error
         for workflow, one in offered.items():
@@ -47,6 +49,8 @@ def _modules(code: str) -> list[tuple[str, Path]]:
         if not path.is_file():
             raise NoCode(f"there is no file {code}")
         return [(path.stem, path.parent.absolute())]
+    if "/" in code or code.startswith("."):
+        raise NoCode(f"there is no folder or file {code!r}; a module is named as shop.orders")
     return [(code, Path.cwd())]
 
 

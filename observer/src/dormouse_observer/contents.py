@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from dormouse.client.file import DatabaseFile
+from dormouse.client.opening import NotReadable
 from dormouse_observer.manifest import Executions
 
 REDACTED = "redacted-"
@@ -47,6 +49,19 @@ def contents_of(file: Path) -> Contents:
         executions = Executions(count - closed, closed, tuple(str(version) for (version,) in versions))
     schema = meta.get("engine_schema")
     return Contents(None if schema is None else int(schema), meta.get("identity"), executions)
+
+
+def check_has_values(file: DatabaseFile) -> None:
+    """Code decides by values: with placeholders it would seem to match, or to go another way, without a reason.
+
+    Raises:
+        NotReadable: when the file was redacted.
+    """
+    if file.identity is not None and file.identity.startswith(REDACTED):
+        raise NotReadable(
+            f"{file.path} was redacted: it holds placeholders instead of values, and code decides by values; ask "
+            "whoever exported it for the original"
+        )
 
 
 def sha256_of(file: Path) -> str:

@@ -61,7 +61,8 @@ def open_files(sources: tuple[str, ...], asked: Asked, prices: PriceList | None,
                 paths.append(brought_here(source, asked, Path(folder)))
         library = Library(paths, AesGcm.from_environment())
         opened.callback(library.close)
-        library.check()
+        for problem in library.check():
+            click.echo(f"not shown: {problem}", err=True)
         listener = opened.enter_context(listening(port))
         url = f"http://{HOST}:{listener.getsockname()[1]}/"
 

@@ -12,6 +12,7 @@ from dormouse.encryption import AesGcm
 from dormouse.engine.definitions import Workflow
 from dormouse.errors import NewerFile
 from dormouse.testing.replaying import why_blocked
+from dormouse_observer.contents import check_has_values
 from dormouse_observer.verdict import Verdict, outcome_of
 
 
@@ -38,10 +39,11 @@ def replayed(file: Path, known: Mapping[str, Workflow[..., Any]], wanted: Collec
     """What came of each execution, or of those that are wanted.
 
     Raises:
-        NotReadable, NewerFile: when it is no file of ours, or one of a later release.
+        NotReadable, NewerFile: when it is no file of ours, was redacted, or is one of a later release.
     """
     verdicts = []
     with DatabaseFile(file, AesGcm.from_environment()) as database:
+        check_has_values(database)
         for row in database.rows():
             if wanted and row.id not in wanted:
                 continue

@@ -321,7 +321,7 @@ def test_of_several_files_one_that_is_gone_or_damaged_hides_nothing_of_the_other
         assert answer.status_code == 200
         rows = answer.text.split("<tr>")[2:]
         assert "there is no file" in rows[0]
-        assert "not a database" in rows[1]
+        assert "is no SQLite file" in rows[1]
         assert "Completed" in rows[2]
 
 

@@ -241,7 +241,7 @@ def test_what_is_no_database_of_ours_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("a text that is long enough to be no header of SQLite" * 20)
     with closing(sqlite3.connect(tmp_path / "other")) as connection:
         connection.execute("CREATE TABLE a (b)")
-    for name, said in (("text", "not a database"), ("other", "not one of Dormouse"), ("missing", "there is no file")):
+    for name, said in (("text", "no SQLite file"), ("other", "not one of Dormouse"), ("missing", "there is no file")):
         with pytest.raises(NotReadable, match=said), DatabaseFile(tmp_path / name):
             pass
     assert not os.path.lexists(tmp_path / "missing")

@@ -123,7 +123,7 @@ def _foreign(file: Path) -> None:
     ("change", "exit_code", "said"),
     [
         (Path.unlink, 4, "there is no file"),
-        (lambda file: file.write_text("no database, but as long as one could be" * 40), 4, "not a database"),
+        (lambda file: file.write_text("no database, but as long as one could be" * 40), 4, "is no SQLite file"),
         (_cut, 4, "malformed"),
         (_newer, 1, "newer Dormouse"),
         (_foreign, 4, "not one of Dormouse"),

@@ -307,7 +307,7 @@ def test_an_answer_that_is_no_object_where_one_belongs_is_told_its_fields(tmp_pa
 
 
 def test_a_position_of_another_execution_is_refused(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(NotForked, match="execution 'other' has no event 1 in its newest run"):
+    with pytest.raises(NotForked, match="execution 'other' has no event 1: its newest run has those from"):
         fork(file, tmp_path / "fork.sqlite", Wanted("other", 1), None)
 
 

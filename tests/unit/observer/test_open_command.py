@@ -14,7 +14,7 @@ from dormouse._commands import root
 @pytest.mark.parametrize(
     ("content", "code", "told"),
     [
-        (b"no database, but a text of some length, which is none" * 100, 4, "is it a database of Dormouse?"),
+        (b"no database, but a text of some length, which is none" * 100, 4, "is no SQLite file; name a workflow"),
         (b"", 4, "is a SQLite file, but not one of Dormouse"),
     ],
 )

@@ -13,6 +13,7 @@ import click
 
 from dormouse.commands import completion
 from dormouse.commands.verb import Verb
+from dormouse_observer.named_files import LocalFile
 
 if TYPE_CHECKING:
     from dormouse_observer.debugging.recording import Recording
@@ -29,7 +30,7 @@ _PDB = ("", "0", "pdb.set_trace")
         "dormouse debug orders.sqlite --execution order-1 --code orders.py --break-at 3 --print-variables -o json",
     ],
 )
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=LocalFile())
 @click.option(
     "--execution", required=True, metavar="ID", shell_complete=completion.executions_of("file"), help="Which one."
 )

@@ -22,6 +22,7 @@ from dormouse.engine.mismatch import Blocked, blocked_by_absence
 from dormouse.engine.querying import Row
 from dormouse.engine.replay import replay
 from dormouse.errors import DormouseError
+from dormouse_observer.contents import check_has_values
 
 Tell = Callable[[Execution, Event], None]
 
@@ -113,7 +114,9 @@ def recorded(file: DatabaseFile, known: Mapping[str, Workflow[..., Any]], execut
     Raises:
         UnknownExecution: when there is none.
         GoesAnotherWay: when its workflow is not in the code.
+        NotReadable: when the file was redacted.
     """
+    check_has_values(file)
     row = file.row(execution_id)
     workflow = known.get(row.workflow)
     if workflow is None:

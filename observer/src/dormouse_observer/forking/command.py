@@ -8,6 +8,7 @@ import click
 
 from dormouse.commands import completion
 from dormouse.commands.verb import Verb
+from dormouse_observer.named_files import LocalFile
 
 
 @click.command(
@@ -17,7 +18,7 @@ from dormouse.commands.verb import Verb
         "dormouse fork orders.sqlite --execution order-1 --at 3 --edit '{\"price\": 5}' --code . -o mended.sqlite",
     ],
 )
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=LocalFile())
 @click.option(
     "--execution", required=True, metavar="ID", shell_complete=completion.executions_of("file"), help="Which one."
 )
@@ -75,6 +76,8 @@ def fork(
         f"{target}: {execution} up to {described(made.event)}{' with another answer' if edited else ''}, "
         f"{made.cut} later event{'' if made.cut == 1 else 's'} cut off\n{_paused(made.paused)}"
     )
+    if edited and known is None:
+        click.echo("the answer was not checked: with --code, your workflows say whether it fits", err=True)
 
 
 def _paused(count: int) -> str:

@@ -28,6 +28,7 @@ from dormouse.engine.querying import COLUMNS
 from dormouse.engine.schema import bring_up_to_date
 from dormouse.engine.sealing import Codec, is_sealed
 from dormouse.engine.stored import PayloadsWriter, StoredPayloads
+from dormouse_observer.contents import check_has_values
 from dormouse_observer.debugging.recording import Library
 from dormouse_observer.forking.fitting import check_goes_on
 from dormouse_observer.forking.rest import NotForked, answers, rest_of, with_answer
@@ -77,16 +78,17 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
     Raises:
         NotForked: when there is no such event, when its answer cannot be edited, is the one that is there or does not
             fit the code, or when the target is there.
-        UnknownExecution, NotReadable: as a DatabaseFile.
+        NotReadable: when it was redacted, and as a DatabaseFile; UnknownExecution.
     """
     if target.exists() or target.with_name(f"{target.name}-wal").exists():
         raise NotForked(f"{target} is there already; choose another -o, for a fork never replaces a file")
     if not target.absolute().parent.is_dir():
         raise NotForked(f"there is no folder {target.parent}; make it, or choose another -o")
     with DatabaseFile(source, codec) as file:
+        check_has_values(file)
         row = file.row(wanted.execution)
         events = file.events(row)
-        event = _last([event for event in events if event.position <= wanted.position], wanted)
+        event = _last(events, wanted)
     answered = next((one.position for one in events if one.position > event.position and answers(one, event)), None)
     edited = None if wanted.answer is None else with_answer(event, wanted.answer, answered)
     with tempfile.TemporaryDirectory(prefix=".fork-", dir=target.absolute().parent) as folder:
@@ -107,12 +109,13 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
     return forked
 
 
-def _last(kept: list[Event], wanted: Wanted) -> Event:
+def _last(events: list[Event], wanted: Wanted) -> Event:
     """The event at which it ends."""
+    kept = [event for event in events if event.position <= wanted.position]
     if not kept or kept[-1].position != wanted.position:
         raise NotForked(
-            f"execution {wanted.execution!r} has no event {wanted.position} in its newest run; `dormouse history` "
-            "shows its events by their positions"
+            f"execution {wanted.execution!r} has no event {wanted.position}: its newest run has those from "
+            f"{events[0].position} to {events[-1].position}, and `dormouse history` shows them by their positions"
         )
     if kept[-1].kind in CLOSINGS:
         raise NotForked(

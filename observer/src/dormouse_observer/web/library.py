@@ -11,7 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from dormouse.client import opening
+from dormouse.client.opening import NotReadable
 from dormouse.engine.sealing import Codec
+from dormouse.errors import NewerFile
 from dormouse_observer.manifest import Manifest, manifest_of
 from dormouse_observer.web.reader import PagedFile
 
@@ -38,16 +41,25 @@ class Library:
         self._codec = codec
         self._opened: dict[int, _Opened] = {}
 
-    def check(self) -> None:
-        """Open each once.
+    def check(self) -> list[str]:
+        """Open each once; why some cannot be read, which the pages tell beside the others.
 
         Raises:
-            NotReadable: when one is no file of ours.
+            NotReadable: when none can be read: one is no file of ours.
             NewerFile: when a newer Dormouse wrote it.
         """
-        for number in range(len(self.paths)):
-            with self.reading(number) as file:
-                file.counts()
+        unreadable: list[Exception] = []
+        for number, path in enumerate(self.paths):
+            try:
+                with self.reading(number) as file:
+                    file.counts()
+            except sqlite3.Error as error:
+                unreadable.append(opening.unreadable(path, error))
+            except (NotReadable, NewerFile) as error:
+                unreadable.append(error)
+        if unreadable and len(unreadable) == len(self.paths):
+            raise unreadable[0]
+        return [str(error) for error in unreadable]
 
     @contextmanager
     def reading(self, number: int) -> Iterator[PagedFile]:

@@ -15,7 +15,7 @@ from typing import Self
 
 import msgspec
 
-from dormouse.client.opening import NotReadable, opened_to_read
+from dormouse.client.opening import NotReadable, opened_to_read, unreadable
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
 from dormouse.engine.listing import check_workflow, wanted
@@ -50,10 +50,16 @@ class DatabaseFile:
     Args:
         path: the file.
         codec: of the file. Without it, what needs no payload of a file that has one can be read all the same.
+
+    Attributes:
+        path: the file.
+        identity: what the workflow's idempotency keys begin with; None when nobody has run the file yet.
     """
 
+    identity: str | None
+
     def __init__(self, path: Path, codec: Codec | None = None) -> None:
-        self._path = path
+        self.path = self._path = path
         self._codec = codec
         self._opened = ExitStack()
 
@@ -63,7 +69,7 @@ class DatabaseFile:
             self._check()
         except sqlite3.Error as error:
             self._opened.close()
-            raise NotReadable(f"{self._path}: {error}; is it a database of Dormouse?") from error
+            raise unreadable(self._path, error) from error
         except BaseException:
             self._opened.close()
             raise
@@ -77,10 +83,15 @@ class DatabaseFile:
     def _check(self) -> None:
         tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not {"execution", "event", "dormouse_meta"} <= tables:
-            raise NotReadable(f"{self._path} is a SQLite file, but not one of Dormouse{self._advice()}")
+            raise NotReadable(
+                f"{self._path} is a SQLite file, but not one of Dormouse: it is another file than was meant, or an "
+                f"unfinished copy; name a workflow's database{self._advice()}"
+            )
         found = self._connection.execute("SELECT value FROM dormouse_meta WHERE key = 'engine_schema'").fetchone()
         if found is not None and int(found[0]) > len(MIGRATIONS):
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
+        told = self._connection.execute("SELECT value FROM dormouse_meta WHERE key = 'identity'").fetchone()
+        self.identity = None if told is None else str(told[0])
         self._has_approvals = "dormouse_approval" in tables
         self._has_paused = "dormouse_paused" in tables
         columns = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(execution)")}

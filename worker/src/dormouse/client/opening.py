@@ -17,6 +17,18 @@ class NotReadable(DormouseError):
     """The file cannot be read, or is no database of ours."""
 
 
+def unreadable(file: Path, error: sqlite3.Error) -> NotReadable:
+    """What SQLite has found, with what to do."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code: https://www.sqlite.org/rescode.html
+    if code == sqlite3.SQLITE_NOTADB:
+        return NotReadable(
+            f"{file} is no SQLite file; name a workflow's database, as `dormouse pull` or `dormouse run` makes one"
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return NotReadable(f"{file} is damaged or cut off ({error}); pull or copy it again")
+    return NotReadable(f"{file}: {error}; look whether this user may read it, and whether a program has locked it")
+
+
 @contextmanager
 def opened_to_read(file: Path) -> Iterator[sqlite3.Connection]:
     """A connection that writes nothing, not even a WAL of its own.
@@ -26,6 +38,8 @@ def opened_to_read(file: Path) -> Iterator[sqlite3.Connection]:
     """
     path, options = file.absolute(), "mode=ro"
     wal = path.with_name(f"{path.name}-wal")
+    if path.is_dir():
+        raise NotReadable(f"{file} is a folder; name a file in it")
     if not path.is_file():
         raise NotReadable(f"there is no file {file}")
     with ExitStack() as opened:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from getpass import getuser
+from typing import TYPE_CHECKING
 
 import click
 
 from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, reading, writing
 from dormouse.commands.verb import Verb, on_target, with_output
+
+if TYPE_CHECKING:
+    from dormouse.client import Client, Execution
 
 
 @click.command(
@@ -52,8 +56,9 @@ def approve(
 ) -> None:
     """Approve of what EXECUTION asks for as APPROVAL. It is refused when it asks for something else now."""
     with writing(target) as client:
+        is_pending = _is_pending(client, execution, digest)
         told = client.handle(execution).approve(approval, digest, by=by, reason=reason)
-        printing.say(printing.told_text(told, output))
+        _say(told, output, None if is_pending else f"it was approved by {by} before")
 
 
 @click.command(
@@ -68,5 +73,17 @@ def reject(
 ) -> None:
     """Reject what EXECUTION asks for as APPROVAL. It is refused when it asks for something else now."""
     with writing(target) as client:
+        is_pending = _is_pending(client, execution, digest)
         told = client.handle(execution).reject(approval, digest, by=by, reason=reason)
-        printing.say(printing.told_text(told, output))
+        _say(told, output, None if is_pending else f"it was rejected by {by} before")
+
+
+def _is_pending(client: Client, execution: str, digest: str) -> bool:
+    """The same decision may be sent again, and is accepted; a person is to know that it was not the first."""
+    return any(one.digest == digest for one in client.handle(execution).approvals())
+
+
+def _say(told: Execution, output: str | None, was_before: str | None) -> None:
+    printing.say(printing.told_text(told, output))
+    if was_before is not None:
+        click.echo(f"{was_before}, and stays so; nothing was decided again", err=True)

@@ -63,10 +63,11 @@ def resume(
     token_file: Path | None,
     output: str | None,
 ) -> None:
-    """Let DurableWorkflows on a cluster go on that are suspended.
+    """Let suspended DurableWorkflows go on, or paused executions.
 
-    With --execution or --all-executions, executions go on that are paused since their workflow was restored from
-    another one; these are for one TARGET, a runtime's address or a NAME. Until then nothing of them is done twice.
+    NAMEs are of DurableWorkflows on a cluster. With --execution or --all-executions, executions go on that are paused
+    since their file was forked or restored; these are for one TARGET, a runtime's address or a NAME. Until then nothing
+    of them is done twice.
     """
     try:
         meant = [parsed_target(target, kubectl, token_file) for target in targets]

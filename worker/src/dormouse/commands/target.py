@@ -43,6 +43,7 @@ class NameTarget:
 
 
 Target = FileTarget | UrlTarget | NameTarget
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d+/*")
 
 
@@ -54,7 +55,7 @@ def parse(text: str, kubectl: Kubectl, *, is_file: bool, token: str | None = Non
     """Tell the three apart. Pure: `is_file` says whether there is such a file.
 
     Raises:
-        InvalidTarget: when it is an address that lacks its `http://`, which would be taken for a name.
+        InvalidTarget: when it is an address that lacks its `http://`, or nothing that a DurableWorkflow is called.
     """
     if "://" in text:
         return UrlTarget(text.rstrip("/"), token)
@@ -62,6 +63,11 @@ def parse(text: str, kubectl: Kubectl, *, is_file: bool, token: str | None = Non
         raise InvalidTarget(f"{text} is read as a DurableWorkflow's name; a runtime is http://{text}")
     if is_file or "/" in text or text.endswith((".sqlite", ".db")):
         return FileTarget(Path(text))
+    if not _NAME.fullmatch(text):
+        raise InvalidTarget(
+            f"{text!r} is no file here, no address, and no name that a DurableWorkflow can have; name a database file, "
+            "http://HOST:PORT, or a DurableWorkflow"
+        )
     return NameTarget(text, kubectl, token)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, ParamSpec
@@ -44,7 +45,7 @@ class Verb(click.Command):
         self.examples = examples
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if any(parameter.name == "target" for parameter in self.params):
+        if any(parameter.name == "target" and isinstance(parameter, click.Argument) for parameter in self.params):
             with formatter.section("TARGET is one of"):
                 formatter.write_dl(TARGETS)
         with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
@@ -61,8 +62,17 @@ class Verb(click.Command):
         except DormouseError as error:
             code, message = (UNREACHABLE if type(error).__name__ in _UNREACHABLE else REFUSED), str(error)
             if isinstance(error, UnknownExecution):
-                message += "; `dormouse list` shows which there are"
+                message += f"; `{_listing(ctx.params)}` shows which there are"
         raise _Ended(message, code)
+
+
+def _listing(given: Mapping[str, Any]) -> str:
+    """The command that lists what is in the same file, runtime or workflow."""
+    where = given.get("file") or given.get("target")  # a fork has a target of its own
+    words = ["dormouse", "list", *([] if where is None else [str(where)])]
+    if given.get("namespace"):
+        words += ["-n", str(given["namespace"])]
+    return shlex.join(words)
 
 
 def on_cluster(function: Callable[..., None]) -> Callable[..., None]:
