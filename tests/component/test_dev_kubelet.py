@@ -10,6 +10,7 @@ from typing import Any
 
 from dev_pods import OWNER, SERVES_READYZ, Node, container, is_ready, pod
 
+from dormouse_operator.dev.manifests import Key
 from dormouse_operator.dev.state import State
 
 PROBE: dict[str, Any] = {"readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1}}
@@ -66,6 +67,24 @@ def test_a_deletion_ends_the_main_first_and_then_the_sidecar(tmp_path: Path) -> 
         assert manifest["status"]["containerStatuses"][0]["state"]["terminated"]["message"] == '{"reason": "Stopped"}'
         assert not (tmp_path / "pods" / "default.sleeper-e1").exists()
         assert (tmp_path / "logs" / "default.sleeper-e1" / "runtime.log").read_text() == "TERM\n"
+
+    asyncio.run(scenario())
+
+
+def test_a_pod_that_has_just_ended_by_itself_stays_when_all_are_asked_to_end(tmp_path: Path) -> None:
+    class Leaving(Node):
+        def _note(self, key: Key) -> None:
+            super()._note(key)
+            if self.pod()["status"]["phase"] == "Succeeded":
+                self.kubelet.end_all()
+
+    async def scenario() -> None:
+        node = Leaving(tmp_path)
+        node.kubelet.create(pod(container("runtime", "pass")))
+        await node.until(lambda: bool(node.pod()["status"]["phase"] == "Succeeded"))
+        await node.kubelet.all_ended()
+        assert "deletionTimestamp" not in node.pod()["metadata"]
+        assert node.main()["state"]["terminated"]["exitCode"] == 0
 
     asyncio.run(scenario())
 

@@ -128,7 +128,9 @@ async def runtime(folder: Path, port: int) -> AsyncIterator[None]:
 @asynccontextmanager
 async def keeper(workflow: Workflow, port: int) -> AsyncIterator[None]:
     """Of a second life, so that it has restored something."""
-    await (await workflow.pod(1).open()).terminate()
+    first = await workflow.pod(1).open()
+    await first.terminate()
+    await first.keeper.close()
     pod = await workflow.pod(2, DORMOUSE_PORT=str(port)).open()
     try:
         await pod.keeper.barrier()

@@ -18,6 +18,7 @@ from dormouse_operator.dev.state import PodRecord, State
 from dormouse_operator.plan import NAME_LABEL, RUNTIME_CONTAINER
 
 _KEPT_LOGS = 20
+_ENDED = ("Succeeded", "Failed")
 
 
 class Kubelet:
@@ -110,9 +111,10 @@ class Kubelet:
             self._remove(key)
 
     def end_all(self) -> None:
-        """Ask every pod to end well."""
+        """Ask every pod to end well. One that has just ended by itself stays: it has to tell how."""
         for running in list(self._running.values()):
-            running.end(None)
+            if running.manifest["status"]["phase"] not in _ENDED:
+                running.end(None)
 
     def kill_all(self) -> None:
         """SIGKILL for every process of every pod."""
