@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ from adapter_client import AdapterClient
 from click.testing import CliRunner
 from test_docs_commands import WITHIN_SECONDS
 
+import dormouse
+import dormouse_observer
 from dormouse._commands import root
 from dormouse.testing import Durable
 from dormouse_observer.code import workflows_of
@@ -114,6 +118,57 @@ def test_at_the_end_of_the_log_an_editor_sees_where_the_code_waits_or_has_raised
     assert process.wait(WITHIN_SECONDS) == 0, "an editor that is gone lets go too"
 
 
+BESIDE = """\
+import asyncio
+
+from dormouse import activity, workflow
+
+
+@activity
+async def double(number: int) -> int:
+    return 2 * number
+
+
+async def quadruple(number: int) -> int:
+    doubled = await double(number)
+    return 2 * doubled
+
+
+@workflow
+async def counts(number: int) -> int:
+    found = await asyncio.gather(quadruple(number), quadruple(1))
+    return sum(found)
+"""
+
+
+def test_next_in_an_editor_leads_from_the_end_of_a_task_to_who_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is installed is not the user's code; here it is edited where it lies.
+    installed = [sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")]
+    ours = [str(Path(package.__file__ or "").parent) for package in (dormouse, dormouse_observer)]
+    monkeypatch.setenv("LIBRARY_ROOTS", os.pathsep.join([*installed, *ours]))
+    (tmp_path / "counting.py").write_text(BESIDE)
+    known = list(workflows_of(str(tmp_path / "counting.py")).values())
+    durable = Durable(tmp_path)
+
+    async def record() -> None:
+        async with durable.engine(known) as engine:
+            await engine.start("counts", 3, id="one")
+            await engine.sleep(1)
+
+    asyncio.run(record())
+    shown = CliRunner().invoke(root, ["history", str(tmp_path / "test.sqlite"), "one", "-o", "json"]).stdout
+    *_, at = (str(event["position"]) for event in json.loads(shown)["events"] if event["kind"] == "ActivityCompleted")
+    command = [*COMMAND, "counting.py", "--execution", "one", "--break-at", at, "--listen", "127.0.0.1:0"]
+    with attached(command, tmp_path, {"justMyCode": True}, {}) as (process, editor):
+        assert seen(editor, "next")[:2] == ("quadruple", 13)
+        assert seen(editor, "next") == ("counts", 19, {"found": "[12, 4]", "number": "3"})
+        seen(editor)
+        editor.event("stopped")
+    assert process.wait(WITHIN_SECONDS) == 0
+
+
 @contextmanager
 def attached(
     command: list[str], folder: Path, configuration: dict[str, Any], breakpoints: dict[Path, int]
@@ -138,13 +193,13 @@ def attached(
             raise
 
 
-def seen(editor: AdapterClient) -> tuple[str, int, dict[str, str]]:
+def seen(editor: AdapterClient, then: str = "continue") -> tuple[str, int, dict[str, str]]:
     """Where it stops next, and what it shows there; then it goes on."""
     thread = editor.event("stopped")["threadId"]
     frame = editor.ask("stackTrace", threadId=thread)["stackFrames"][0]
     scope = editor.ask("scopes", frameId=frame["id"])["scopes"][0]
     variables = editor.ask("variables", variablesReference=scope["variablesReference"])["variables"]
-    editor.ask("continue", threadId=thread)
+    editor.ask(then, threadId=thread)
     return frame["name"], frame["line"], {one["name"]: one["value"] for one in variables}
 
 

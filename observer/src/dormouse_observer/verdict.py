@@ -92,14 +92,19 @@ def counted(verdicts: Iterable[Verdict]) -> str:
 def differs(one: Verdict) -> str:
     """Both sides of one that does not match."""
     assert one.blocked is not None  # noqa: S101 - only those are shown
-    found = one.blocked
-    lines = [f"{one.file}: {one.execution} ({one.workflow}) {one.outcome}"]
-    if found.expected and found.actual:
-        lines.append(f"- log   {found.expected}{_at(found.expected_source)}")
-        lines.append(f"+ code  {found.actual}{_at(found.actual_source)}")
+    return f"{one.file}: {one.execution} ({one.workflow}) {one.outcome}\n{both_sides(one.blocked)}"
+
+
+def both_sides(blocked: Blocked) -> str:
+    """What the log says and what the code does, in lines of their own, and what could be done about it."""
+    if blocked.expected and blocked.actual:
+        lines = [
+            f"- log   {blocked.expected}{_at(blocked.expected_source)}",
+            f"+ code  {blocked.actual}{_at(blocked.actual_source)}",
+        ]
     else:
-        lines.append(f"  {found.message}")
-    lines += [f"  {line}" for line in (found.suggestion or "").splitlines()]
+        lines = [f"  {blocked.message}"]
+    lines += [f"  {line}" for line in (blocked.suggestion or "").splitlines()]
     return "\n".join(lines)
 
 

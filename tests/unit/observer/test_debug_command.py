@@ -313,8 +313,12 @@ def test_one_goes_into_a_child_and_back_to_its_parent(person: Person) -> None:
 
 def test_code_that_goes_another_way_behind_the_stop_is_told_with_where_it_stands(person: Person) -> None:
     said = person.sees(typed="continue\np number\nq\n", code="debugged_other")
-    told, place, line = said[1].splitlines()
-    assert told.startswith("the code goes another way than the log: the log says ActivityScheduled double[21]")
+    told, log, code, *suggestion, place, line = said[1].splitlines()
+    assert told == "the code goes another way than the log:"
+    assert log.startswith("- log   ActivityScheduled double[21]")
+    assert log.endswith("(debugged_code.py:18)")
+    assert code.startswith("+ code  nothing more")
+    assert "each start" not in "".join(suggestion)
     assert place.endswith("debugged_other.py(18)debugged()")
     assert line == "-> first = len(await go.receive())"
     assert said[2] == "21"
@@ -373,6 +377,23 @@ def test_another_debugger_gets_the_users_frame(person: Person, folder: Path, mon
     ended = person.debugs("--execution", "main", "--break-at", at)
     assert (ended.exit_code, ended.stdout) == (0, "doubled to 42\n")
     assert sys.modules["other_debugger"].seen == [("debugged", 21)]
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("no_such_debugger.set_trace", "No module named 'no_such_debugger'"),
+        ("pdb.set_no_trace", "module 'pdb' has no attribute 'set_no_trace'"),
+    ],
+)
+def test_a_debugger_that_is_not_there_is_refused_before_anything_runs(
+    person: Person, monkeypatch: pytest.MonkeyPatch, named: str, said: str
+) -> None:
+    monkeypatch.setenv("PYTHONBREAKPOINT", named)
+    ended = person.debugs("--execution", "main")
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert f"PYTHONBREAKPOINT names '{named}', and {said}; install it here" in ended.stderr
+    assert person.debugs("--execution", "main", "--print-variables").exit_code == 0
 
 
 def test_variables_are_printed_as_json(person: Person) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,9 @@ def debug(
         raise click.UsageError("-o is for --print-variables")
     if listen is not None and print_variables:
         raise click.UsageError("--print-variables needs no editor; give it without --listen")
+    in_pdb = os.environ.get("PYTHONBREAKPOINT", "") in _PDB
+    if not (in_pdb or print_variables or listen):
+        _refuse_what_is_not_there(os.environ["PYTHONBREAKPOINT"])
     address = None if listen is None else _address(listen, beyond_this_machine=beyond_this_machine)
     try:
         known = workflows_of(code)
@@ -89,15 +93,26 @@ def debug(
             from dormouse_observer.debugging.adapter import debug as in_editor
 
             in_editor(recording, position, *address)
-        elif os.environ.get("PYTHONBREAKPOINT", "") in _PDB:
+        elif in_pdb:
             from dormouse_observer.debugging.prompt import Place
-            from dormouse_observer.debugging.prompt import debug as in_pdb
+            from dormouse_observer.debugging.prompt import debug as at_prompt
 
-            in_pdb(library, Place(execution, position))
+            at_prompt(library, Place(execution, position))
         else:
             from dormouse_observer.debugging.elsewhere import debug as in_another
 
             in_another(recording, position)
+
+
+def _refuse_what_is_not_there(debugger: str) -> None:
+    """Python only warns of it, once it would have stopped."""
+    module, _, function = debugger.rpartition(".")
+    try:
+        getattr(import_module(module or "builtins"), function)
+    except (ImportError, AttributeError) as missing:
+        raise click.UsageError(
+            f"PYTHONBREAKPOINT names {debugger!r}, and {missing}; install it here, or unset it to have pdb"
+        ) from missing
 
 
 def _address(listen: str, *, beyond_this_machine: bool) -> tuple[str, int]:

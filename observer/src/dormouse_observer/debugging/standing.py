@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dormouse.engine.execution import Execution
 from dormouse_observer.debugging.frames import IsUsers, suspended
 from dormouse_observer.debugging.recording import Recording
+from dormouse_observer.verdict import both_sides
 
 
 class Line(NamedTuple):
@@ -42,10 +43,10 @@ class End:
     standing: Standing
 
     def told(self, recording: Recording) -> str:
-        """In one line, for a person."""
+        """In one line, for a person; where the code goes another way, with both sides as a replay shows them."""
         blocked, lines = self.execution.blocked, self.standing.lines
         if blocked is not None:
-            return f"the code goes another way than the log: {blocked.message}"
+            return f"the code goes another way than the log:\n{both_sides(blocked)}"
         where = f", and {self.standing.how} in {lines[-1]}" if lines else ""
         return f"the end of the log: execution {recording.row.id!r} is {recording.row.status}{where}"
 
