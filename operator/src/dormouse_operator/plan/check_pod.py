@@ -8,14 +8,13 @@ import hashlib
 from typing import Any
 
 from dormouse_operator.api import DurableWorkflow, ObjectStore
-from dormouse_operator.plan.manifests import labels, owner
 from dormouse_operator.plan.naming import (
     CHECK_LABEL,
     check_name,
     check_session_name,
     check_source_name,
 )
-from dormouse_operator.plan.pod import Settings, environment, flag, keeping_off, lasting_part
+from dormouse_operator.plan.pod import Settings, build_source, environment, flag, keeping_off, lasting_part
 from dormouse_operator.plan.template_hash import template_hash
 
 DEADLINE_SECONDS = 1800
@@ -61,21 +60,8 @@ def build_check(
 
 
 def build_check_source(dwf: DurableWorkflow) -> dict[str, Any] | None:
-    """The ConfigMap of an inline source."""
-    source = dwf.spec.source
-    if source is None or not source.inline:
-        return None
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": check_source_name(dwf.metadata.name, dwf.metadata.uid),
-            "namespace": dwf.metadata.namespace,
-            "labels": labels(dwf),
-            "ownerReferences": [owner(dwf)],
-        },
-        "data": {f"{dwf.spec.entrypoint}.py": source.inline},
-    }
+    """The ConfigMap of an inline source: the container that runs may still be started again with the one before."""
+    return build_source(dwf, check_source_name(dwf.metadata.name, dwf.metadata.uid))
 
 
 def _source(dwf: DurableWorkflow) -> dict[str, str]:

@@ -123,8 +123,8 @@ def keeping_off(affinity: dict[str, Any], nodes: frozenset[str]) -> dict[str, An
     return {**affinity, "nodeAffinity": {**node, **selector}}
 
 
-def build_source(dwf: DurableWorkflow) -> dict[str, Any] | None:
-    """The ConfigMap of an inline source."""
+def build_source(dwf: DurableWorkflow, name: str = "") -> dict[str, Any] | None:
+    """The ConfigMap of an inline source; without a name of its own it is that of the workflow's pods."""
     source = dwf.spec.source
     if source is None or not source.inline:
         return None
@@ -132,7 +132,7 @@ def build_source(dwf: DurableWorkflow) -> dict[str, Any] | None:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": source_name(dwf.metadata.name, dwf.metadata.uid),
+            "name": name or source_name(dwf.metadata.name, dwf.metadata.uid),
             "namespace": dwf.metadata.namespace,
             "labels": labels(dwf),
             "ownerReferences": [owner(dwf)],
