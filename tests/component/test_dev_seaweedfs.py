@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from pathlib import Path
 
 import obstore
 import pytest
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-from dormouse_operator.dev.ports import free_ports, is_free
+from dormouse_operator.dev import seaweedfs as seaweedfs_module
+from dormouse_operator.dev.ports import LOOPBACK, free_ports, is_free
 from dormouse_operator.dev.seaweedfs import SeaweedFS, StoreError
 
 
@@ -60,6 +63,53 @@ def test_a_taken_port_is_named(seaweedfs: SeaweedFS, tmp_path: Path) -> None:
         SeaweedFS(tmp_path / "store", port=seaweedfs.port).start()
 
 
-def test_free_ports_are_distinct() -> None:
+@pytest.mark.parametrize("inner", ["master.port", "s3.port.grpc"])
+def test_a_start_goes_on_when_another_program_takes_one_of_its_ports_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: str
+) -> None:
+    with contextlib.ExitStack() as other_programs:
+        taken: list[int] = []
+
+        def first_choice_is_taken(count: int) -> list[int]:
+            ports = free_ports(count)
+            if count > 1 and not taken:
+                other = other_programs.enter_context(socket.socket())
+                other.bind((LOOPBACK, ports[seaweedfs_module._INNER_PORTS.index(inner)]))
+                other.listen()
+                taken.append(other.getsockname()[1])
+            return ports
+
+        monkeypatch.setattr(seaweedfs_module, "free_ports", first_choice_is_taken)
+        server = SeaweedFS(tmp_path / "store")
+        server.start()
+        try:
+            assert taken
+            assert taken[0] not in server._inner_ports.values()
+            obstore.put(server.client(), "served", b"served")
+        finally:
+            server.stop()
+
+
+def test_a_server_that_ends_at_its_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "store" / "data").mkdir(parents=True)
+    (tmp_path / "store" / "data" / "filerldb2").write_text("a file where its folder must be")
+    with pytest.raises(StoreError, match=r"ended with code \d+: .*\nIts log: .*weed\.log") as failed:
+        SeaweedFS(tmp_path / "store").start()
+    assert "filerldb2" in str(failed.value)
+
+
+def test_a_stopped_server_leaves_no_socket(tmp_path: Path) -> None:
+    server = SeaweedFS(tmp_path / "store")
+    server.start()
+    ports = (server.port, *server._inner_ports.values())
+    left = [path for port in ports for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]
+    assert left
+    server.stop()
+    assert not [path for path in left if path.exists()]
+
+
+def test_free_ports_are_distinct_and_no_outgoing_connection_is_given_them() -> None:
     ports = free_ports(20)
     assert len(set(ports)) == 20
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(ports) < low

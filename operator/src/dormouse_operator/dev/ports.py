@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
+# Below the ephemeral ports of Linux (32768 and up) and macOS (49152): a server may bind its port seconds after it was
+# chosen, and until then any outgoing connection of the machine could be given an ephemeral one.
+_CHOICE = range(20_000, 32_768)
+_random = random.SystemRandom()
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct ports that nothing listens on now; all are held at once, so none is given twice."""
-    with contextlib.ExitStack() as held:
-        ports = []
-        for _ in range(count):
-            probe = held.enter_context(socket.socket())
-            probe.bind((LOOPBACK, 0))
-            ports.append(int(probe.getsockname()[1]))
-        return ports
+    """Distinct ports that nothing listens on now, and that no outgoing connection is given.
+
+    Raises OSError when there are not so many.
+    """
+    ports: list[int] = []
+    for port in _random.sample(_CHOICE, len(_CHOICE)):
+        if len(ports) == count:
+            return ports
+        if is_free(port):
+            ports.append(port)
+    raise OSError(f"of the ports {_CHOICE.start} to {_CHOICE.stop - 1} no {count} are free")
 
 
 def is_free(port: int) -> bool:

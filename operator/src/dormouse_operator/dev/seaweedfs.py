@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _READY_WITHIN_SECONDS = 60.0
 _ATTEMPTS = 3
+# A line of glog's level Fatal, which says why the server ended. A stack of some fifty lines comes after it.
+_FATAL = re.compile(r"^F\d{4} [\d:.]+ +(?P<why>.+)$", re.MULTILINE)
+# Where it makes Unix sockets, which it leaves behind. A path of our own can be chosen for two of the six only.
+_SOCKETS = Path("/tmp")  # noqa: S108 - SeaweedFS's choice
 # All of them explicit: a port that SeaweedFS derives from another one may be taken.
 _INNER_PORTS = (
     *("master.port", "master.port.grpc"),
@@ -65,7 +70,7 @@ class SeaweedFS:
         self._port_is_given = port is not None
         self._added_environment = environment
         self._auto_create_buckets = auto_create_buckets
-        self._filer_port = 0
+        self._inner_ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._credentials: Credentials | None = None
 
@@ -139,7 +144,7 @@ class SeaweedFS:
             if process is None:
                 raise StoreError(f"the S3 server in {self.directory} was stopped before it was ready")
             if process.poll() is not None:
-                raise StoreError(f"the S3 server ended with code {process.returncode}: {self._log_tail()}")
+                raise StoreError(f"the S3 server ended with code {process.returncode}: {self._last_words()}")
             try:
                 self.create_bucket(self.bucket)
                 put(self.client(retries=0), ".ready", b"ready")
@@ -159,6 +164,9 @@ class SeaweedFS:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.wait()
+        for port in (self.port, *self._inner_ports.values()):
+            for left in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
 
     def create_bucket(self, name: str) -> None:
         """Make a bucket; one that exists already is left as it is."""
@@ -167,7 +175,9 @@ class SeaweedFS:
         from http import HTTPStatus
         from urllib.error import HTTPError
 
-        made = urllib.request.Request(f"http://{LOOPBACK}:{self._filer_port}/buckets/{name}/", method="POST")
+        made = urllib.request.Request(
+            f"http://{LOOPBACK}:{self._inner_ports['filer.port']}/buckets/{name}/", method="POST"
+        )
         try:
             urllib.request.urlopen(made, timeout=5).close()  # noqa: S310 - a fixed http address on the loopback
         except HTTPError as refused:
@@ -221,8 +231,7 @@ class SeaweedFS:
         fresh.replace(self._config)
 
     def _command(self) -> list[str]:
-        ports = dict(zip(_INNER_PORTS, free_ports(len(_INNER_PORTS)), strict=True))
-        self._filer_port = ports["filer.port"]
+        self._inner_ports = dict(zip(_INNER_PORTS, free_ports(len(_INNER_PORTS)), strict=True))
         return [
             weed_binary(),
             "server",
@@ -235,7 +244,7 @@ class SeaweedFS:
             "-s3.port.lance=0",
             f"-s3.config={self._config}",
             f"-s3.autoCreateBucket={str(self._auto_create_buckets).lower()}",
-            *(f"-{name}={port}" for name, port in ports.items()),
+            *(f"-{name}={port}" for name, port in self._inner_ports.items()),
             "-master.telemetry=false",
             "-volume.max=64",
         ]
@@ -250,12 +259,14 @@ class SeaweedFS:
             **self._added_environment,
         }
 
-    def _log_tail(self) -> str:
+    def _last_words(self) -> str:
         try:
-            lines = self._log.read_text(errors="replace").splitlines()
+            log = self._log.read_text(errors="replace")
         except FileNotFoundError:
-            return ""
-        return "\n".join([*lines[-5:], f"Its log: {self._log}"])
+            return "it left no log"
+        fatal = _FATAL.search(log)
+        why = fatal["why"] if fatal else "\n".join(log.splitlines()[-5:])
+        return f"{why}\nIts log: {self._log}"
 
 
 def weed_binary() -> str:
