@@ -43,7 +43,9 @@ def test_the_session_in_pdb_goes_as_shown(folder: Path) -> None:
 
 
 def test_the_fork_goes_on_with_the_other_answer_and_the_diff_shows_where_they_part(folder: Path) -> None:
-    read_along([shown("dormouse fork")], folder, (FORKS_PORT, FORKS_PORT))
+    forks = [one for one in examples(blocks(PAGE)) if one.command.startswith("dormouse fork")]
+    assert len(forks) == 2, "one with another answer, one that asks again"
+    read_along(forks, folder, (FORKS_PORT, FORKS_PORT))
     port = str(free_ports(1)[0])
     serve, resumes = shown("dormouse run bureau.py --database mended.sqlite"), shown("dormouse resume")
     with in_another_terminal(serve.command.replace(FORKS_PORT, port), folder, f"http://localhost:{port}/readyz"):

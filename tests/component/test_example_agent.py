@@ -53,15 +53,15 @@ async def decided(durable: Durable, agent: ModuleType, question: str, approve: b
 
 
 def test_a_wrong_rate_is_not_paid_out(agent: ModuleType, durable: Durable) -> None:
-    with pytest.raises(ExecutionFailed, match=r"1,179\.40 USD for the order A-17, for which 108\.60 EUR was paid"):
+    with pytest.raises(ExecutionFailed, match=r"488\.70 USD for the order A-17, for which 45\.00 EUR was paid"):
         durable.run(agent.support, IN_DOLLARS)
 
 
 def test_with_the_right_rate_it_pays_what_was_approved(agent: ModuleType, durable: Durable) -> None:
     durable.replace(agent.exchange_rate, right_rate(agent))
     asked, answer = asyncio.run(decided(durable, agent, IN_DOLLARS, approve=True))
-    assert asked == agent.Refund("A-17", 11794, "USD")
-    assert answer == "117.94 USD for A-17 is on its way to you."
+    assert asked == agent.Refund("A-17", 4887, "USD")
+    assert answer == "48.87 USD for A-17 is on its way to you."
 
 
 def test_what_is_rejected_is_not_paid(agent: ModuleType, durable: Durable) -> None:

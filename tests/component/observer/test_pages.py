@@ -90,6 +90,7 @@ def test_an_execution_has_its_values_its_events_and_its_family(client: Client) -
     failed = client.get("/executions/order-3").text
     assert "return await charge(250)" in failed, "the traceback has its line of source"
     assert "dormouse retry TARGET order-3" in failed
+    assert "dormouse retry" not in client.get("/executions/order-2").text
     pending = client.get("/executions/stubborn-1").text
     assert "the shop does not answer" in pending
     assert "stock" in client.get("/").text, "the table of the workflow's own"
@@ -160,7 +161,7 @@ def test_an_event_has_its_call_its_neighbours_and_the_commands_that_go_on_from_i
     assert "kettle" in event.partition("What came of it")[2]
     assert f"--code . --break-at {position}</code>" in event
     edited = "&#39;{&#34;cents&#34;:4900,&#34;item&#34;:&#34;kettle&#34;"
-    assert f"--at {position} --code . -o fork.sqlite --edit {edited}" in event
+    assert f"--at {position} --code . -o mended.sqlite --edit {edited}" in event
     (asked,) = re.findall(r'<dt>asked for by</dt><dd><a href="([^"]+)">event \d+</a> ActivityScheduled', event)
     assert f'<dt>ended with</dt><dd><a href="{looked_up}">' in client.get(asked).text
     for there, back in (("earlier", "later"), ("later", "earlier")):

@@ -249,6 +249,16 @@ def test_tools_are_known_by_mcp_or_by_the_name_that_a_model_asked_for() -> None:
     assert not lane([called("reserve", ["tea"], "sun")]).is_agent
 
 
+def test_a_tool_that_a_model_asked_for_is_unanswered_until_a_call_of_it_is_there() -> None:
+    said = [{"role": "user", "content": "Rain?"}]
+    wants = {"role": "assistant", "content": None, "tool_calls": CALLS}
+    asks = called("ask", [said], {"choices": [{"message": wants}]})
+    assert lane([asks]).unanswered == ("weather",)
+    assert lane([asks, called("weather", ["Oslo"], "sun")]).unanswered == ()
+    assert lane([asks, called("call_mcp", [MCP_REQUEST], MCP_ANSWER)]).unanswered == ()
+    assert lane([asks, called("ask", [[*said, *said]], OPENAI_ANSWER)]).unanswered == (), "the model went on without"
+
+
 def test_what_has_not_ended_or_cannot_be_read_is_shown_as_far_as_it_is_known() -> None:
     (entry,) = lane([called("ask", [OPENAI_REQUEST], UNKNOWN)]).entries
     assert (entry.kind, entry.answer) == ("model", ())

@@ -174,7 +174,8 @@ def test_one_sentence_says_how_it_ended() -> None:
     failed = sentence(
         row(Status.FAILED, closed_at=1_000_000), Standing(failure=Failure("E", "a\nb", source="o.py:3")), NAMES
     )
-    assert (failed.text, failed.command) == ("It failed after 1.0 s: E: a (o.py:3)", "dormouse retry orders o-1")
+    assert failed.text == "It failed after 1.0 s: E: a (o.py:3)"
+    assert failed.command == "dormouse debug 'my orders.sqlite' --execution o-1 --code ."
     blocked = sentence(row(Status.BLOCKED), Standing(blocked=Blocked("diverged", "the code asks for b")), NAMES)
     assert "the code asks for b" in blocked.text
     assert blocked.command == "dormouse replay 'my orders.sqlite' --code . --execution o-1"

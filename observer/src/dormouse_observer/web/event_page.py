@@ -87,11 +87,11 @@ def _commands(file: PagedFile, row: Listed, entry: Entry, names: Commands) -> tu
     """What somebody can do who has seen it."""
     about = f"{shlex.quote(names.file)} --execution {shlex.quote(row.id)}"
     found = [("step through your code from here on", f"dormouse debug {about} --code . --break-at {entry.position}")]
-    fork = f"dormouse fork {about} --at {entry.position} --code . -o fork.sqlite"
+    fork = f"dormouse fork {about} --at {entry.position} --code . -o"
     if entry.kind not in CLOSINGS:
-        found.append(("go on from here in a file of its own", fork))
+        found.append(("go on from here in a file of its own", f"{fork} fork.sqlite"))
     if can_be_answered(entry.kind):
-        found.append(("the same with another answer", f"{fork} --edit {_editable(file, entry)}"))
+        found.append(("the same with another answer", f"{fork} mended.sqlite --edit {_editable(file, entry)}"))
     return tuple(found)
 
 

@@ -71,12 +71,14 @@ class Lane:
 
     Attributes:
         unpriced: how many calls used tokens of which nobody knows the cost.
+        unanswered: tools that the last model asked for, and of which no call is known.
     """
 
     entries: tuple[Entry, ...]
     usage: Usage
     models: tuple[str, ...]
     unpriced: int = 0
+    unanswered: tuple[str, ...] = ()
 
     @property
     def is_agent(self) -> bool:
@@ -104,7 +106,11 @@ def lane(calls: Iterable[Recorded], before: Iterable[Recorded] = (), prices: Pri
         is_listed=any(one.is_listed for one in used),
     )
     unpriced = sum(one.cost is None for one in used)
-    return Lane(entries, usage, tuple(dict.fromkeys(entry.model for entry in entries if entry.model)), unpriced)
+    last = next((entry for entry in reversed(entries) if entry.kind == "model"), None)
+    wanted = (piece for message in (last.answer if last else ()) for piece in message.pieces if piece.kind == "call")
+    unanswered = tuple(piece.name for piece in wanted if piece.name in conversation.asked)
+    models = tuple(dict.fromkeys(entry.model for entry in entries if entry.model))
+    return Lane(entries, usage, models, unpriced, unanswered)
 
 
 def _priced(entry: Entry, prices: PriceList | None) -> Entry:
@@ -163,12 +169,13 @@ def _tool(call: Recorded, given: Found | None, came: Found | None, conversation:
         if came is not None and given is None and came.style == "OpenTelemetry":
             said = ()
         names = [piece.name for message in (*said, *answer) for piece in message.pieces if piece.name]
+        conversation.asked.pop(next(iter(names), ""), None)
         return Entry(call, "tool", next(iter(names), call.name), said, 0, answer, style)
     name = _asked_for(call, conversation)
     if name is None:
         return None
     conversation.asked.pop(name)
-    said = () if call.given is UNKNOWN else (Message("", (text_piece(call.given, "call", name=name),)),)
+    said = () if call.given is UNKNOWN else (Message("called with", (text_piece(call.given, "call"),)),)
     return Entry(call, "tool", name, said, 0, _as_message("tool", call.came, "answer"))
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dormouse.engine.ending import Status
 from dormouse.engine.payload import Failure
 from dormouse.errors import CannotDecode
 from dormouse_observer.manifest import Life, Manifest
@@ -15,7 +16,7 @@ from dormouse_observer.web.log_index import LogIndex
 from dormouse_observer.web.payload_view import PayloadView, payload_view
 from dormouse_observer.web.reader import Entry, Listed, PagedFile, Standing, Table
 from dormouse_observer.web.timeline import Timeline, positions_of, timeline, window_of
-from dormouse_observer.web.waiting import Commands, Sentence, sentence
+from dormouse_observer.web.waiting import Commands, Sentence, debug, sentence
 
 EVENTS = 50
 """On a page of the log."""
@@ -200,14 +201,19 @@ def _kind_of(line: str) -> str:
 def commands(row: Listed, names: Commands) -> tuple[tuple[str, str], ...]:
     """What else there is to be done with this execution, each with what it is for."""
     file, execution = shlex.quote(names.file), shlex.quote(row.id)
+    again = (
+        "let the live one go on, once the code or the world is mended",
+        f"dormouse retry {shlex.quote(names.target)} {execution}",
+    )
     return (
         ("its log, in a terminal", f"dormouse history {file} {execution}"),
         ("would your code go on with it?", f"dormouse replay {file} --code . --execution {execution}"),
-        ("step through it in a debugger", f"dormouse debug {file} --execution {execution} --code ."),
+        ("step through it in a debugger", debug(row, names)),
         (
             "go on from an event, with another answer",
-            f"dormouse fork {file} --execution {execution} --at EVENT --edit JSON --code . -o fork.sqlite",
+            f"dormouse fork {file} --execution {execution} --at EVENT --code . -o mended.sqlite --edit JSON",
         ),
+        *([again] if row.status == Status.FAILED else []),
     )
 
 

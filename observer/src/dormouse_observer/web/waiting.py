@@ -56,8 +56,8 @@ def sentence(row: Listed, standing: Standing, names: Commands) -> Sentence:
         return Sentence(
             "It waits for nothing that the file knows: its code was running, or waits for a signal.",
             "waits",
-            "See where its code stands.",
-            _replay(row, names),
+            "See where its code stands: in the debugger, c goes there.",
+            debug(row, names),
         )
     first = standing.waiting[0]
     others = len(standing.waiting) - 1 + standing.more
@@ -79,10 +79,10 @@ def _ended(row: Listed, standing: Standing, names: Commands) -> Sentence:
     text = f"It {_ENDED.get(row.status, 'ended')} after {took}: {failure.type}: {why}".rstrip(": ") + at
     if row.status == Status.FAILED:
         advice = (
-            "If a recorded answer was wrong, fork from it: see below. If the code or the world was, mend that, and let "
-            "the live one go on from there."
+            "If a recorded answer was wrong, fork from it; if the code or the world was, mend that, and let the live "
+            "one go on: see below for both. How it came to that can be looked at in the debugger, where c goes there."
         )
-        return Sentence(text, "wrong", advice, f"dormouse retry {names.target} {shlex.quote(row.id)}")
+        return Sentence(text, "wrong", advice, debug(row, names))
     return Sentence(text, "ended")
 
 
@@ -110,6 +110,11 @@ def _with_advice(text: str, row: Listed, first: Waiting, names: Commands) -> Sen
             return Sentence(text, "waits", "Look at that execution.")
         case _:
             return Sentence(text, "waits", "Nothing to do: it goes on by itself.")
+
+
+def debug(row: Listed, names: Commands) -> str:
+    """The command that shows its code running."""
+    return f"dormouse debug {shlex.quote(names.file)} --execution {shlex.quote(row.id)} --code ."
 
 
 def _replay(row: Listed, names: Commands) -> str:

@@ -12,9 +12,9 @@ from dormouse.engine.payload import Failure
 _SHOWN_CHARACTERS = 200
 _REMEDY = (
     "The log is right: bring the code back to what it asked for, in the same order, keep the old way for old "
-    "executions by `patched`, or start a new execution for the new code. It is tried again at each start."
+    "executions by `patched`, or start a new execution for the new code. Each start tries it again."
 )
-_MEND = "Mend the code; it is tried again at each start."
+_MEND = "Mend the code; each start tries it again."
 CALLS = frozenset({Kind.ACTIVITY_SCHEDULED, Kind.CHILD_STARTED, Kind.APPROVAL_REQUESTED})
 _UPDATE_ENDS = frozenset({Kind.UPDATE_COMPLETED, Kind.UPDATE_FAILED})
 
@@ -106,13 +106,13 @@ def blocked_by_value(what: str, kind: Any, error: Exception) -> Blocked:
         "NonDeterministic",
         f"{what} does not fit its type {expected} any more: {error}. What the log holds stays as it is, so a type may "
         "only grow by fields with defaults: give a new field a default, or bring the type back. "
-        "It is tried again at each start.",
+        "Each start tries it again.",
     )
 
 
 def blocked_by_itself(message: str) -> Blocked:
     """The code does not come to an end of its turn."""
-    return Blocked("NonDeterministic", f"{message}. Mend the code; it is tried again at each start.")
+    return Blocked("NonDeterministic", f"{message}. Mend the code; each start tries it again.")
 
 
 def blocked_by_unanswered_update(accepted: Event) -> Blocked:
@@ -130,7 +130,7 @@ def blocked_by_absence(workflow: str, known: list[str]) -> Blocked:
     names = ", ".join(known) or "none"
     return Blocked(
         "UnknownWorkflow",
-        f"the code has no workflow {workflow!r} (it has: {names}). Bring it back; it is tried again at each start.",
+        f"the code has no workflow {workflow!r} (it has: {names}). Bring it back; each start tries it again.",
     )
 
 
@@ -141,7 +141,7 @@ def blocked_by_forgotten_await(forgotten: list[tuple[str, str | None]]) -> Block
     return Blocked(
         "NotAwaited",
         f"the workflow returned but never awaited {calls}, so that never ran; write `await {name}(...)`. "
-        "It is tried again at each start; when the log already holds calls that came after it, start a new execution.",
+        "Each start tries it again; when the log already holds calls that came after it, start a new execution.",
         actual_source=forgotten[0][1],
     )
 
