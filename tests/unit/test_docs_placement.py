@@ -9,6 +9,7 @@ import yaml
 
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, parse
 from dormouse_operator.plan import build_pod
+from dormouse_operator.plan.template import _OUR_PATHS, _OUR_VARIABLES, _OUR_VOLUMES, _YOUR_VARIABLES
 from markdown_blocks import REPOSITORY, blocks
 from unit.operator_samples import store, workflow
 
@@ -48,6 +49,24 @@ def test_it_names_fields_and_others_are_refused() -> None:
     assert len(first_column("Where pods run")) == 8
     with pytest.raises(InvalidManifest, match=r"spec\.template\.spec\.nodeName"):
         build_pod(workflow({"spec.template.spec.nodeName": "node-a"}), store(), 1, first_claim=True)
+
+
+def row(name: str) -> str:
+    lines = section("What a template may not say").splitlines()
+    (found,) = [line for line in lines if line.startswith(f"| {name} |")]
+    return found
+
+
+def test_the_volumes_and_variables_that_a_template_may_not_name_are_those_of_the_page() -> None:
+    named, _, mounts = row("volumes").partition(";")
+    assert tuple(re.findall(r"`([\w-]+)`", named)) == _OUR_VOLUMES
+    assert tuple(re.findall(r"`(/[\w/-]+)`", mounts)) == _OUR_PATHS
+    ours, _, yours = row("variables").partition("but for")
+    assert tuple(re.findall(r"`([A-Z]+)`", ours)) == _OUR_VARIABLES
+    keepers, _, runtimes = yours.partition("for `runtime`")
+    assert set(re.findall(r"`(DORMOUSE_\w+)`", keepers)) == set(_YOUR_VARIABLES["litestream"])
+    assert set(re.findall(r"`(DORMOUSE_\w+)`", yours)) == set(_YOUR_VARIABLES["runtime"])
+    assert runtimes
 
 
 def test_what_pods_ask_for_is_what_the_page_says() -> None:

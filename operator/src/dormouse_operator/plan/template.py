@@ -58,7 +58,7 @@ _VOLUME_SOURCES = (
     "projected",
     "secret",
 )
-_OUR_VOLUMES = ("data", "tmp", "source", "store-ca", "report-token")
+_OUR_VOLUMES = ("data", "tmp", "source", "store-ca", "store-session", "report-token")
 _OUR_PATHS = ("/var/lib/dormouse", "/tmp", "/etc/dormouse", "/dev/termination-log")  # noqa: S108 - mount paths
 # All others of this kind are the contract between the pod and what runs in it.
 _LOGS = ("DORMOUSE_LOG_FORMAT", "DORMOUSE_LOG_LEVEL")
@@ -74,8 +74,11 @@ _YOUR_VARIABLES = {
     ),
     KEEPER_CONTAINER: _LOGS,
 }
+_OUR_VARIABLES = ("PYTHONHASHSEED", "TMPDIR")
+"""Besides all that begin with DORMOUSE_."""
 _OUR_PORTS = (RUNTIME_PORT, KEEPER_PORT)
-# Kubernetes' own patchMergeKey of each list; every other list is replaced as a whole.
+_HOSTS_OWN = ("hostPort", "hostIP")
+# Kubernetes' own patchMergeKey of each list that our pod has; every other list is taken as it is.
 _MERGE_KEYS = {
     "containers": "name",
     "initContainers": "name",
@@ -83,9 +86,6 @@ _MERGE_KEYS = {
     "volumes": "name",
     "volumeMounts": "mountPath",
     "ports": "containerPort",
-    "imagePullSecrets": "name",
-    "hostAliases": "ip",
-    "topologySpreadConstraints": "topologyKey",
 }
 
 
@@ -107,8 +107,8 @@ def _merge_mapping(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any
             merged.pop(key, None)
         elif isinstance(value, dict):
             merged[key] = _merge_mapping(base.get(key) or {}, value)
-        elif isinstance(value, list) and key in _MERGE_KEYS:
-            merged[key] = _merge_items(base.get(key) or [], value, _MERGE_KEYS[key])
+        elif isinstance(value, list) and key in _MERGE_KEYS and key in base:
+            merged[key] = _merge_items(base[key], value, _MERGE_KEYS[key])
         else:
             merged[key] = value
     return merged
@@ -144,17 +144,42 @@ def _check_spec(spec: dict[str, Any]) -> None:
             if container["name"] != ours:
                 raise InvalidManifest(f"{here}.name", f"is `{container['name']}`", f"only `{ours}` is there")
             _check_container(container, here)
+    _check_affinity(spec, at)
+
+
+def _check_affinity(spec: dict[str, Any], at: str) -> None:
+    """As far as the terms of the nodes, which are added to when one is lost."""
+    inner, path = spec, at
+    for field in ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"):
+        path = f"{path}.{field}"
+        value = inner.get(field)
+        if value is None:
+            return
+        if not isinstance(value, dict):
+            raise InvalidManifest(path, "must be a mapping")
+        inner = value
+    for index, term in enumerate(_list(inner, "nodeSelectorTerms", path)):
+        here = f"{path}.nodeSelectorTerms[{index}]"
+        if not isinstance(term, dict):
+            raise InvalidManifest(here, "must be a mapping")
+        if term.get("matchFields") is not None:
+            _list(term, "matchFields", here)
 
 
 def _check_container(container: dict[str, Any], at: str) -> None:
     _check_fields(container, _CONTAINER_FIELDS[container["name"]], at)
     for index, entry in enumerate(_items(container, "env", at)):
         name = str(entry["name"])
-        if (name.startswith("DORMOUSE_") and name not in _YOUR_VARIABLES[container["name"]]) or name == "TMPDIR":
+        is_ours = name.startswith("DORMOUSE_") and name not in _YOUR_VARIABLES[container["name"]]
+        if is_ours or name in _OUR_VARIABLES:
             raise _ours(f"{at}.env[{index}].name", name)
     for index, port in enumerate(_items(container, "ports", at)):
         if port["containerPort"] in _OUR_PORTS or port.get("name") in ("http", "keeper"):
             raise _ours(f"{at}.ports[{index}]", str(port["containerPort"]))
+        for field in _HOSTS_OWN:
+            if port.get(field):
+                told = "cannot be set: pods meet the Pod Security level `restricted`"
+                raise InvalidManifest(f"{at}.ports[{index}].{field}", told, "let a Service lead to the pod")
     for index, mount in enumerate(_items(container, "volumeMounts", at)):
         path = normpath(f"/{str(mount['mountPath']).lstrip('/')}")
         if any(_nested(path, ours) or _nested(ours, path) for ours in _OUR_PATHS):
@@ -177,17 +202,25 @@ def _check_fields(value: dict[str, Any], allowed: tuple[str, ...], at: str) -> N
 
 def _items(value: dict[str, Any], field: str, at: str) -> list[dict[str, Any]]:
     """A list whose items can be merged: mappings that all have the list's merge key."""
-    items = value.get(field)
-    if items is None:
-        return []
-    if not isinstance(items, list):
-        raise InvalidManifest(f"{at}.{field}", "must be a list")
+    items = _list(value, field, at)
     key = _MERGE_KEYS[field]
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise InvalidManifest(f"{at}.{field}[{index}]", "must be a mapping")
         if not isinstance(item.get(key), str | int):
             raise InvalidManifest(f"{at}.{field}[{index}].{key}", "is required", "add it")
+    return items
+
+
+def _list(value: dict[str, Any], field: str, at: str) -> list[Any]:
+    """Empty without the field. One that is written and left empty would take away what is ours."""
+    if field not in value:
+        return []
+    items = value[field]
+    if items is None:
+        raise InvalidManifest(f"{at}.{field}", "is empty", "give it a value or remove the line")
+    if not isinstance(items, list):
+        raise InvalidManifest(f"{at}.{field}", "must be a list")
     return items
 
 
