@@ -53,7 +53,9 @@ async def pull(whereabouts: Whereabouts, at: Position | datetime | None, target:
     except TimeoutError:
         raise Unreachable(f"the store did not answer within {_ANSWERS_WITHIN_SECONDS:g} s; try again") from None
     except StoreError as error:
-        raise Unreachable(f"the store {whereabouts.location.endpoint or 'of AWS'}: {error}") from error
+        where = whereabouts.location.endpoint or "of AWS"
+        remedy = "see that it is there and lets you read; --endpoint names the address that it has from here"
+        raise Unreachable(f"the store {where}: {error}; {remedy}") from error
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.absolute().parent) as folder:
         draft = Path(folder) / "db.sqlite"
         trouble = await litestream.restore(
