@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h11
 import pytest
@@ -18,6 +19,8 @@ from store_proxy import StoreProxy, reads_of, writes_of
 from dormouse.keeper.client import AlreadySealed, Fenced, KeeperClient, KeeperGone, SealFailed
 from dormouse.replica.current import SealReason, State
 from dormouse_operator.dev.seaweedfs import SeaweedFS
+
+LOGGERS = ("dormouse.keeper", "litestream")
 
 
 @pytest.fixture
@@ -32,18 +35,45 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_each_line_of_a_keeper_says_whose_it_is_but_for_those_of_its_litestream(workflow: Workflow) -> None:
+def lines_of(pod: KeeperPod) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (pod.folder / "log").read_text().splitlines()]
+
+
+def test_each_line_of_a_keeper_and_of_its_litestream_says_whose_it_is(workflow: Workflow) -> None:
     async def story(workflow: Workflow) -> None:
         pod = await workflow.pod(1, DORMOUSE_LOG_FORMAT="json").open()
         await pod.keeper.barrier()
         await pod.terminate()
-        lines = [json.loads(line) for line in (pod.folder / "log").read_text().splitlines()]
-        own = [line for line in lines if "logger" in line]
-        assert {line["message"] for line in own} >= {"claimed epoch 1", "the gate is open"}
-        assert all((line["namespace"], line["dwf"], line["epoch"]) == ("default", "sleeper", 1) for line in own)
-        assert {"msg", "level", "time"} <= set.intersection(*(set(line) for line in lines if line not in own))
+        lines = lines_of(pod)
+        assert all((line["namespace"], line["dwf"], line["epoch"]) == ("default", "sleeper", 1) for line in lines)
+        told = {name: {line["message"] for line in lines if line["logger"] == name} for name in LOGGERS}
+        assert told["dormouse.keeper"] >= {"claimed epoch 1", "the gate is open"}
+        assert told["litestream"] >= {"litestream", "replicating to"}
+        assert {line["level"] for line in lines} == {"INFO"}
 
     run(story, workflow)
+
+
+def test_litestream_s_errors_and_the_words_of_its_crash_are_told_as_errors(workflow: Workflow) -> None:
+    async def story(workflow: Workflow, proxy: StoreProxy) -> None:
+        pod = await workflow.pod(1, DORMOUSE_LOG_FORMAT="json").open()
+        await pod.keeper.barrier()
+        proxy.status = 403
+        proxy.fail = lambda request: request.method == b"PUT" and request.target.split(b"?")[0].endswith(b".ltx")
+        pod.write("only in the volume")
+
+        def failed() -> list[dict[str, Any]]:
+            return [line for line in lines_of(pod) if line["logger"] == "litestream" and line["level"] == "ERROR"]
+
+        await until(lambda: bool(failed()))
+        assert all("403" in line["error"] and line["dwf"] == "sleeper" for line in failed())
+        os.kill(int((pod.volume / "run" / "litestream.lock").read_text()), signal.SIGSEGV)
+        await until(lambda: any("litestream ended with exit code" in line["message"] for line in lines_of(pod)))
+        ends = [line["message"] for line in lines_of(pod)]
+        end = next(number for number, said in enumerate(ends) if "litestream ended" in said)
+        assert any(said.startswith("SIGSEGV") for said in ends[:end]), "a crash tells where it was"
+
+    through_proxy(story, workflow)
 
 
 async def start_again_without_store(pod: KeeperPod, proxy: StoreProxy) -> None:

@@ -48,19 +48,42 @@ def log_as(form: Format, level: str = "INFO", subject: Mapping[str, str | int] =
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
+class ProgramRecord(logging.LogRecord):
+    """What another program has said that this process runs: when it said so, and with its fields."""
+
+    def __init__(
+        self, name: str, level: int, message: str, moment: float, fields: Mapping[str, Any] | None = None
+    ) -> None:
+        """`moment` is in seconds since 1970."""
+        super().__init__(name, level, "", 0, message, None, None)
+        self.created, self.msecs = moment, moment % 1 * 1000
+        self.fields = fields or {}
+
+
 class TextFormatter(logging.Formatter):
-    """A line begins with moment, level and logger; one of a workflow's or an activity's code ends with whose it is."""
+    """A line begins with moment, level and logger; one of a workflow's or an activity's code ends with whose it is.
+
+    One of another program ends with its fields.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         line = super().formatMessage(record)
+        if isinstance(record, ProgramRecord):
+            return " ".join((line, *(f"{name}={_word(value)}" for name, value in record.fields.items())))
         execution = getattr(record, "execution", None)
         if execution is None or record.name.startswith("dormouse."):  # ours say it in their words
             return line
         activity, attempt = getattr(record, "activity", None), getattr(record, "attempt", None)
         return f"{line} [{execution}]" if activity is None else f"{line} [{execution} {activity} attempt {attempt}]"
+
+
+def _word(value: object) -> str:
+    """Quoted unless it is one word."""
+    text = str(value)
+    return text if text.isprintable() and text and " " not in text else repr(text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -83,6 +106,10 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **self._subject,
         }
+        if isinstance(record, ProgramRecord):
+            for name, value in record.fields.items():
+                document[f"{record.name}.{name}" if name in document else name] = value
+            return self._encoded(document)
         attributes = vars(record)
         document |= {name: attributes[name] for name in _WHOSE if name in attributes}
         if record.exc_info:
@@ -92,6 +119,9 @@ class JsonFormatter(logging.Formatter):
         for name, value in attributes.items():
             if name not in _STANDARD:
                 document.setdefault(name, value)
+        return self._encoded(document)
+
+    def _encoded(self, document: dict[str, Any]) -> str:
         try:
             return self._encoder.encode(document).decode()
         except (TypeError, ValueError, UnicodeError):  # what JSON cannot say, such as half a surrogate

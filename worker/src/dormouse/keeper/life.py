@@ -92,9 +92,6 @@ class Life:
         except Exception as error:
             cause = cause_of(error)
             self._fenced = Fenced(str(cause))
-            if self._litestream is not None:
-                self._litestream_is_done = True
-                await self._litestream.kill()
             if isinstance(cause, NotOurs):
                 raise Refused(Reason.FENCED, f"{cause}; this pod acknowledged nothing since") from error
             if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
@@ -102,6 +99,10 @@ class Life:
             if cause is error:
                 raise
             raise cause from error
+        finally:
+            if self._litestream is not None:
+                self._litestream_is_done = True
+                await self._litestream.kill()
 
     async def _live(self) -> None:
         settings = self._settings

@@ -24,6 +24,7 @@ from typing import Any
 from dormouse.extras import installed_by
 from dormouse.keeper.children import die_with_parent
 from dormouse.keeper.copied import is_as_restored
+from dormouse.keeper.litestream_log import LitestreamLog
 from dormouse.keeper.wire import short_path
 from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.s3 import Location
@@ -141,6 +142,7 @@ class Litestream:
         self._configuration = configuration(location, prefix, database, "litestream.sock", retention_seconds)
         self._metrics_port = 0
         self._process: asyncio.subprocess.Process | None = None
+        self._printed: LitestreamLog | None = None
 
     async def start(self) -> None:
         """Start replicating, once no earlier child is left: two on one prefix corrupt it."""
@@ -151,28 +153,37 @@ class Litestream:
         with os.fdopen(descriptor, "w") as file:
             json.dump({"addr": f"{_LOOPBACK}:{self._metrics_port}", **self._configuration}, file)
         lock = await _exclusive(self._run / "litestream.lock")
+        self._printed = LitestreamLog()
         try:
             # The child inherits the lock and holds it for as long as it lives, whoever started it.
             with _aws_settings(self._location) as settings:
                 self._process = await asyncio.create_subprocess_exec(
                     program(), "replicate", "-no-expand-env", "-config", config.name,
                     cwd=self._run, env=environment(self._location, settings), pass_fds=(lock, settings),
-                    preexec_fn=die_with_parent(),
+                    stdout=self._printed.sink, stderr=self._printed.sink, preexec_fn=die_with_parent(),
                 )  # fmt: skip
             os.pwrite(lock, f"{self._process.pid:<10}".encode(), 0)
         finally:
+            self._printed.given()
             os.close(lock)
 
     async def ended(self) -> int:
-        """Wait for the child to end; its exit code."""
+        """Wait for the child to end, and for its last words; its exit code."""
         assert self._process is not None  # noqa: S101 - started before
-        return await self._process.wait()
+        code = await self._process.wait()
+        await self._said_all()
+        return code
 
     async def kill(self) -> None:
         """End the child at once. Whatever matters was seen uploaded before."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        await self._said_all()
+
+    async def _said_all(self) -> None:
+        if self._printed is not None:
+            await self._printed.ended()
 
     async def sync(self) -> Synced:
         """Ask for one sync and say how far it came; never waits in Litestream itself.
