@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 import aiohttp
 import pytest
 from operator_api_server import error
 from operator_fleet import Fleet, Tell, telling
+from operator_process import ended, started
 
 from dormouse_operator.dev.ports import free_ports
 from dormouse_operator.dev.seaweedfs import SeaweedFS
@@ -22,27 +20,6 @@ from dormouse_operator.dev.seaweedfs import SeaweedFS
 @pytest.fixture
 def tell(seaweedfs: SeaweedFS, request: pytest.FixtureRequest) -> Tell:
     return telling(seaweedfs, request.node.name)
-
-
-async def started(made: Fleet, folder: Path, *options: str) -> Process:
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "it",
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        "clusters": [{"name": "it", "cluster": {"server": made.server.url}}],
-        "users": [{"name": "it", "user": {"token": "secret"}}],
-    }
-    path = folder / "kubeconfig"
-    path.write_text(json.dumps(config))
-    command = [sys.executable, "-m", "dormouse_operator.controller", "run", "--lease-namespace", "team", *options]
-    return await asyncio.create_subprocess_exec(*command, env={**os.environ, "KUBECONFIG": str(path)}, stderr=PIPE)
-
-
-async def ended(process: Process) -> str:
-    async with asyncio.timeout(60):
-        _, said = await process.communicate()
-    return said.decode()
 
 
 def test_a_killed_operator_is_followed_by_the_next_and_a_stopped_one_gives_its_lease_back(

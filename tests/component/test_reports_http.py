@@ -71,6 +71,7 @@ def test_what_is_wrong_with_a_report_is_answered_by_field_and_remedy(tell: Tell)
             made.server.tokens["api"] = reviewed(pod, audiences=["https://kubernetes.default.svc"])
             reused = {"metadata": {**pod["metadata"], "uid": "of-an-earlier-pod"}}
             made.server.tokens["earlier"] = reviewed(reused)
+            deep = b'{"more": ' + b"[" * 30_000 + b"]" * 30_000 + b"}"
             for body, token, expected in (
                 (good, "", (401, "NoToken", "Authorization: Bearer TOKEN")),
                 (good, f"Basic {TOKEN}", (401, "NoToken", "Authorization: Bearer TOKEN")),
@@ -82,6 +83,8 @@ def test_what_is_wrong_with_a_report_is_answered_by_field_and_remedy(tell: Tell)
                 (about(pod, name="another"), f"Bearer {TOKEN}", (403, "NotYours", "name is another, not report")),
                 (about(pod, epoch=2), f"Bearer {TOKEN}", (403, "NotYours", "epoch is 2, not 1")),
                 (b"{", f"Bearer {TOKEN}", (400, "NotJSON", "the body is not JSON")),
+                (b"[" * 30_000 + b"]" * 30_000, f"Bearer {TOKEN}", (422, "InvalidReport", "Expected `object`")),
+                (deep, f"Bearer {TOKEN}", (400, "NotJSON", "recursion")),
                 (about(pod, epoch="one"), f"Bearer {TOKEN}", (422, "InvalidReport", "$.epoch")),
                 (b"x" * (LARGEST_REPORT_BYTES + 1), f"Bearer {TOKEN}", (413, "", str(LARGEST_REPORT_BYTES))),
             ):

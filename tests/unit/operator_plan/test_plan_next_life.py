@@ -220,7 +220,19 @@ def test_a_pod_without_status_counts_as_live() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "not JSON", "[]", '{"reason": 3}', '{"reason": "StaleEpoch", "seen": "x"}', "\x00"]
+    "text",
+    [
+        "",
+        "not JSON",
+        "[]",
+        '{"reason": 3}',
+        '{"reason": "StaleEpoch", "seen": "x"}',
+        '{"reason": "DiskFull", "message": {"more": "words"}}',
+        "\x00",
+        "[" * 2048 + "]" * 2048,
+        '{"a":' * 2048,
+        f'{{"reason": "{"x" * 4000}"}}',
+    ],
 )
 def test_a_strange_termination_message_does_not_break_the_plan(text: str) -> None:
     dwf = workflow(epoch=1)

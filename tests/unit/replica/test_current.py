@@ -73,7 +73,7 @@ def test_a_wrong_field_is_named(change: dict[str, object], named: str) -> None:
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"null", b"\xff", b"{"])
+@pytest.mark.parametrize("data", [b"", b"[]", b"null", b"\xff", b"{", b"[" * 100_000 + b"]" * 100_000])
 def test_what_is_no_record_is_malformed(data: bytes) -> None:
     with pytest.raises(CurrentMalformed):
         decode(data)

@@ -24,6 +24,7 @@ from dormouse_operator.api.durableworkflow import (
 )
 from dormouse_operator.api.invalid import InvalidManifest
 from dormouse_operator.api.metadata import Condition, ObjectMeta, Verdict
+from dormouse_operator.api.nesting import check_nesting
 from dormouse_operator.api.objectstore import (
     CaBundle,
     ConfigMapKeyReference,
@@ -44,6 +45,7 @@ __all__ = [
     "read",
     "to_document",
     "validate_update",
+    "check_nesting",
     "InvalidManifest",
     "DurableWorkflow",
     "DurableWorkflowSpec",

@@ -12,6 +12,7 @@ import msgspec
 
 from dormouse_operator.api.durableworkflow import DurableWorkflow
 from dormouse_operator.api.invalid import InvalidManifest, did_you_mean
+from dormouse_operator.api.nesting import DEEPEST, too_deep
 from dormouse_operator.api.objectstore import ObjectStore
 from dormouse_operator.api.rules import RULES, value_at
 
@@ -20,7 +21,6 @@ _KINDS: dict[str, type[DurableWorkflow | ObjectStore]] = {
     "DurableWorkflow": DurableWorkflow,
     "ObjectStore": ObjectStore,
 }
-_DEEPEST = 64
 Thing = DurableWorkflow | ObjectStore
 
 
@@ -87,8 +87,8 @@ def _obeying(thing: Thing, kind: str) -> Thing:
 
 def _as_json(value: Any, path: str, depth: int = 0) -> Any:
     """YAML can say more than JSON: what an API server would not take is refused or written as text."""
-    if depth > _DEEPEST:
-        raise InvalidManifest(path, f"is nested more than {_DEEPEST} levels deep", "make it flatter")
+    if depth > DEEPEST:
+        raise too_deep(path)
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):

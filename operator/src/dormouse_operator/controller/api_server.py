@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 from kubernetes.aio.client import ApiClient, Configuration
 
+from dormouse_operator.controller.deep_documents import decode
 from dormouse_operator.controller.resources import Document, Resource, version_of
 from dormouse_operator.controller.tally import Tally
 
@@ -177,7 +178,7 @@ class ApiServer:
         finally:
             self._tally.requests[verb, counted, code] += 1
         try:
-            answer = msgspec.json.decode(data) if data else {}
+            answer = decode(data) if data else {}
         except msgspec.DecodeError as failed:
             if status < 400:
                 raise Unavailable(f"{method} {path}: the answer is no JSON") from failed

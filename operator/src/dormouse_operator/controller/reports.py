@@ -136,5 +136,5 @@ def _parse(body: bytes) -> Report:
         return msgspec.json.decode(body, type=Report)
     except msgspec.ValidationError as wrong:
         raise Refusal(422, "InvalidReport", str(wrong)) from wrong
-    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise Refusal(400, "NotJSON", f"the body is not JSON: {wrong}") from wrong

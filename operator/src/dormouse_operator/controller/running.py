@@ -21,6 +21,7 @@ from dormouse.runtime.tracing import send_the_last
 from dormouse_operator.controller.api_server import ApiError, ApiServer, Conflict, NotFound, Unavailable
 from dormouse_operator.controller.cordons import CordonWatch
 from dormouse_operator.controller.credentials import CredentialReader
+from dormouse_operator.controller.deep_documents import allow_deep_documents
 from dormouse_operator.controller.events import EventTeller
 from dormouse_operator.controller.figures import Figures, Leading
 from dormouse_operator.controller.holding import StoreHolder
@@ -277,6 +278,7 @@ async def run(
     started: Callable[[Operator], None] = lambda _: None,
 ) -> None:
     """Until SIGTERM, SIGINT or `stop`. Raises NotInstalled."""
+    allow_deep_documents()
     stop = stop or asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="dormouse-operator-") as folder:
         tally = Tally()

@@ -175,7 +175,7 @@ def ending_of(container: Mapping[str, Any]) -> Ending | None:
     text = ended.get("message") or ""
     try:
         said = json.decode(text)
-    except DecodeError:
+    except (DecodeError, RecursionError):
         said = None
     if isinstance(said, dict) and isinstance(said.get("reason"), str):
         return Ending(said["reason"], str(said.get("message", "")), said)

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, json
 
-from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore
+from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectStore, check_nesting
 from dormouse_operator.plan.identity import WORKFLOW_NAME, WORKFLOW_UID
 from dormouse_operator.plan.manifests import labels, owner
 from dormouse_operator.plan.naming import (
@@ -290,6 +290,7 @@ def _input(dwf: DurableWorkflow) -> str:
     start = dwf.spec.start
     if start is None or start.input is UNSET:
         return ""
+    check_nesting(start.input, "spec.start.input")
     # The kubelet expands $(NAME) in values; in JSON a dollar can be written without one.
     text = json.encode(start.input).decode().replace("$", "\\u0024")
     if len(text.encode()) > _LARGEST_INPUT_BYTES:

@@ -6,7 +6,7 @@ An allow list: what is not named here belongs to the pod's contract or to its se
 from posixpath import normpath
 from typing import Any
 
-from dormouse_operator.api import InvalidManifest, Template
+from dormouse_operator.api import InvalidManifest, Template, check_nesting
 from dormouse_operator.api.invalid import did_you_mean
 from dormouse_operator.plan.naming import (
     KEEPER_CONTAINER,
@@ -135,6 +135,7 @@ def _check_metadata(template: Template) -> None:
 
 def _check_spec(spec: dict[str, Any]) -> None:
     at = "spec.template.spec"
+    check_nesting(spec, at)
     _check_fields(spec, _POD_FIELDS, at)
     for index, volume in enumerate(_items(spec, "volumes", at)):
         _check_volume(volume, f"{at}.volumes[{index}]")

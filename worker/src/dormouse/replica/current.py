@@ -220,7 +220,7 @@ def decode(data: bytes) -> Current:
     """
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CurrentMalformed(f"not JSON: {error}") from error
     fields = _Fields(document, "")
     if (found := fields.number("format", 1)) != FORMAT:
