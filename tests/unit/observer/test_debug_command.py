@@ -9,6 +9,7 @@ import sys
 from bdb import Breakpoint
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -275,10 +276,10 @@ def test_a_step_to_the_end_of_a_task_and_next_lead_to_who_waits_for_it(person: P
 
 
 def test_what_a_task_raises_is_met_where_it_is_awaited(person: Person) -> None:
-    typed = ("next", "next", "next", "next", "next")
+    typed = ("next", "next", "next", "next", "next", "next")
     stops = stops_of(person, at_an_answer(person, "mends", 2), *typed)
-    assert stops == [
-        "-> return doubled // number",
+    # pdb stops once more where an exception comes through, beginning with Python 3.13.
+    assert [stop for stop, _ in groupby(stops)][:4] == [
         "-> return doubled // number",
         "-> await asyncio.gather(divided(number - 1))",
         "-> except ZeroDivisionError:",

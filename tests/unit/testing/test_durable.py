@@ -254,3 +254,8 @@ def test_a_failing_run_shows_the_tests_own_lines(durable: Durable) -> None:
     with pytest.raises(ExecutionFailed, match="ValueError: no") as failed:
         durable.run(fails)
     assert [str(entry.path) for entry in failed.traceback.filter(failed)] == [__file__]
+
+
+def test_what_a_run_leaves_is_one_file_that_can_be_copied(durable: Durable, tmp_path: Path) -> None:
+    durable.run(sleeper, 1.0)
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(("-wal", "-shm"))] == []

@@ -93,14 +93,18 @@ class Database(Queries):
 
     def _connect(self, *, checkpoints: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA busy_timeout = 5000")
-        if connection.execute("PRAGMA page_count").fetchone() == (0,):
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything else, or never
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {1000 if checkpoints else 0}")
-        if sys.version_info >= (3, 12) and not self._checkpoints:
-            connection.setconfig(_NO_CHECKPOINT_ON_CLOSE, True)
+        try:
+            connection.execute("PRAGMA busy_timeout = 5000")
+            if connection.execute("PRAGMA page_count").fetchone() == (0,):
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything else, or never
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {1000 if checkpoints else 0}")
+            if sys.version_info >= (3, 12) and not self._checkpoints:
+                connection.setconfig(_NO_CHECKPOINT_ON_CLOSE, True)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def close(self) -> None:

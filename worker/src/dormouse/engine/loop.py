@@ -32,7 +32,8 @@ _FROM_OUTSIDE = (
     "return a value from the activity, or send the workflow a signal"
 )
 _ENSURE = frozenset({"ensure_future", "_ensure_future"})
-_SETS = frozenset({"<setcomp>", "as_completed"})
+# Where `as_completed` makes tasks of coroutines: in Python 3.11, in 3.12, and since then.
+_SETS = frozenset({"as_completed.<locals>.<setcomp>", "as_completed", "_AsCompletedIterator.__init__"})
 
 
 class Restless(Exception):
@@ -221,7 +222,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         asking: FrameType | None = caller
         while asking is not None and asking.f_code.co_name in _ENSURE:
             asking = asking.f_back
-        if asking is not None and asking.f_code.co_name in _SETS:
+        if asking is not None and asking.f_code.co_qualname in _SETS:
             raise NotInWorkflow(
                 "as_completed starts coroutines in an order that no replay repeats; give it tasks: "
                 "as_completed([asyncio.ensure_future(one) for one in ...])"

@@ -115,7 +115,9 @@ class Durable:
     def _engine(
         self, path: Path, workflows: ModuleType | Iterable[Workflow[..., Any]], *, alone: bool
     ) -> VirtualEngine:
-        crash, self._crash_after = CrashAfter(self._crash_after), None
+        # Without one the engine is by itself, and leaves the file whole: nothing of it in a WAL that a copy would miss.
+        crash = None if self._crash_after is None else CrashAfter(self._crash_after)
+        self._crash_after = None
         return VirtualEngine(
             path,
             workflows,

@@ -41,7 +41,7 @@ class VirtualEngine(Engine):
         *,
         clock: ManualClock,
         faults: Faults,
-        crash: CrashAfter,
+        crash: CrashAfter | None,
         most_jumps: int,
         alone: bool,
     ) -> None:
@@ -54,7 +54,7 @@ class VirtualEngine(Engine):
     @property
     def crashed(self) -> bool:
         """Whether it died as it was told to."""
-        return self._crash.crashed
+        return self._crash is not None and self._crash.crashed
 
     async def outcome(self, execution_id: str) -> tuple[Row, Event]:
         """As an engine's, while time passes.

@@ -54,13 +54,13 @@ class Crashed(Exception):
 class CrashAfter(LocalOnly):
     """Lets the engine die right after a commit: it is in the file, and nothing that follows from it has happened."""
 
-    def __init__(self, commits: int | None) -> None:
+    def __init__(self, commits: int) -> None:
         self._commits = commits
         self._seen = 0
 
     @property
     def crashed(self) -> bool:
-        return self._commits is not None and self._seen >= self._commits
+        return self._seen >= self._commits
 
     def before_commit(self) -> None:
         self._seen += 1
