@@ -195,7 +195,7 @@ def test_what_goes_wrong_around_an_attempt_fails_its_execution_and_lets_nobody_w
     def broken(*_: object) -> None:
         raise AttributeError("a mistake of the engine's own")
 
-    monkeypatch.setattr("dormouse.engine.attempts.seconds_until_retry", broken)
+    monkeypatch.setattr("dormouse.engine.outcomes.seconds_until_retry", broken)
 
     async def run() -> None:
         async with Engine(tmp_path / "db.sqlite", [asks]) as engine:

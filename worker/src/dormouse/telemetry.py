@@ -36,9 +36,9 @@ except ModuleNotFoundError as _missing:
     raise NotInstalled("dormouse.telemetry", _missing.name, "telemetry") from _missing
 
 if TYPE_CHECKING:
-    from dormouse.engine.attempts import Run
     from dormouse.engine.calls import ActivityCall
     from dormouse.engine.execution import Execution
+    from dormouse.engine.outcomes import Run
     from dormouse.engine.payload import Failure
 
 _NANOSECONDS = 1000  # in a microsecond, which is what moments are counted in

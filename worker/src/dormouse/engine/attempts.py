@@ -14,16 +14,14 @@ from time import perf_counter_ns
 from types import coroutine
 from typing import Any
 
-import msgspec
-
 from dormouse.engine.attempt import RunningAttempt, TookTooLong, limit_of
 from dormouse.engine.calls import ActivityCall
-from dormouse.engine.clock import SECOND, Clock
+from dormouse.engine.clock import Clock
 from dormouse.engine.definitions import Transaction
 from dormouse.engine.info import attempt_context
-from dormouse.engine.options import ActivityOptions
-from dormouse.engine.payload import Failure, encode, failure_of, on_one_line, text_of
-from dormouse.engine.retry import chance_of, seconds_until_retry
+from dormouse.engine.outcomes import Around, Before, InTransaction, Outcome, Raised, Run, Succeeded, outcome_of
+from dormouse.engine.payload import encode, failure_of, on_one_line, text_of
+from dormouse.engine.retry import chance_of
 from dormouse.engine.tally import Tally
 from dormouse.engine.watch import LoopWatch
 from dormouse.errors import InvalidDefinition, TransactionRefused
@@ -31,25 +29,6 @@ from dormouse.errors import InvalidDefinition, TransactionRefused
 _log = logging.getLogger("dormouse.activity")
 _CANCELLED_WITHIN_SECONDS = 10.0
 _HEARTBEAT_KEPT_EVERY_SECONDS = 1.0
-
-
-class Succeeded(msgspec.Struct, frozen=True):
-    payload: bytes
-    value: Any
-
-
-class Raised(msgspec.Struct, frozen=True):
-    failure: Failure
-    retry_seconds: float | None
-
-
-Outcome = Succeeded | Raised
-Run = Callable[[ActivityCall, tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]
-"""Runs the function of one attempt, with its arguments."""
-InTransaction = Callable[[Callable[[sqlite3.Connection], Any]], Any]
-"""Lets a function use the connection of the transaction that is open."""
-Around = Callable[[Run], Run]
-Before = Callable[[], Awaitable[None] | None]
 
 
 class Attempts:
@@ -362,32 +341,16 @@ class Attempts:
         self._keep_heartbeat(call)
 
     def _raised(self, call: ActivityCall, error: BaseException, *, final: bool = False) -> Raised:
-        activity = call.activity
-        chance = chance_of(self.key_of(call), call.attempt)
-        wait = None if final else seconds_until_retry(activity.options.retry, call.attempt, error, chance)
-        failure = failure_of(error)
-        if wait is not None and self._is_too_late(call, wait):
-            wait, failure = None, _out_of_time(activity.options, failure)
-        which = f"{call.execution.id}/{activity.name}-{call.command} attempt {call.attempt}"
+        raised = outcome_of(call, error, chance_of(self.key_of(call), call.attempt), self._clock.now(), final=final)
+        failure, wait = raised.failure, raised.retry_seconds
+        which = f"{call.execution.id}/{call.activity.name}-{call.command} attempt {call.attempt}"
         what = on_one_line(f"{failure.type}: {failure.message}")
         if wait is None:
             _log.warning("%s failed: %s; it was the last\n%s", which, what, failure.traceback)
         else:
             _log.warning("%s failed: %s; again in %g s", which, what, wait)
             _log.debug("%s: %s", which, failure.traceback)
-        return Raised(failure, wait)
-
-    def _is_too_late(self, call: ActivityCall, wait: float) -> bool:
-        """Whether no time is left for another attempt."""
-        whole = call.activity.options.schedule_to_close_seconds
-        return whole is not None and self._clock.now() + wait * SECOND >= call.scheduled_at + whole * SECOND
-
-
-def _out_of_time(options: ActivityOptions, last: Failure) -> Failure:
-    """No attempt failed for good; there is no time for another one."""
-    limit = f"schedule_to_close_seconds={options.schedule_to_close_seconds:g}"
-    message = f"{limit} leaves no time for another attempt; the last one failed: {last.type}: {last.message}"
-    return Failure("TimeoutError", message, last.traceback, last.source)
+        return raised
 
 
 @coroutine

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import msgspec
 
-from dormouse.engine.attempts import Before, Run
 from dormouse.engine.clock import Clock, SystemClock
 from dormouse.engine.control import Control
 from dormouse.engine.definitions import Workflow
@@ -23,6 +22,7 @@ from dormouse.engine.journal import Event, Kind
 from dormouse.engine.listing import wanted
 from dormouse.engine.lock import FileLock
 from dormouse.engine.loop import WorkflowLoop
+from dormouse.engine.outcomes import Before, Run
 from dormouse.engine.payload import decode_failure, encode
 from dormouse.engine.querying import Row
 from dormouse.engine.records import know_records

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dormouse.engine.attempts import Outcome, Succeeded
 from dormouse.engine.calls import ActivityCall, ApprovalCall, Pending, Sleep
 from dormouse.engine.clock import SECOND
+from dormouse.engine.outcomes import Outcome, Succeeded
 
 
 def attempt_ended(call: ActivityCall, outcome: Outcome, at: int) -> None:

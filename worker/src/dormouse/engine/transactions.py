@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dormouse.engine.attempts import Outcome, Succeeded
 from dormouse.engine.calls import ActivityCall
+from dormouse.engine.outcomes import Outcome, Succeeded
 from dormouse.errors import TransactionRefused
 
 _OURS = frozenset({"execution", "execution_open", "execution_closed", "event", "event_key", "timer", "heartbeat"})

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from dormouse.engine.alarms import Alarmed, Alarms
 from dormouse.engine.asking import Requests
-from dormouse.engine.attempts import Around, Attempts, Before, Outcome
+from dormouse.engine.attempts import Attempts
 from dormouse.engine.calls import ActivityCall, ApprovalCall, ChildCall, Pending, Sleep, Timed
 from dormouse.engine.clock import Clock
 from dormouse.engine.database import Database
@@ -32,6 +32,7 @@ from dormouse.engine.family import Family
 from dormouse.engine.happening import approval_expired, attempt_ended, goes_on, timer_rang
 from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.mailbox import give
+from dormouse.engine.outcomes import Around, Before, Outcome
 from dormouse.engine.pacing import told_first
 from dormouse.engine.registry import Dormant
 from dormouse.engine.tally import Tally

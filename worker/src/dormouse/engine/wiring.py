@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dormouse.engine.attempts import Before, Run
 from dormouse.engine.clock import Clock
 from dormouse.engine.control import Control
 from dormouse.engine.database import Database
@@ -15,6 +14,7 @@ from dormouse.engine.definitions import Workflow
 from dormouse.engine.dormancy import Dormancy
 from dormouse.engine.durability import Durability
 from dormouse.engine.family import Family
+from dormouse.engine.outcomes import Before, Run
 from dormouse.engine.pausing import Pausing
 from dormouse.engine.reading import Reading
 from dormouse.engine.recovery import Recovery

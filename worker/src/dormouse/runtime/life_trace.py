@@ -10,9 +10,9 @@ from dormouse.keeper.steps import Step, Steps
 from dormouse.life_trace import Life, LifeSpan, keeper_spans
 
 if TYPE_CHECKING:
-    from dormouse.engine.attempts import Run
     from dormouse.engine.calls import ActivityCall
     from dormouse.engine.execution import Execution
+    from dormouse.engine.outcomes import Run
     from dormouse.engine.tracing import Tracing
     from dormouse.keeper.client import Life as Opened
     from dormouse.telemetry import OpenTelemetry

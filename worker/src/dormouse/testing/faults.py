@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from dormouse.engine.attempts import Run
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.durability import LocalOnly
+from dormouse.engine.outcomes import Run
 
 Function = Callable[..., Any]
 
