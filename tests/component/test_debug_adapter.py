@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +17,6 @@ from adapter_client import AdapterClient
 from click.testing import CliRunner
 from test_docs_commands import WITHIN_SECONDS
 
-import dormouse
-import dormouse_observer
 from dormouse._commands import root
 from dormouse.testing import Durable
 from dormouse_observer.code import workflows_of
@@ -141,13 +137,7 @@ async def counts(number: int) -> int:
 """
 
 
-def test_next_in_an_editor_leads_from_the_end_of_a_task_to_who_waits_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # What is installed is not the user's code; here it is edited where it lies.
-    installed = [sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")]
-    ours = [str(Path(package.__file__ or "").parent) for package in (dormouse, dormouse_observer)]
-    monkeypatch.setenv("LIBRARY_ROOTS", os.pathsep.join([*installed, *ours]))
+def test_next_in_an_editor_leads_from_the_end_of_a_task_to_who_waits_for_it(tmp_path: Path) -> None:
     (tmp_path / "counting.py").write_text(BESIDE)
     known = list(workflows_of(str(tmp_path / "counting.py")).values())
     durable = Durable(tmp_path)

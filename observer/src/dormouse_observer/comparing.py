@@ -12,8 +12,8 @@ from itertools import zip_longest
 import msgspec
 
 from dormouse.commands.printing import table
+from dormouse.difference import around, first_difference, parts_at, told
 from dormouse.runtime.views import EventView
-from dormouse_observer.difference import around, first_difference, parts_at, told
 
 
 class Pair(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -175,6 +175,23 @@ async def _alone() -> None:
     await other("a")
 
 
+async def _says_much() -> None:
+    await work("so much is the same " * 20 + "and then tea")
+
+
+async def _says_another_thing_in_the_end() -> None:
+    await work("so much is the same " * 20 + "and then coffee")
+
+
+def test_what_differs_behind_what_is_shown_is_shown_too_and_nothing_is_suggested_that_looks_the_same() -> None:
+    blocked = Run(workflow(_says_another_thing_in_the_end), Run(workflow(_says_much)).log).execution.blocked
+    assert blocked is not None
+    assert blocked.expected != blocked.actual
+    assert (blocked.expected or "").endswith('is the same and then tea" at $[0]')
+    assert 'and then coffee" at $[0]' in blocked.message
+    assert blocked.suggestion is None
+
+
 def test_where_nobody_can_know_whether_it_was_put_in_or_replaced_both_are_shown() -> None:
     assert _suggested(_in_order, _renamed) == (
         "# when other was put in before work:\n"

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from dormouse.difference import first_difference, told
 from dormouse.runtime.views import EventView
 from dormouse_observer.comparing import Comparisons, compared, comparisons_text
-from dormouse_observer.difference import first_difference, told
 
 
 def event(position: int, kind: str, payload: object = msgspec.UNSET, **others: Any) -> EventView:

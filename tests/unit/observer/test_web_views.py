@@ -153,7 +153,7 @@ def test_one_sentence_says_what_it_waits_for_and_what_to_do() -> None:
             "the approval ok with the digest d1",
             "dormouse approve orders o-1 ok --digest d1",
         ),
-        (Waiting("resume"), "somebody to resume it", "dormouse resume orders o-1"),
+        (Waiting("resume"), "somebody to resume it", "dormouse resume orders --execution o-1"),
         (
             Waiting("activity", "ask", 3, failure, 0, source="a.py:7"),
             "attempt 3 at 1970-01-01T00:00:00.000Z, after OSError: no answer (a.py:7)",
@@ -180,3 +180,8 @@ def test_one_sentence_says_how_it_ended() -> None:
     assert "the code asks for b" in blocked.text
     assert blocked.command == "dormouse replay 'my orders.sqlite' --code . --execution o-1"
     assert "encrypted" in sentence(row(Status.FAILED), Standing(unreadable="no key"), NAMES).text
+
+
+def test_a_command_to_be_copied_makes_no_file_that_is_there_already() -> None:
+    assert NAMES.beside("mended") == "mended.sqlite"
+    assert Commands("here/mended.sqlite", "orders").beside("mended") == "mended-again.sqlite"

@@ -17,6 +17,7 @@ import click
 from dormouse.engine.loop import among_workflows
 from dormouse.errors import DormouseError
 from dormouse.extras import NotInstalled
+from dormouse_observer.debugging.frames import NOT_THE_USERS
 from dormouse_observer.debugging.recording import Recording, described
 from dormouse_observer.debugging.standing import Line
 from dormouse_observer.debugging.stops import breakpoints, reach, stop_at
@@ -34,6 +35,7 @@ def debug(recording: Recording, position: int, host: str, port: int) -> None:
     and NotInstalled, CannotListen.
     """
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # it warns of Python's own modules
+    os.environ.setdefault("LIBRARY_ROOTS", os.pathsep.join(sorted(NOT_THE_USERS)))  # for its justMyCode
     try:
         import debugpy
     except ModuleNotFoundError as missing:

@@ -18,13 +18,14 @@ from dormouse.engine.loop import WorkflowLoop
 
 IsUsers = Callable[[CodeType], bool]
 _PATHS = sysconfig.get_paths()
-_OTHERS = tuple(
-    f"{folder}/"
-    for folder in {
+NOT_THE_USERS = frozenset(
+    {
         *(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         *(str(Path(package.__file__ or "").parent) for package in (dormouse, dormouse_observer)),
     }
 )
+"""Folders of Python, of installed packages, and of ours, wherever these are."""
+_OTHERS = tuple(f"{folder}/" for folder in NOT_THE_USERS)
 
 
 _MACHINERY = frozenset({WorkflowLoop.drain.__code__, WorkflowLoop.run_inside.__code__})

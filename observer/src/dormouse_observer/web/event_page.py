@@ -89,9 +89,10 @@ def _commands(file: PagedFile, row: Listed, entry: Entry, names: Commands) -> tu
     found = [("step through your code from here on", f"dormouse debug {about} --code . --break-at {entry.position}")]
     fork = f"dormouse fork {about} --at {entry.position} --code . -o"
     if entry.kind not in CLOSINGS:
-        found.append(("go on from here in a file of its own", f"{fork} fork.sqlite"))
+        found.append(("go on from here in a file of its own", f"{fork} {names.beside('fork')}"))
     if can_be_answered(entry.kind):
-        found.append(("the same with another answer", f"{fork} mended.sqlite --edit {_editable(file, entry)}"))
+        edit = f"{fork} {names.beside('mended')} --edit {_editable(file, entry)}"
+        found.append(("the same with another answer", edit))
     return tuple(found)
 
 

@@ -211,7 +211,7 @@ def commands(row: Listed, names: Commands) -> tuple[tuple[str, str], ...]:
         ("step through it in a debugger", debug(row, names)),
         (
             "go on from an event, with another answer",
-            f"dormouse fork {file} --execution {execution} --at EVENT --code . -o mended.sqlite --edit JSON",
+            f"dormouse fork {file} --execution {execution} --at EVENT --code . -o {names.beside('mended')} --edit JSON",
         ),
         *([again] if row.status == Status.FAILED else []),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from dormouse.commands.printing import what_is_waited_for
@@ -37,6 +38,10 @@ class Commands:
 
     file: str
     target: str
+
+    def beside(self, name: str) -> str:
+        """A new file of this name, or of another one when the file has it already."""
+        return f"{name}-again.sqlite" if Path(self.file).name == f"{name}.sqlite" else f"{name}.sqlite"
 
 
 def sentence(row: Listed, standing: Standing, names: Commands) -> Sentence:
@@ -103,7 +108,8 @@ def _with_advice(text: str, row: Listed, first: Waiting, names: Commands) -> Sen
         case "signal":
             return Sentence(text, "waits", "Somebody has to send it.", f"dormouse signal {about} {name} VALUE")
         case "resume":
-            return Sentence(text, "waits", "Somebody has to let it go on.", f"dormouse resume {about}")
+            command = f"dormouse resume {names.target} --execution {shlex.quote(row.id)}"
+            return Sentence(text, "waits", "Somebody has to let it go on.", command)
         case "activity" if first.last_failure is not None:
             return Sentence(text, "wrong", "It is tried again by itself; mend what fails.")
         case "child":

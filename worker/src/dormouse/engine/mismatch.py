@@ -62,36 +62,51 @@ class Issued(msgspec.Struct, frozen=True, gc=False):
 
 def blocked_by_mismatch(recorded: Event, issued: Issued | None, suggestion: str | None) -> Blocked:
     """The code went another way than the log."""
-    actual = "nothing more" if issued is None else _describe(issued.kind, issued.command, issued.name, issued.payload)
-    return _differs(recorded, f"asks for {actual}", actual, issued.source if issued else None, _REMEDY, suggestion)
+    if issued is None:
+        return _differs(recorded, _described(recorded), "nothing more", None, suggestion)
+    expected, actual = _described(recorded), _described(issued)
+    if expected == actual:
+        expected, actual = _parted(expected, recorded, issued)
+    return _differs(recorded, expected, actual, issued.source, suggestion)
 
 
 def blocked_by_exception(recorded: Event, issued: Issued | None, failure: Failure) -> Blocked:
     """It raised, or handles an exception, where it used to ask for something: that must not pass for another way."""
+    expected = _described(recorded)
     if issued is None:
         actual = f"{_RAISED}{failure.type}: {failure.message}"
         said = f"{actual}{_in(failure.source)} before it asked for that"
     else:
-        asked = _describe(issued.kind, issued.command, issued.name, issued.payload)
+        asked = _described(issued)
         actual = f"{asked} while it handles {failure.type}: {failure.message}"
         said = f"asks for {asked} while it handles {failure}"
-    return _differs(recorded, said, actual, failure.source, _MEND)
+    message = f"the log says {expected}{_at(recorded.source)}, the code {said}. {_MEND}"
+    return Blocked("NonDeterministic", message, expected, recorded.source, actual, failure.source)
 
 
-def _differs(
-    recorded: Event, said: str, actual: str, source: str | None, remedy: str, suggestion: str | None = None
-) -> Blocked:
-    expected = _describe(recorded.kind, recorded.command, recorded.name, recorded.payload)
-    where = _at(source) if remedy is _REMEDY else ""
+def _differs(recorded: Event, expected: str, actual: str, source: str | None, suggestion: str | None) -> Blocked:
     return Blocked(
         "NonDeterministic",
-        f"the log says {expected}{_at(recorded.source)}, the code {said}{where}. {remedy}",
+        f"the log says {expected}{_at(recorded.source)}, the code asks for {actual}{_at(source)}. {_REMEDY}",
         expected,
         recorded.source,
         actual,
         source,
         suggestion,
     )
+
+
+def _parted(shown: str, recorded: Event, issued: Issued) -> tuple[str, str]:
+    """Both, with what differs behind what is shown of them, such as the newest message of a long conversation."""
+    # Here for want of a place on the way of an execution that goes on.
+    from dormouse.difference import first_difference, sides
+
+    values = (msgspec.json.decode(payload or b"null") for payload in (recorded.payload, issued.payload))
+    found = first_difference(*values)
+    if found is None:
+        return shown, shown
+    expected, actual = sides(found)
+    return f"{shown} with {expected} at {found.path}", f"{shown} with {actual} at {found.path}"
 
 
 def blocked_by_code(message: str) -> Blocked:
@@ -117,7 +132,7 @@ def blocked_by_itself(message: str) -> Blocked:
 
 def blocked_by_unanswered_update(accepted: Event) -> Blocked:
     """The log holds an update that the code does not answer at this place any more."""
-    expected = _describe(accepted.kind, accepted.command, accepted.name, accepted.payload)
+    expected = _described(accepted)
     return Blocked(
         "NonDeterministic",
         f"the log says {expected}, but the code has no answer to the update {accepted.name!r} at this place. {_REMEDY}",
@@ -146,12 +161,12 @@ def blocked_by_forgotten_await(forgotten: list[tuple[str, str | None]]) -> Block
     )
 
 
-def _describe(kind: str, command: int | None, name: str | None, payload: bytes | None) -> str:
-    what = f"{kind} {name}" if name else kind
-    if payload is not None:
-        text = payload.decode(errors="replace")
+def _described(one: Event | Issued) -> str:
+    what = f"{one.kind} {one.name}" if one.name else one.kind
+    if one.payload is not None:
+        text = one.payload.decode(errors="replace")
         what += text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
-    return f"{what} as number {command}"
+    return f"{what} as number {one.command}"
 
 
 def _in(source: str | None) -> str:

@@ -42,6 +42,8 @@ def suggest(recorded: Sequence[Event], issued: Issued | None, function: Callable
     lines = len(lines_below(_number(issued.source), _name(logged), function))
     if comes_later:
         return None if lines else taken_out
+    if new == old:
+        return None  # they differ behind what is shown of them, where nobody could tell them apart
     if not lines or _kind_and_name(logged) == _kind_and_name(issued):
         return _IMPORT + replaced
     logged_lines = {one.source for one in recorded if _kind_and_name(one) == _kind_and_name(logged)}

@@ -52,11 +52,17 @@ def first_difference(a: Any, b: Any, path: str = "$") -> Difference | None:
 
 
 def told(found: Difference) -> str:
-    """For a person: where, and what stands there on both sides, with long texts from shortly before they part."""
+    """For a person: where, and what stands there on both sides."""
+    a, b = sides(found)
+    return f"{found.path}: {a} and {b}"
+
+
+def sides(found: Difference) -> tuple[str, str]:
+    """What stands there on both sides, for a person: of long texts the part in which they part."""
     if isinstance(found.a, str) and isinstance(found.b, str):
         start = parts_at(found.a, found.b)
-        return f"{found.path}: {_quoted(found.a, start)} and {_quoted(found.b, start)}"
-    return f"{found.path}: {_shown(found.a)} and {_shown(found.b)}"
+        return _quoted(found.a, start), _quoted(found.b, start)
+    return _shown(found.a), _shown(found.b)
 
 
 def parts_at(a: str, b: str) -> int:
