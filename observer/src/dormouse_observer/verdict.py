@@ -12,6 +12,8 @@ import msgspec
 
 from dormouse.engine.mismatch import Blocked
 
+_SHOWN_WORKFLOWS = 5
+
 
 class Outcome(StrEnum):
     """Which of them it is decides the exit code; of several the highest."""
@@ -78,6 +80,10 @@ def verdicts_text(verdicts: Sequence[Verdict]) -> str:
     events = sum(one.events for one in verdicts)
     plural = "" if len(verdicts) == 1 else "s"
     told = f"{len(verdicts)} execution{plural} with {events:,} events: {counted(verdicts)}"
+    absent = sorted({one.workflow for one in verdicts if one.outcome is Outcome.SKIPPED})
+    if absent:
+        more = ", ..." if len(absent) > _SHOWN_WORKFLOWS else ""
+        told += f"; the code has no workflow {', '.join(absent[:_SHOWN_WORKFLOWS])}{more}"
     if unreadable:
         told += f"; {len(unreadable)} of the files cannot be read"
     return "\n\n".join([*parts, told])

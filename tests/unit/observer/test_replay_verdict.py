@@ -40,6 +40,7 @@ def test_what_has_ended_may_leave_the_code_but_not_all_of_it() -> None:
     assert exit_code([verdict(None), skipped]) == 0
     assert exit_code([skipped, skipped]) == 6, "that must be the wrong code"
     assert ET.fromstring(junit([skipped])).find("testcase/skipped") is not None
+    assert verdicts_text([skipped]) == "1 execution with 3 events: 1 skipped; the code has no workflow order"
 
 
 def test_nothing_that_was_replayed_is_nothing_that_failed() -> None:
