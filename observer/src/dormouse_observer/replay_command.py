@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dormouse.commands.verb import Verb
+from dormouse_observer.named_files import LocalFile
 
 if TYPE_CHECKING:
     from dormouse_observer.verdict import Verdict
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
         "dormouse replay --all histories --code . --junit replay.xml",
     ],
 )
-@click.argument("paths", metavar="[FILE]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", metavar="[FILE]...", nargs=-1, type=LocalFile())
 @click.option(
     "--all",
     "folders",
@@ -91,8 +93,9 @@ def _check_named(paths: Sequence[Path], folders: Sequence[Path]) -> None:
 
 
 def _check_found(wanted: Sequence[str], verdicts: Sequence[Verdict], files: Sequence[Path]) -> None:
+    listed = shlex.quote(str(files[0])) if len(files) == 1 else "FILE"
     for missing in set(wanted) - {one.execution for one in verdicts}:
         raise click.BadParameter(
-            f"there is no execution {missing!r} in {', '.join(map(str, files))}; `dormouse list FILE` shows them",
+            f"there is no execution {missing!r} in {', '.join(map(str, files))}; `dormouse list {listed}` shows them",
             param_hint="--execution",
         )

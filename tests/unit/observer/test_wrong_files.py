@@ -165,3 +165,14 @@ def test_the_help_of_a_fork_offers_no_address() -> None:
 def test_code_that_is_not_there_is_told_in_the_readers_words(folder: Path, code: str, expected: str) -> None:
     del folder
     assert expected in told("replay", "orders.sqlite", "--code", code, code=2)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_that_is_not_there_ends_a_replay_as_it_ends_other_verbs_and_among_others_hides_none() -> None:
+    assert "there is no file absent.sqlite" in told("replay", "absent.sqlite", "--code", "measuring.py", code=4)
+    among_others = run("replay", "orders.sqlite", "absent.sqlite", "--code", "measuring.py")
+    assert among_others.exit_code == 4
+    assert "there is no file absent.sqlite" in among_others.stdout
+    assert "1 match; 1 of the files cannot be read" in among_others.stdout
+    unknown = told("replay", "orders.sqlite", "--code", "measuring.py", "--execution", "two", code=2)
+    assert "`dormouse list orders.sqlite` shows them" in unknown
