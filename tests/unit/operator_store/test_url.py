@@ -40,7 +40,7 @@ def test_without_an_endpoint_it_is_aws() -> None:
         ("s3://Bucket", None, "", "names no bucket"),
         ("s3://bucket", "store:9000", "", "must be http(s)://host"),
         ("s3://bucket", None, "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not set"),
-        ("s3://bucket", None, "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY is not set"),
+        ("s3://bucket", None, "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY is not set; export "),
     ],
 )
 def test_what_is_wrong_is_told_with_what_would_be_right(

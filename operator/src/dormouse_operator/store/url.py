@@ -44,7 +44,8 @@ def located(
         raise InvalidURL(f"the endpoint {endpoint!r} must be http(s)://host[:port] without user, path or query")
     for name in _KEYS:
         if not environment.get(name):
-            raise InvalidURL(f"{name} is not set; export {' and '.join(_KEYS)}")
+            of_dev = "`. .dormouse/store/environment` does it for the store of `dormouse dev`"
+            raise InvalidURL(f"{name} is not set; export {' and '.join(_KEYS)}; {of_dev}")
         if wrong := objection(environment[name]):
             raise InvalidURL(f"{name}: {wrong}")
     bundle = ca_bundle or environment.get("AWS_CA_BUNDLE") or ""
