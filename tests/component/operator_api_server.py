@@ -277,7 +277,10 @@ class ApiServer:
         metadata = {"resourceVersion": str(self._version)}
         if end < len(items):
             metadata["continue"] = str(end)
-        return web.json_response({"kind": "List", "metadata": metadata, "items": items[start:end]})
+        page = items[start:end]
+        if "as=PartialObjectMetadataList" in request.headers.get("Accept", ""):
+            page = [{"metadata": each["metadata"]} for each in page]
+        return web.json_response({"kind": "List", "metadata": metadata, "items": page})
 
     async def _watch(self, request: web.Request, plural: str, namespace: str | None) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -135,7 +135,7 @@ def test_every_figure_comes_from_one_run_and_events_and_pods_are_no_writes(monke
         script={},
     )
     monkeypatch.setattr(fleet, "costs", lambda _: found)
-    monkeypatch.setattr(fleet_run, "bare_cpu", lambda *_: 3.0 / 9990)
+    monkeypatch.setattr(fleet_run, "bare_cpu", lambda *_: 3.0 / 9980)
     assert {figure.name: round(figure.take(False).value, 6) for figure in fleet.FIGURES} == {
         "fleet_writes": 3.5,
         "fleet_restart_writes": 1,
@@ -145,6 +145,14 @@ def test_every_figure_comes_from_one_run_and_events_and_pods_are_no_writes(monke
         "fairness_ratio": 1.5,
         "fleet_10k_cpu_ratio": 2,
     }
+
+
+@pytest.mark.parametrize("workflows", [20, 400, 10_000])
+def test_what_is_counted_begins_when_every_tenant_has_a_workflow(workflows: int) -> None:
+    size = fleet.size_of(workflows)
+    tenants = fleet_run._tenants(size)
+    assert {namespace for namespace, _ in keys_of(tenants, range(size.first))} == set(tenants)
+    assert size.created == workflows - size.first
 
 
 def test_a_quick_run_tells_the_writes_of_a_few_workflows_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import convert
 
 from dormouse.replica.claim import Claimant, Prefix, Volume, Write, decide
 from dormouse.replica.current import Current, SealReason, State, decode, encode
 from dormouse.replica.layout import Layout
 from dormouse.replica.refusal import Refused
-from dormouse_operator.controller.api_server import ApiError
+from dormouse_operator.controller.api_server import ApiError, NotFound, Version
 from dormouse_operator.controller.cordons import CordonWatch
 from dormouse_operator.controller.credentials import CredentialReader
 from dormouse_operator.controller.events import EventTeller
@@ -28,7 +30,7 @@ from dormouse_operator.controller.nodes import NodeWatch
 from dormouse_operator.controller.reconciling import Reconciler
 from dormouse_operator.controller.relisting import WATCHED
 from dormouse_operator.controller.reports_inbox import Inbox
-from dormouse_operator.controller.resources import PODS, SECRETS, STORES, WORKFLOWS, Document, Resource
+from dormouse_operator.controller.resources import PODS, SECRETS, STORES, WORKFLOWS, Document, Resource, key_of
 from dormouse_operator.controller.slots import Slots
 from dormouse_operator.controller.store_lanes import StoreLanes
 from dormouse_operator.controller.store_status import StoreStatuses
@@ -124,17 +126,21 @@ class OneOperator:
         self.list_all()
 
     def list_all(self) -> None:
-        """As the relister does, at once."""
+        """As a process that starts."""
         for resource in WATCHED:
             self.listed[resource] = self._around.list_now(resource)
-            self.take_list(resource)
+            self.take_list(resource, is_whole=True)
 
-    def take_list(self, resource: Resource) -> None:
-        """What was listed, maybe long ago."""
+    def take_list(self, resource: Resource, *, is_whole: bool = False) -> None:
+        """What was listed, maybe long ago. As for the relister, versions: what is missed is read as it is now."""
         if resource in self.listed:
             documents, version = self.listed.pop(resource)
             for each in documents:
-                self.world.put(resource, each)
+                if is_whole:
+                    self.world.put(resource, each)
+                elif self.world.lacks(resource, convert(each["metadata"], Version)):
+                    with suppress(NotFound):
+                        self.world.put(resource, self._around.objects.get(resource, *key_of(each)))
             present = [each["metadata"]["uid"] for each in documents]
             self.world.compare(resource, present, version, self.world.keys(resource, None))
 

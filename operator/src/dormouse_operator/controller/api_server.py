@@ -12,11 +12,13 @@ import msgspec
 from kubernetes.aio.client import ApiClient, Configuration
 
 from dormouse_operator.controller.deep_documents import decode
-from dormouse_operator.controller.resources import Document, Resource, version_of
+from dormouse_operator.controller.resources import Document, Resource, version_number, version_of
 from dormouse_operator.controller.tally import Tally
 
 PAGE = 500
 """So many objects of a list come at once."""
+_JSON = "application/json"
+_METADATA_ONLY = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METHODS = {
     "get": "GET",
     "list": "GET",
@@ -51,6 +53,31 @@ class NamespaceEnds(Refused):
 
 class Unavailable(ApiError):
     """No telling whether it was done: no connection, a time-out, a 5xx, or too many requests."""
+
+
+class Version(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """Which object there is, and in which version."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+
+
+class _Listed(msgspec.Struct, frozen=True, gc=False):
+    metadata: Version
+
+
+class _PageMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _VersionsPage(msgspec.Struct, frozen=True):
+    """Whatever else the API server says of an object is passed over, and never made."""
+
+    metadata: _PageMetadata
+    items: tuple[_Listed, ...] | None = None
 
 
 class ApiServer:
@@ -144,6 +171,23 @@ class ApiServer:
                 return version_of(page)
             query["continue"] = token
 
+    async def list_versions(
+        self, see: Callable[[Version], None], resource: Resource, namespace: str | None, labels: str = ""
+    ) -> int:
+        """As `list_to`, but of each object only which version of it there is: a twentieth of the work."""
+        query = {"limit": str(PAGE), **({"labelSelector": labels} if labels else {})}
+        while True:
+            told = await self._exchange("list", resource, namespace, query=query, accept=f"{_METADATA_ONLY},{_JSON}")
+            try:
+                page = decode(told, _VersionsPage)
+            except msgspec.DecodeError as failed:
+                raise Unavailable(f"GET {resource.path(namespace)}: the answer is no list: {failed}") from failed
+            for each in page.items or ():
+                see(each.metadata)
+            if not page.metadata.continue_:
+                return version_number(page.metadata.resource_version)
+            query["continue"] = page.metadata.continue_
+
     async def _request(
         self,
         verb: str,
@@ -155,8 +199,29 @@ class ApiServer:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Document:
+        data = await self._exchange(verb, resource, namespace, name, subresource, query=query, body=body)
+        try:
+            answer = decode(data) if data else {}
+        except msgspec.DecodeError as failed:
+            path = resource.path(namespace, name, subresource)
+            raise Unavailable(f"{_METHODS[verb]} {path}: the answer is no JSON") from failed
+        return answer if isinstance(answer, dict) else {}
+
+    async def _exchange(
+        self,
+        verb: str,
+        resource: Resource,
+        namespace: str | None,
+        name: str = "",
+        subresource: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str = _JSON,
+    ) -> bytes:
+        """The body of the answer, unless that is an error."""
         method, path = _METHODS[verb], resource.path(namespace, name, subresource)
-        content_type = "application/merge-patch+json" if verb == "patch" else "application/json"
+        content_type = "application/merge-patch+json" if verb == "patch" else _JSON
         counted, code = f"{resource.plural}/{subresource}".rstrip("/"), UNANSWERED
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -164,7 +229,7 @@ class ApiServer:
                     method,
                     path,
                     query_params=list((query or {}).items()),
-                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    header_params={"Accept": accept, "Content-Type": content_type},
                     body=body,
                     auth_settings=["BearerToken"],
                 )
@@ -177,18 +242,16 @@ class ApiServer:
             raise Unavailable(f"{method} {path}: {type(failed).__name__}: {failed}".rstrip(": ")) from failed
         finally:
             self._tally.requests[verb, counted, code] += 1
-        try:
-            answer = decode(data) if data else {}
-        except msgspec.DecodeError as failed:
-            if status < 400:
-                raise Unavailable(f"{method} {path}: the answer is no JSON") from failed
-            answer = {}
         if status >= 400:
-            raise _error(status, f"{method} {path}", answer)
-        return answer if isinstance(answer, dict) else {}
+            raise _error(status, f"{method} {path}", data)
+        return bytes(data)
 
 
-def _error(status: int, request: str, answer: object) -> ApiError:
+def _error(status: int, request: str, data: bytes) -> ApiError:
+    try:
+        answer = decode(data) if data else {}
+    except msgspec.DecodeError:
+        answer = {}
     said = answer.get("message") if isinstance(answer, dict) else None
     message = f"{said or 'the API server gave no reason'} ({request}: {status})"
     if status == 404:

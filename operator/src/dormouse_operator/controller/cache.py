@@ -74,14 +74,19 @@ class Cache:
         """
         return (self._kept[key].document() for key in self._groups.get(name, ()))
 
-    def put(self, document: Document) -> bool:
-        """Whether this was news."""
-        key, uid, version = key_of(document), _uid(document), version_of(document)
+    def lacks(self, key: Key, uid: str, version: int) -> bool:
+        """Whether this version of the object would be news."""
         if version <= self._deleted.get(uid, -1):
             return False
         known = self._kept.get(key)
-        if known is not None and version and version <= known.version:
+        return known is None or not version or version > known.version
+
+    def put(self, document: Document) -> bool:
+        """Whether this was news."""
+        key, uid, version = key_of(document), _uid(document), version_of(document)
+        if not self.lacks(key, uid, version):
             return False
+        known = self._kept.get(key)
         group = self._group_of(document)
         if known is not None and known.group != group:
             self._forget(key)

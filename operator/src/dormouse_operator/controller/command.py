@@ -89,6 +89,7 @@ def run(
     from uuid import uuid4
 
     from dormouse_operator.controller.connection import NoCluster, load_configuration, own_namespace
+    from dormouse_operator.controller.garbage import spare_what_stays
     from dormouse_operator.controller.leading import Candidate
     from dormouse_operator.controller.log_subjects import WithSubject
     from dormouse_operator.controller.options import Options
@@ -120,7 +121,7 @@ def run(
     )
 
     async def main() -> None:
-        await run_operator(await load_configuration(), options)
+        await run_operator(await load_configuration(), options, started=lambda _: spare_what_stays())
 
     try:
         asyncio.run(main())

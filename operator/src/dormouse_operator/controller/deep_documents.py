@@ -28,12 +28,15 @@ def allow_deep_documents() -> None:
     threading.stack_size(_STACK_BYTES)
 
 
-def decode(data: bytes) -> Any:
-    """The JSON; where it is nested more deeply than Python decodes, null. Raises msgspec.DecodeError."""
+def decode(data: bytes, kind: Any = Any) -> Any:
+    """The JSON, by itself of any kind; where it is nested more deeply than Python decodes, null.
+
+    Raises msgspec.DecodeError.
+    """
     try:
-        return msgspec.json.decode(data)
+        return msgspec.json.decode(data, type=kind)
     except RecursionError:
-        return msgspec.json.decode(_cut(data))
+        return msgspec.json.decode(_cut(data), type=kind)
 
 
 def _cut(data: bytes) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
-from dormouse_operator.controller.api_server import ApiError, ApiServer
+from dormouse_operator.controller.api_server import PAGE, ApiError, ApiServer, NotFound, Version
 from dormouse_operator.controller.resources import PODS, STORES, WORKFLOWS, Document, Key, Resource
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import MANAGED_BY_LABEL
@@ -20,13 +20,29 @@ _SETTLE_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
+Compare = Callable[[ApiServer, World, Resource, str | None, str], Awaitable[None]]
+
+
 async def relist(api: ApiServer, world: World, namespaces: tuple[str, ...], resource: Resource) -> tuple[ApiError, ...]:
-    """Compare one kind with the API server; what failed, for a namespace each: the others are compared all the same."""
+    """Read one kind as a whole; what failed, for a namespace each: the others are read all the same."""
+    return await _each(compare, api, world, namespaces, resource)
+
+
+async def catch_up(
+    api: ApiServer, world: World, namespaces: tuple[str, ...], resource: Resource
+) -> tuple[ApiError, ...]:
+    """As `relist`, of a kind that is known but for what the watches missed: a hundredth of the work."""
+    return await _each(compare_versions, api, world, namespaces, resource)
+
+
+async def _each(
+    compared: Compare, api: ApiServer, world: World, namespaces: tuple[str, ...], resource: Resource
+) -> tuple[ApiError, ...]:
     selector = OUR_PODS if resource is PODS else ""
     failures: list[ApiError] = []
     for namespace in namespaces or (None,):
         try:
-            await compare(api, world, resource, namespace, selector)
+            await compared(api, world, resource, namespace, selector)
         except ApiError as failed:
             failures.append(failed)
     return tuple(failures)
@@ -58,6 +74,33 @@ async def compare(
     world.compare(resource, present, version, world.keys(resource, namespace) if among is None else among())
 
 
+async def compare_versions(
+    api: ApiServer, world: World, resource: Resource, namespace: str | None, labels: str = ""
+) -> None:
+    """As `compare` with all that is known, but only what is not known in its version is read as a whole.
+
+    Raises:
+        ApiError: as there.
+    """
+    present: list[str] = []
+    missed: list[Version] = []
+
+    def see(listed: Version) -> None:
+        present.append(listed.uid)
+        if world.lacks(resource, listed):
+            missed.append(listed)
+
+    version = await api.list_versions(see, resource, namespace, labels)
+    if len(missed) > PAGE:  # a few lists, then, instead of a request for each
+        await compare(api, world, resource, namespace, labels)
+        return
+    world.compare(resource, present, version, world.keys(resource, namespace))
+    for each in missed:
+        if world.lacks(resource, each):  # most of the time a watch was a little late, and has told it meanwhile
+            with contextlib.suppress(NotFound):  # gone by now: the next list says so, if no watch does
+                world.put(resource, await api.get(resource, each.namespace, each.name))
+
+
 class Relister:
     """Lists once when the watches have begun, after each list of theirs, and now and then."""
 
@@ -87,6 +130,6 @@ class Relister:
             self._due = set()
             self._hinted.clear()
             for resource in due:
-                for failed in await relist(self._api, self._world, self._namespaces, resource):
+                for failed in await catch_up(self._api, self._world, self._namespaces, resource):
                     self._due.add(resource)
                     log.warning("the %s could not be listed: %s", resource.plural, failed)

@@ -63,5 +63,9 @@ def controller_of(document: Document) -> str:
 
 def version_of(document: Document) -> int:
     """The resourceVersion as the number that it is since Kubernetes 1.35 by contract, and with etcd always was."""
-    found = str((document.get("metadata") or {}).get("resourceVersion") or "")
+    return version_number(str((document.get("metadata") or {}).get("resourceVersion") or ""))
+
+
+def version_number(found: str) -> int:
+    """The same of the text itself; 0 when it is no number."""
     return int(found) if found.isascii() and found.isdigit() else 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from dormouse_operator.controller.api_server import Version
 from dormouse_operator.controller.cache import Cache
 from dormouse_operator.controller.resources import (
     PODS,
@@ -16,6 +17,7 @@ from dormouse_operator.controller.resources import (
     Key,
     Resource,
     key_of,
+    version_number,
 )
 from dormouse_operator.controller.trimming import trimmed
 from dormouse_operator.plan import check_of, identity_of, workflow_uid
@@ -71,6 +73,11 @@ class World:
         """Of these keys those are gone that a list of that version would have, and has not by these UIDs."""
         for document in self._cache(resource).absent(frozenset(present), version, among):
             self.drop(resource, document, version)
+
+    def lacks(self, resource: Resource, listed: Version) -> bool:
+        """Whether this version, of which a list told, is newer than what is known."""
+        key = listed.namespace, listed.name
+        return self._cache(resource).lacks(key, listed.uid, version_number(listed.resource_version))
 
     def keys(self, resource: Resource, namespace: str | None) -> Iterator[Key]:
         """Of what is known in one namespace, without one in all of them."""
