@@ -207,7 +207,8 @@ class Operator:
 
     async def _next(self) -> Task:
         task = await self.queue.get(self._has_room)
-        self._slots.take(task.key[0])
+        # Stores are looked at every few seconds, whether anybody has something to do or not.
+        self._slots.take(task.key[0], is_noticed=task.kind == "workflow")
         return task
 
     def _has_room(self, namespace: Hashable) -> bool:
