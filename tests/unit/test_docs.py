@@ -70,7 +70,7 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_script_that_is_named_exists(page: Path) -> None:
-    mentioned = set(re.findall(r"\bhack/[a-z]+\b", page.read_text()))
+    mentioned = set(re.findall(r"\bhack/[a-z]+(?:-[a-z]+)*\b", page.read_text()))
     assert [script for script in sorted(mentioned) if not (REPOSITORY / script).exists()] == []
 
 
