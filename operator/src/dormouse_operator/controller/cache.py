@@ -59,6 +59,11 @@ class Cache:
         kept = self._kept.get(key)
         return None if kept is None else kept.document()
 
+    def text(self, key: Key) -> bytes | None:
+        """The JSON of the newest known version, which is the same as long as the document is."""
+        kept = self._kept.get(key)
+        return None if kept is None else kept.text
+
     def keys_of(self, group: str | None = None) -> tuple[Key, ...]:
         """Of one group, or of all documents, in the order in which they came."""
         return tuple(self._kept if group is None else self._groups.get(group, ()))

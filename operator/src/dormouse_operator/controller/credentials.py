@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dormouse_operator.api import ObjectStore
+from dormouse_operator.api import ConfigMapKeyReference, ObjectStore
 from dormouse_operator.controller.api_server import ApiServer, NotFound
 from dormouse_operator.controller.resources import CONFIG_MAPS, SECRETS, Document, Key, Resource
 
 _FRESH_SECONDS = 60.0
 _ABSENT_SECONDS = 5.0
+_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,16 @@ class Credentials:
         return None if self.secret is None else frozenset(self.secret)
 
 
+@dataclass(frozen=True)
+class _Made:
+    """Of what was read, and for which key of the certificates."""
+
+    secret: Document | None
+    bundle: Document | None
+    reference: ConfigMapKeyReference | None
+    credentials: Credentials
+
+
 class CredentialReader:
     """Remembers what it read for a minute, an absence for some seconds."""
 
@@ -44,22 +55,36 @@ class CredentialReader:
         """Certificates are written to files in `folder`, since the S3 client wants a path."""
         self._api = api
         self._folder = folder
+        self._made: OrderedDict[Key, _Made] = OrderedDict()
+        """By the store: thousands of steps use the same ones until they are read again."""
         self._known: OrderedDict[tuple[Resource, Key], tuple[float, Document | None]] = OrderedDict()
 
     async def read(self, store: ObjectStore) -> Credentials:
         """What the store names. Raises ApiError."""
         namespace = store.metadata.namespace
         secret = await self._get(SECRETS, (namespace, store.spec.credentials.secret_ref.name))
+        reference = None if store.spec.ca_bundle is None else store.spec.ca_bundle.config_map_ref
+        bundle = None if reference is None else await self._get(CONFIG_MAPS, (namespace, reference.name))
+        key = (namespace, store.metadata.name)
+        made = self._made.get(key)
+        if made is None or made.secret is not secret or made.bundle is not bundle or made.reference != reference:
+            made = _Made(secret, bundle, reference, self._credentials(secret, bundle, reference))
+            self._made[key] = made
+            if len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+        return made.credentials
+
+    def _credentials(
+        self, secret: Document | None, bundle: Document | None, reference: ConfigMapKeyReference | None
+    ) -> Credentials:
         path, version = None, ""
         documents = {} if secret is None else {"Secret": secret}
-        if store.spec.ca_bundle is not None:
-            reference = store.spec.ca_bundle.config_map_ref
-            found = await self._get(CONFIG_MAPS, (namespace, reference.name))
-            if found is not None:
-                documents["ConfigMap"] = found
-            text = ((found or {}).get("data") or {}).get(reference.key, "")
-            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-            path, version = self._folder / f"{digest}.crt", digest
+        if reference is not None:
+            if bundle is not None:
+                documents["ConfigMap"] = bundle
+            text = ((bundle or {}).get("data") or {}).get(reference.key, "")
+            version = hashlib.sha256(text.encode()).hexdigest()[:16]
+            path = self._folder / f"{version}.crt"
             if not path.exists():
                 path.write_text(text)
         if secret is None:

@@ -25,12 +25,12 @@ from dormouse_operator.controller.life_traces import LifeTraces
 from dormouse_operator.controller.memory import Memories, Memory
 from dormouse_operator.controller.minting import SessionMinter
 from dormouse_operator.controller.nodes import NodeWatch
+from dormouse_operator.controller.read_stores import ReadStores
 from dormouse_operator.controller.relisting import compare
 from dormouse_operator.controller.reports_inbox import Inbox
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Key, key_of
 from dormouse_operator.controller.saving import StatusWriter
 from dormouse_operator.controller.store_lanes import StoreLanes
-from dormouse_operator.controller.store_status import read_store
 from dormouse_operator.controller.turns import RollTurns
 from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.world import World
@@ -111,6 +111,7 @@ class Reconciler:
         self._actor = Actor(api, world)
         self._statuses = StatusWriter(api, WORKFLOWS)
         self._memories = Memories()
+        self._stores = ReadStores(world.stores)
 
     async def step(self, key: Key) -> float | None:
         """Do what there is to do now; after how many seconds to come back unless something changes. Raises ApiError."""
@@ -186,7 +187,7 @@ class Reconciler:
         self, workflow: DurableWorkflow, memory: Memory
     ) -> tuple[ObjectStore | None, Credentials | None]:
         key = (workflow.metadata.namespace, workflow.spec.storage.store_ref.name)
-        store = self._store(key)
+        store = self._stores.get(key)
         credentials = None if store is None else await self._credentials.read(store)
         if store is not None and credentials is not None and credentials.secret is not None:
             memory.opened = self._memories.opened(key, store, credentials)
@@ -194,16 +195,6 @@ class Reconciler:
             # Somebody took the store or its Secret away, finalizers and all, before we were done with them.
             return memory.opened
         return store, credentials
-
-    def _store(self, key: Key) -> ObjectStore | None:
-        document = self._world.stores.get(key)
-        if document is None:
-            return None
-        try:
-            return read_store(document)
-        except InvalidManifest as invalid:
-            log.warning("%s", invalid)
-            return None
 
     async def _list_pods(self, key: Key, uid: str) -> None:
         namespace, name = key

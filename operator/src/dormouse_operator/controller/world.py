@@ -18,6 +18,7 @@ from dormouse_operator.controller.resources import (
     Resource,
     key_of,
     version_number,
+    version_of,
 )
 from dormouse_operator.controller.trimming import trimmed
 from dormouse_operator.plan import check_of, identity_of, workflow_uid
@@ -43,18 +44,28 @@ class World:
         self.workflows = Cache(lambda workflow: "/".join(store_of(workflow)), partial(trimmed, WORKFLOWS))
         self.stores = Cache(lambda store: str(store["metadata"]["namespace"]), partial(trimmed, STORES))
         self.pods = Cache(workflow_uid, partial(trimmed, PODS))
+        self._caches = {WORKFLOWS.plural: self.workflows, STORES.plural: self.stores, PODS.plural: self.pods}
         self.wait_for_idle: set[Key] = set()
         """The workflows with `spec.disruption`: of ten thousand others none has to be read to know these."""
 
     def put(self, resource: Resource, document: Document) -> None:
         """The object was seen like this."""
-        known = self.workflows.get(key_of(document)) if resource is WORKFLOWS else None
-        if self._cache(resource).put(document):
+        if resource is WORKFLOWS:
+            self._put_workflow(document)
+        elif self._cache(resource).put(document):
             self.wake(resource, document)
-            if resource is WORKFLOWS:
-                self._notice(document)
-                if _hold_of(known) != _hold_of(document):
-                    self._look_at(Task("store", store_of(document)))
+
+    def _put_workflow(self, document: Document) -> None:
+        key, metadata = key_of(document), document["metadata"]
+        # Every write of ours comes back by a watch: that this is no news is all that is looked up for it.
+        if not self.workflows.lacks(key, str(metadata.get("uid", "")), version_of(document)):
+            return
+        known = self.workflows.get(key)
+        self.workflows.put(document)
+        self.wake(WORKFLOWS, document)
+        self._notice(key, document)
+        if _hold_of(known) != _hold_of(document):
+            self._look_at(Task("store", store_of(document)))
 
     def found(self, resource: Resource, document: Document) -> None:
         """It was read just now: it is there, whatever the watches told."""
@@ -66,7 +77,7 @@ class World:
         if self._cache(resource).drop(document, version):
             self.wake(resource, document)
             if resource is WORKFLOWS:
-                self._notice(document)
+                self._notice(key_of(document), {})
                 self._look_at(Task("store", store_of(document)))
 
     def compare(self, resource: Resource, present: Iterable[str], version: int, among: Iterable[Key]) -> None:
@@ -104,16 +115,14 @@ class World:
         return self.workflows.members("/".join(store))
 
     def _cache(self, resource: Resource) -> Cache:
-        return {WORKFLOWS: self.workflows, STORES: self.stores, PODS: self.pods}[resource]
+        return self._caches[resource.plural]
 
     def wake_those_that_wait_for_idle(self) -> None:
         """Another node is cordoned, or one is not any more."""
         for key in self.wait_for_idle:
             self._look_at(Task("workflow", key))
 
-    def _notice(self, seen: Document) -> None:
-        key = key_of(seen)
-        known = self.workflows.get(key) or {}
+    def _notice(self, key: Key, known: Document) -> None:
         if (known.get("spec") or {}).get("disruption") is None:
             self.wait_for_idle.discard(key)
         else:
