@@ -91,6 +91,14 @@ def manifest_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.json")
 
 
+def manifest_beside(file: Path) -> Manifest | None:
+    """What lies beside the file; None when that is nothing, or no manifest."""
+    try:
+        return msgspec.json.decode(manifest_of(file).read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
 def behind(manifest: Manifest, current: Current) -> str:
     """How far behind it may be, in a sentence."""
     age = _age((manifest.pulled_at - manifest.written_at).total_seconds())

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from dormouse.client.forks import forks_of, put_forks
 from dormouse.client.opening import opened_to_read
 from dormouse.engine.ending import Status
 from dormouse.engine.folding import LARGE
@@ -93,9 +95,17 @@ class _Copying:
                 self._insert(table, columns, rows, "INSERT OR IGNORE")  # what holds something else is left out
             for table in self._tables_of_the_user():
                 self._copy_table(table)
+            self._copy_forks()
             identity = f"{REDACTED}{secrets.token_hex(8)}"
             self._copy.execute("INSERT OR REPLACE INTO dormouse_meta VALUES ('identity', ?)", (identity,))
             self._copy.execute("INSERT INTO dormouse_meta VALUES (?, 'true')", (PAUSE_IS_ASKED,))
+
+    def _copy_forks(self) -> None:
+        """Which answers were edited, but not what somebody has called the file."""
+        ids = {execution for (execution,) in self._copy.execute("SELECT id FROM execution")}
+        forks = [replace(one, file="", workflow="") for one in forks_of(self._original) if one.execution in ids]
+        if forks:
+            put_forks(self._copy, forks)
 
     def _copy_executions(self) -> None:
         rows = self._rows("execution", EXECUTION_COLUMNS)

@@ -11,13 +11,17 @@ import os
 import secrets
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from dormouse.client.file import DatabaseFile
+from dormouse.client.forks import Fork, forks_of, put_forks
 from dormouse.client.opening import opened_to_read
 from dormouse.engine.definitions import Workflow
 from dormouse.engine.folding import LARGE
@@ -32,6 +36,7 @@ from dormouse_observer.contents import check_has_values
 from dormouse_observer.debugging.recording import Library
 from dormouse_observer.forking.fitting import check_goes_on
 from dormouse_observer.forking.rest import NotForked, answers, rest_of, with_answer
+from dormouse_observer.manifest import manifest_beside
 
 _CHUNKS = 1000
 
@@ -98,7 +103,7 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
         with closing(sqlite3.connect(draft, isolation_level=None)) as copy:
             copy.execute("PRAGMA journal_mode = DELETE")
             bring_up_to_date(copy, target)
-            forked = _Draft(copy, codec).made(row.key, event, edited, wanted)
+            forked = _Draft(copy, codec).made(row.key, event, edited, wanted, _record(source, wanted))
             copy.execute("VACUUM")  # what was taken out must not be found in free pages
         if wanted.known is not None:
             check_goes_on(Library(draft, wanted.known).recording(wanted.execution), edited)
@@ -107,6 +112,15 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
         except FileExistsError:
             raise NotForked(f"{target} is there already; choose another -o") from None
     return forked
+
+
+def _record(source: Path, wanted: Wanted) -> Fork:
+    """What the new file says of itself."""
+    beside = manifest_beside(source)
+    named = "" if beside is None else f"{beside.namespace}/{beside.name}".lstrip("/")
+    workflow = f"{named} at {beside.position}" if beside is not None and beside.position else named
+    now = time.time_ns() // 1000
+    return Fork(wanted.execution, wanted.position, now, wanted.answer is not None, source.name, workflow)
 
 
 def _last(events: list[Event], wanted: Wanted) -> Event:
@@ -132,7 +146,7 @@ class _Draft:
         self._codec = codec if is_sealed(connection) else None
         self._payloads = StoredPayloads(connection, self._codec)
 
-    def made(self, key: int, event: Event, edited: Event | None, wanted: Wanted) -> Forked:
+    def made(self, key: int, event: Event, edited: Event | None, wanted: Wanted, record: Fork) -> Forked:
         write = self._connection
         writer = PayloadsWriter(write, self._codec, event.position + 1)  # in a transaction of its own
         parents = dict(write.execute("SELECT key, parent FROM execution").fetchall())
@@ -145,8 +159,14 @@ class _Draft:
             if edited is not None:
                 self._replace(edited, writer, run=self._run(key))
             write.execute("INSERT OR REPLACE INTO dormouse_meta VALUES ('identity', ?)", (secrets.token_hex(16),))
+            put_forks(write, [*map(self._as_it_is_now, forks_of(write)), record])
             paused = self._pause(family if wanted.running else ())
         return Forked(event if edited is None else edited, cut, paused)
+
+    def _as_it_is_now(self, earlier: Fork) -> Fork:
+        """An answer that was cut off is not edited any more: its position will be another event's."""
+        kept = self._connection.execute("SELECT 1 FROM event WHERE position = ?", (earlier.event,)).fetchone()
+        return replace(earlier, edited=earlier.edited and kept is not None)
 
     def _cut(self, key: int, position: int) -> int:
         """Take away what an execution has done after this; how many events that were."""

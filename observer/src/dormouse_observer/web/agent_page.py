@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from dormouse.client.forks import edited_in
 from dormouse.engine.journal import Kind
 from dormouse.engine.payload import decode_failure
 from dormouse.errors import CannotDecode
@@ -29,7 +30,7 @@ _KINDS = {Kind.ACTIVITY_SCHEDULED: "activity", Kind.CHILD_STARTED: "child", Kind
 
 @dataclass(frozen=True)
 class AgentPage:
-    """A part of what an execution did, as a conversation."""
+    """A part of what an execution did, as a conversation; `edited` are the events whose answer a fork has edited."""
 
     row: Listed
     sentence: Sentence
@@ -37,6 +38,7 @@ class AgentPage:
     first: int
     total: int
     prices: PriceList | None
+    edited: frozenset[int] = frozenset()
 
     @property
     def last(self) -> int:
@@ -62,7 +64,8 @@ def agent_page(file: PagedFile, row: Listed, names: Commands, first: int | None,
     before = _recorded(file, index, range(max(0, begins - _BEFORE), begins))
     shown = _recorded(file, index, range(begins, min(begins + CALLS, total)))
     said = sentence(row, file.standings([row])[row.key], names)
-    return AgentPage(row, said, lane(shown, before, prices), begins, total, prices)
+    edited = frozenset(edited_in(file.forks))
+    return AgentPage(row, said, lane(shown, before, prices), begins, total, prices, edited)
 
 
 def is_agent(file: PagedFile, row: Listed) -> bool:

@@ -118,8 +118,8 @@ class Pages:
         with self._library.reading(at.number) as file:
             page: ListPage = list_page(file, filters, at.names)
             tables = file.tables()
-        manifest = self._library.manifest(at.number)
-        return self._page(request, "executions.html", at, page=page, tables=tables, lineage=lineage(manifest))
+            origin = lineage(self._library.manifest(at.number), file.forks)
+        return self._page(request, "executions.html", at, page=page, tables=tables, lineage=origin)
 
     async def execution(self, request: Request) -> Response:
         """One execution."""
@@ -137,6 +137,7 @@ class Pages:
                 count=number(query, "count"),
             )
             talks = is_agent(file, row)
+            origin = lineage(self._library.manifest(at.number), file.forks)
         return self._page(
             request,
             "execution.html",
@@ -144,7 +145,7 @@ class Pages:
             tab="execution",
             is_agent=talks,
             page=page,
-            lineage=lineage(self._library.manifest(at.number)),
+            lineage=origin,
         )
 
     async def agent(self, request: Request) -> Response:

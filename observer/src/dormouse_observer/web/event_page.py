@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from dormouse.client.forks import edited_in, fork_text
 from dormouse.engine.journal import CLOSINGS
 from dormouse.errors import CannotDecode
 from dormouse_observer.forking.rest import can_be_answered
@@ -27,6 +28,7 @@ class EventPage:
         ended: the event with which the call that is asked for here ended, and `answer` with what.
         attempts: the events of its attempts that failed, the last ones.
         child: the execution that the call is, if it is one.
+        edited: the fork in which the answer was edited, if it was.
     earlier, later: the neighbours in the log.
     """
 
@@ -43,6 +45,7 @@ class EventPage:
     earlier: Entry | None
     later: Entry | None
     commands: tuple[tuple[str, str], ...]
+    edited: str
 
 
 def event_page(file: PagedFile, row: Listed, position: int, names: Commands) -> EventPage:
@@ -59,6 +62,8 @@ def event_page(file: PagedFile, row: Listed, position: int, names: Commands) -> 
     end = None if call is None else index.end_of(call)
     asked = _at(file, index, begin) if begin != number else None
     ended = _at(file, index, end) if end != number and begin == number else None
+    forks = edited_in(file.forks)
+    edited = forks.get(position) or (forks.get(ended.position) if ended is not None else None)
     attempts = () if call is None else tuple(index.attempts.get(call, ()))
     return EventPage(
         row,
@@ -74,6 +79,7 @@ def event_page(file: PagedFile, row: Listed, position: int, names: Commands) -> 
         _at(file, index, number - 1 if number else None),
         _at(file, index, number + 1),
         _commands(file, row, entry, names) if number >= (index.runs[-1] if index.runs else 0) else (),
+        "" if edited is None else fork_text(edited),
     )
 
 

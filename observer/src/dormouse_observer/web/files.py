@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dormouse.client.forks import fork_text
 from dormouse.errors import DormouseError
 from dormouse_observer.manifest import Manifest
 from dormouse_observer.web.library import Library
@@ -15,6 +16,7 @@ class FilesRow:
     """A file.
 
     Attributes:
+        forked: what it is a fork of, if it is one.
         counts: how many executions it has of each status.
         unreadable: why it cannot be read any more; the others can.
     """
@@ -24,6 +26,7 @@ class FilesRow:
     manifest: Manifest | None
     counts: dict[str, int] = field(default_factory=dict)
     unreadable: str = ""
+    forked: str = ""
 
 
 def files_row(library: Library, number: int) -> FilesRow:
@@ -31,6 +34,7 @@ def files_row(library: Library, number: int) -> FilesRow:
     path, manifest = str(library.paths[number]), library.manifest(number)
     try:
         with library.reading(number) as file:
-            return FilesRow(number, path, manifest, file.counts())
+            forked = fork_text(file.forks[-1]) if file.forks else ""
+            return FilesRow(number, path, manifest, file.counts(), forked=forked)
     except (DormouseError, *DAMAGED) as error:
         return FilesRow(number, path, manifest, unreadable=str(error))

@@ -9,13 +9,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from dormouse.client import opening
 from dormouse.client.opening import NotReadable
 from dormouse.engine.sealing import Codec
 from dormouse.errors import NewerFile
-from dormouse_observer.manifest import Manifest, manifest_of
+from dormouse_observer.manifest import Manifest, manifest_beside
 from dormouse_observer.web.reader import PagedFile
 
 _Look = tuple[tuple[int, int, int] | None, ...]
@@ -90,10 +88,7 @@ class Library:
 
     def manifest(self, number: int) -> Manifest | None:
         """What `dormouse pull` put beside the file."""
-        try:
-            return msgspec.json.decode(manifest_of(self.paths[number]).read_bytes(), type=Manifest)
-        except (OSError, msgspec.DecodeError, msgspec.ValidationError):
-            return None
+        return manifest_beside(self.paths[number])
 
     def close(self) -> None:
         """Let go of all files."""

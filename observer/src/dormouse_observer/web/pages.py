@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dormouse.client.forks import Fork, fork_text
 from dormouse.engine.ending import Status
 from dormouse.engine.payload import Failure
 from dormouse.errors import CannotDecode
@@ -220,10 +221,11 @@ def commands(row: Listed, names: Commands) -> tuple[tuple[str, str], ...]:
 _NEWEST, _NOT_NEWEST = "the newest then", "the store holds later ones"
 
 
-def lineage(manifest: Manifest | None) -> tuple[tuple[str, str], ...]:
+def lineage(manifest: Manifest | None, forks: Sequence[Fork] = ()) -> tuple[tuple[str, str], ...]:
     """What is known of where a file comes from, as names and values."""
+    forked = tuple(("forked", fork_text(one)) for one in reversed(forks))
     if manifest is None:
-        return ()
+        return forked
     epoch, _, txid = manifest.position.partition("/")
     known = (
         ("workflow", f"{manifest.namespace}/{manifest.name}".lstrip("/")),
@@ -243,7 +245,7 @@ def lineage(manifest: Manifest | None) -> tuple[tuple[str, str], ...]:
         ("SHA-256", manifest.sha256),
         *((f"life {life.epoch:,}", _begun(life)) for life in manifest.lives[-_MOST_LIVES:]),
     )
-    return tuple((name, value) for name, value in known if value)
+    return (*forked, *((name, value) for name, value in known if value))
 
 
 def _begun(life: Life) -> str:

@@ -15,6 +15,7 @@ from typing import Self
 
 import msgspec
 
+from dormouse.client.forks import Fork, forks_of
 from dormouse.client.opening import NotReadable, opened_to_read, unreadable
 from dormouse.engine.ending import Status
 from dormouse.engine.journal import Event, Kind
@@ -54,9 +55,11 @@ class DatabaseFile:
     Attributes:
         path: the file.
         identity: what the workflow's idempotency keys begin with; None when nobody has run the file yet.
+        forks: what it is a fork of, the oldest first.
     """
 
     identity: str | None
+    forks: tuple[Fork, ...]
 
     def __init__(self, path: Path, codec: Codec | None = None) -> None:
         self.path = self._path = path
@@ -92,6 +95,7 @@ class DatabaseFile:
             raise NewerFile(f"{self._path} was written by a newer Dormouse; install that one, or a later one")
         told = self._connection.execute("SELECT value FROM dormouse_meta WHERE key = 'identity'").fetchone()
         self.identity = None if told is None else str(told[0])
+        self.forks = forks_of(self._connection)
         self._has_approvals = "dormouse_approval" in tables
         self._has_paused = "dormouse_paused" in tables
         columns = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(execution)")}

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from dormouse.client import Approvals, Blocked, Event, Execution, Executions, Waiting
+from dormouse.client.forks import Fork, edited_in, fork_text
 from dormouse.runtime.views import DrillView
 
 _COLOURS = {
@@ -62,7 +63,7 @@ def executions_text(page: Executions, output: str | None) -> str:
     return f"{lines}\nmore with: --after {page.next}" if page.next else lines
 
 
-def execution_text(one: Execution, output: str | None) -> str:
+def execution_text(one: Execution, output: str | None, forks: Sequence[Fork] = ()) -> str:
     if output in ("json", "yaml"):
         return document(one, output)
     if output == "name":
@@ -71,6 +72,7 @@ def execution_text(one: Execution, output: str | None) -> str:
     lines.append(["started", _moment(one.started_at)])
     if one.closed_at:
         lines.append(["closed", _moment(one.closed_at)])
+    lines += [["forked", fork_text(fork)] for fork in forks if fork.execution == one.id]
     lines += [["waits for", _waiting(waiting)] for waiting in one.waits_for or ()]
     if one.app_version:
         lines.append(["version", one.app_version])
@@ -110,11 +112,12 @@ def answer_text(result: bytes, output: str | None) -> str:
     return result.decode() if output is None else document({"result": msgspec.Raw(result)}, output)
 
 
-def history_text(events: Sequence[Event], output: str | None) -> str:
+def history_text(events: Sequence[Event], output: str | None, forks: Sequence[Fork] = ()) -> str:
     if output in ("json", "yaml"):
         return document({"events": list(events)}, output)
     wide = output == "wide"
-    whys = [_why(event) for event in events]
+    edited = edited_in(forks)
+    whys = ["its answer was edited in a fork" if event.position in edited else _why(event) for event in events]
     why_there = any(whys)
     rows = [["POSITION", "AT", "EVENT", "COMMAND", "NAME", "SOURCE", *["WHY"] * why_there, *["PAYLOAD"] * wide]]
     for event, why in zip(events, whys, strict=True):

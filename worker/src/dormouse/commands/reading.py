@@ -43,7 +43,7 @@ def show(target: Target, execution: str, output: str | None) -> None:
         found = source.show(execution)
         if found.status == Status.COMPLETED:
             found = source.outcome(execution, 0)
-    printing.say(printing.execution_text(found, output))
+    printing.say(printing.execution_text(found, output, source.forks))
 
 
 @click.command(cls=Verb, examples=["dormouse history orders.sqlite order-1"])
@@ -53,7 +53,7 @@ def show(target: Target, execution: str, output: str | None) -> None:
 def history(target: Target, execution: str, output: str | None) -> None:
     """Show everything that happened to one execution."""
     with reading(target) as source:
-        printing.say(printing.history_text(source.history(execution), output))
+        printing.say(printing.history_text(source.history(execution), output, source.forks))
 
 
 @click.command(cls=Verb, examples=["dormouse result http://localhost:8080 order-1 --timeout 60"])

@@ -15,6 +15,7 @@ from dormouse.token_file import read_tokens
 
 if TYPE_CHECKING:
     from dormouse.client import Approvals, Client, Event, Execution, Executions
+    from dormouse.client.forks import Fork
     from dormouse.cluster.kubectl import Kubectl
 
 
@@ -93,6 +94,8 @@ class NeedsRuntime(DormouseError):
 class Source(Protocol):
     """What all three can be asked."""
 
+    forks: tuple[Fork, ...]
+
     def executions(self, *, status: str | None, workflow: str | None, limit: int, after: str | None) -> Executions: ...
     def show(self, execution_id: str) -> Execution: ...
     def history(self, execution_id: str) -> list[Event]: ...
@@ -102,6 +105,8 @@ class Source(Protocol):
 
 class _Remote:
     """A runtime, asked over HTTP."""
+
+    forks: tuple[Fork, ...] = ()  # of its file it tells nothing
 
     def __init__(self, client: Client) -> None:
         self._client = client

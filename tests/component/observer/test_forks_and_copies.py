@@ -1,0 +1,120 @@
+"""Is a fork told from what was recorded, on the pages and in a terminal, and placeholders from values?"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from asked_pages import asking
+from click.testing import CliRunner, Result
+from observed_files import describe, make
+
+from dormouse._commands import root
+from dormouse.client.file import DatabaseFile
+
+NOTE = "Answer edited in this fork"
+
+
+def run(*command: object) -> Result:
+    return CliRunner().invoke(root, [str(part) for part in command])
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("forked") / "agent.sqlite")
+
+
+def up_to_last_answer(file: Path) -> list[int]:
+    """The positions of the agent's events."""
+    with DatabaseFile(file) as opened:
+        events = [(one.position, one.kind) for one in opened.events(opened.row("agent-1"))]
+    last = max(number for number, (_, kind) in enumerate(events) if kind == "ActivityCompleted")
+    return [position for position, _ in events[: last + 1]]
+
+
+def fork(file: Path, target: Path, at: int, *more: str) -> Path:
+    made = run("fork", file, "--execution", "agent-1", "--at", at, "-o", target, *more)
+    assert made.exit_code == 0, made.output
+    return target
+
+
+def test_a_fork_says_on_its_pages_of_what_it_is_one_and_which_answer_was_edited(file: Path, tmp_path: Path) -> None:
+    *_, earlier, asked, at = up_to_last_answer(file)
+    mended = fork(file, tmp_path / "mended.sqlite", at, "--edit", '{"choices": []}')
+    told = rf"from agent\.sqlite at event {at} of agent-1, its answer edited, on \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    with asking(mended) as client:
+        for page in ("/", "/executions/agent-1", f"/executions/agent-1/events/{at}"):
+            assert re.search(told, client.get(page).text), page
+        assert "No manifest lies beside" not in client.get("/").text
+        events = {one: client.get(f"/executions/agent-1/events/{one}").text for one in (at, asked, earlier)}
+        assert [NOTE in page for page in events.values()] == [True, True, False]
+        cards = client.get("/executions/agent-1/agent").text.split('<li id="call-')[1:]
+        assert [NOTE in card for card in cards] == [*[False] * (len(cards) - 1), True]
+    with asking(file, mended) as client:
+        listed = client.get("/").text
+        assert re.search(told, listed)
+        assert listed.count("no manifest") == 1
+
+
+def test_a_fork_of_a_pulled_file_names_the_workflow(file: Path, tmp_path: Path) -> None:
+    pulled = tmp_path / "agent.sqlite"
+    pulled.write_bytes(file.read_bytes())
+    describe(pulled)
+    mended = fork(pulled, tmp_path / "mended.sqlite", up_to_last_answer(file)[-1])
+    with DatabaseFile(mended) as opened:
+        (made,) = opened.forks
+    assert (made.workflow, made.file, made.edited) == ("shop/orders at 3/41", "agent.sqlite", False)
+    with asking(mended) as client:
+        assert "from shop/orders at 3/41 (agent.sqlite) at event" in client.get("/").text
+        assert NOTE not in client.get(f"/executions/agent-1/events/{made.event}").text
+
+
+def test_an_answer_that_was_cut_off_is_not_called_edited_again(file: Path, tmp_path: Path) -> None:
+    *_, asked, at = up_to_last_answer(file)
+    mended = fork(file, tmp_path / "mended.sqlite", at, "--edit", '{"choices": []}')
+    kept = fork(mended, tmp_path / "kept.sqlite", at)
+    before = fork(mended, tmp_path / "before.sqlite", asked)
+    with DatabaseFile(kept) as opened:
+        assert [(one.event, one.edited, one.file) for one in opened.forks] == [
+            (at, True, "agent.sqlite"), (at, False, "mended.sqlite"),
+        ]  # fmt: skip
+    with DatabaseFile(before) as opened:
+        assert [(one.event, one.edited) for one in opened.forks] == [(at, False), (asked, False)]
+
+
+def test_a_terminal_says_it_too(file: Path, tmp_path: Path) -> None:
+    at = up_to_last_answer(file)[-1]
+    mended = fork(file, tmp_path / "mended.sqlite", at, "--edit", '{"choices": []}')
+    shown = run("show", mended, "agent-1").stdout
+    assert re.search(rf"forked +from agent\.sqlite at event {at} of agent-1, its answer edited, on ", shown)
+    assert "forked" not in run("show", mended, "order-1").stdout
+    lines = run("history", mended, "agent-1").stdout.splitlines()
+    assert [line.split()[0] for line in lines if "its answer was edited in a fork" in line] == [str(at)]
+    assert "edited" not in run("history", file, "agent-1").stdout
+
+
+def test_a_redacted_copy_of_a_fork_tells_no_name_of_a_file(file: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "ada-lovelace.sqlite"
+    secret.write_bytes(file.read_bytes())
+    at = up_to_last_answer(file)[-1]
+    mended = fork(secret, tmp_path / "mended.sqlite", at, "--edit", '{"choices": []}')
+    copy = tmp_path / "redacted.sqlite"
+    assert run("export", mended, "--redact", "-o", copy).exit_code == 0
+    with DatabaseFile(copy) as opened:
+        assert [(one.event, one.edited, one.file) for one in opened.forks] == [(at, True, "")]
+    assert b"ada-lovelace" not in copy.read_bytes()
+    with asking(copy) as client:
+        assert f"from another file at event {at} of agent-1, its answer edited" in client.get("/").text
+
+
+@pytest.mark.parametrize("written", ["no JSON", '[{"event": "nine"}]', "7"])
+def test_what_something_else_has_written_there_is_no_fork(file: Path, tmp_path: Path, written: str) -> None:
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(file.read_bytes())
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("INSERT INTO dormouse_meta VALUES ('forks', ?)", (written,))
+    with DatabaseFile(copy) as opened:
+        assert opened.forks == ()
