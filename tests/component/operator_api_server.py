@@ -27,6 +27,10 @@ _VERSIONS = {"": "v1", "dormouse.dev": "v1alpha1", "coordination.k8s.io": "v1", 
 _STATUS = {"pods", "durableworkflows", "objectstores"}
 
 
+LARGEST_BYTES = 1536 * 1024
+"""Of an object, as etcd has it unless somebody says otherwise."""
+
+
 class ApiServer:
     """Everything it holds can be read and written directly, as if by somebody else."""
 
@@ -233,6 +237,8 @@ class ApiServer:
             return error(422, "no new finalizers can be added if the object is being deleted")
         if subresource == "status":
             made = {**known, "status": made.get("status")}
+            if len(json.dumps(made)) > LARGEST_BYTES:
+                return error(500, "etcdserver: request is too large")
         elif key[0] in _STATUS and "status" in known:
             made = {**made, "status": known["status"]}
         if made["metadata"].get("deletionTimestamp") and not made["metadata"].get("finalizers"):

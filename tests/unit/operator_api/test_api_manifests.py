@@ -11,6 +11,8 @@ from unit.operator_samples import REMOVED, document
 GOOD: list[tuple[str, dict[str, Any]]] = [
     ("DurableWorkflow", {}),
     ("DurableWorkflow", {"spec.start": REMOVED}),
+    ("DurableWorkflow", {"spec.source.inline": "ü" * 131072, "spec.entrypoint": "x" * 250}),
+    ("DurableWorkflow", {"spec.source": {"configMapRef": {"name": "a" * 253}}, "spec.entrypoint": "x" * 253}),
     ("DurableWorkflow", {"spec.start.input": None}),
     ("DurableWorkflow", {"spec.start.input": [1, {"deep": [None, "text", 1.5]}]}),
     ("DurableWorkflow", {"spec.source": REMOVED, "spec.image": "example/app:1", "spec.entrypoint": "app.flows"}),
@@ -66,6 +68,8 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("DurableWorkflow", {"spec.source.inline": ""}, "spec.source.inline", "at least 1"),
     ("DurableWorkflow", {"spec.source.inline": 7}, "spec.source.inline", "text"),
     ("DurableWorkflow", {"spec.source.inline": "x" * 262145}, "spec.source.inline", "at most 262144"),
+    ("DurableWorkflow", {"spec.source.inline": "ü" * 131073}, "spec.source.inline", "262144 bytes of UTF-8"),
+    ("DurableWorkflow", {"spec.entrypoint": "x" * 251}, "spec", "at most 250 characters"),
     ("DurableWorkflow", {"spec.image": "two words"}, "spec.image", "blanks"),
     ("DurableWorkflow", {"spec.image": "line\n"}, "spec.image", "blanks"),
     ("DurableWorkflow", {"spec.entrypoint": "pipe-line"}, "spec.entrypoint", "module"),

@@ -95,6 +95,37 @@ def test_the_first_spec_is_accepted_with_its_first_pod_and_nothing_is_checked() 
     assert "print('hello')" in made.status.accepted_spec
 
 
+@pytest.mark.parametrize("text", ['"' * 150_000, "ü" * 100_000 + "<" * 30_000, "x\n" * 131_072])
+def test_a_spec_that_fits_twice_into_its_object_is_kept(text: str) -> None:
+    made = planned(workflow({**ON, "spec.source.inline": text}), current=CurrentAbsent())
+    assert kinds(made) == ["ApplyConfigMap", "CreatePod"]
+    assert made.status.accepted_spec
+
+
+TOO_LARGE = {**ON, "spec.source.inline": "<" * 150_000}
+"""The API server writes each of them as six bytes, twice."""
+
+
+def test_a_spec_that_does_not_fit_twice_has_no_pod_and_says_what_to_do() -> None:
+    made = planned(workflow(TOO_LARGE), current=CurrentAbsent())
+    assert (kinds(made), made.status.phase, reason(made)) == ([], "Stalled", "InvalidTemplate")
+    assert "spec: takes more than 1048576 bytes with the copy of it" in message(made, "Stalled")
+    assert "set updatePolicy.replayCheck to false" in message(made, "Stalled")
+    assert made.status.accepted_spec == ""
+
+
+def test_a_pod_that_runs_with_such_a_spec_stays_and_no_copy_is_kept() -> None:
+    large = workflow(TOO_LARGE, **LIVED)
+    made = planned(large, ready(of=large))
+    assert (kinds(made), said(made, "Stalled")) == ([], ("True", "InvalidTemplate"))
+    assert made.status.accepted_spec == ""
+
+
+def test_without_the_check_it_is_kept_once_and_may_be_as_large() -> None:
+    made = planned(workflow({"spec.source.inline": "<" * 150_000}), current=CurrentAbsent())
+    assert kinds(made) == ["ApplyConfigMap", "CreatePod"]
+
+
 def test_what_a_pod_has_already_is_accepted_when_checks_are_switched_on() -> None:
     made = planned(BEFORE, ready())
     assert (kinds(made), said(made, "UpToDate")) == ([], ("True", "UpToDate"))

@@ -180,6 +180,8 @@ def required(terms: Any) -> dict[str, Any]:
         (in_runtime(env={"A": "b"}), f"{_RUNTIME}.env"),
         (in_runtime(env=["A"]), f"{_RUNTIME}.env[0]"),
         (in_runtime(env=[{"name": "PYTHONHASHSEED", "value": "random"}]), f"{_RUNTIME}.env[0].name"),
+        (in_runtime(env=[{"name": "LONG", "value": "x" * 131067}]), f"{_RUNTIME}.env[0].value"),
+        (in_keeper(env=[{"name": "LONG", "value": "ü" * 65534}]), f"{_KEEPER}.env[0].value"),
         (in_runtime(env=None), f"{_RUNTIME}.env"),
         (in_keeper(env=None), f"{_KEEPER}.env"),
         (in_runtime(volumeMounts=None), f"{_RUNTIME}.volumeMounts"),
@@ -229,6 +231,16 @@ def test_what_is_ours_is_refused_by_path(template: dict[str, Any], path: str) ->
     with pytest.raises(InvalidManifest) as refused:
         built(template)
     assert refused.value.path == path
+
+
+def test_a_variable_may_be_as_long_as_linux_has_it() -> None:
+    longest = {"name": "LONG", "value": "x" * 131066}
+    assert longest in runtime_of(built(in_runtime(env=[longest])))["env"]
+
+
+def test_what_would_take_away_what_is_ours_says_how_to_write_it() -> None:
+    with pytest.raises(InvalidManifest, match="env: is empty; give it a value or remove the line"):
+        built(in_runtime(env=None))
 
 
 def test_a_misspelled_field_is_refused_with_the_right_one() -> None:

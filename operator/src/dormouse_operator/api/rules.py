@@ -124,6 +124,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         Rule(
             "spec",
+            "source.inline is mounted as `<entrypoint>.py`, so entrypoint can have at most 250 characters",
+            lambda spec: spec.source is None or not spec.source.inline or len(spec.entrypoint) <= 250,
+        ),
+        Rule(
+            "spec",
             "exec runs a command instead of workflows, so it goes neither with `start` nor with `drill`",
             lambda spec: spec.exec is None or (spec.start is None and spec.drill is None),
         ),
@@ -138,6 +143,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "spec.source",
             "needs exactly one of `inline` and `configMapRef`",
             lambda source: bool(source.inline) != (source.config_map_ref is not None),
+        ),
+        Rule(
+            "spec.source.inline",
+            "must be at most 262144 bytes of UTF-8: more goes into an image, or a ConfigMap that configMapRef names",
+            lambda text: len(text.encode()) <= 262144,
         ),
         Rule("spec.source.configMapRef.name", NAME_MESSAGE, _matches(DNS_SUBDOMAIN)),
         Rule("spec.start.workflow", "must be the name of a workflow, without blanks", _matches(r"\S+")),

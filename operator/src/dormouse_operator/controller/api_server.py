@@ -47,6 +47,10 @@ class Refused(ApiError):
     """It will not do that: forbidden, invalid, or over a quota. The message is its own."""
 
 
+class TooLarge(Refused):
+    """The object would be larger than the API server keeps: 1.5 MiB by default."""
+
+
 class NamespaceEnds(Refused):
     """The namespace is being deleted: nothing can be created in it any more."""
 
@@ -247,13 +251,28 @@ class ApiServer:
         return bytes(data)
 
 
+_TOO_LARGE = ("etcdserver: request is too large", "trying to send message larger than max")
+"""Which it calls an internal error, as if another try could help."""
+_LONGEST_HEAD, _LONGEST_TAIL = 500, 250
+
+
+def _shortened(said: str) -> str:
+    """It repeats a value that it refuses, of a megabyte if need be; what is wrong with it comes last."""
+    left_out = len(said) - _LONGEST_HEAD - _LONGEST_TAIL
+    if left_out <= 0:
+        return said
+    return f"{said[:_LONGEST_HEAD]}... ({left_out} characters) ...{said[-_LONGEST_TAIL:]}"
+
+
 def _error(status: int, request: str, data: bytes) -> ApiError:
     try:
         answer = decode(data) if data else {}
     except msgspec.DecodeError:
         answer = {}
     said = answer.get("message") if isinstance(answer, dict) else None
-    message = f"{said or 'the API server gave no reason'} ({request}: {status})"
+    message = f"{_shortened(str(said or 'the API server gave no reason'))} ({request}: {status})"
+    if status == 413 or any(words in message for words in _TOO_LARGE):
+        return TooLarge(message)
     if status == 404:
         return NotFound(message)
     if status == 409:

@@ -14,7 +14,7 @@ from functools import partial
 
 from dormouse_operator.api import DurableWorkflow, InvalidManifest, ObjectMeta, ObjectStore, read
 from dormouse_operator.controller.acting import Actor
-from dormouse_operator.controller.api_server import ApiServer, Conflict, NamespaceEnds, NotFound, Refused
+from dormouse_operator.controller.api_server import ApiServer, Conflict, NamespaceEnds, NotFound, Refused, TooLarge
 from dormouse_operator.controller.asking import Seen, StoreAsker
 from dormouse_operator.controller.budgets import BudgetKeeper
 from dormouse_operator.controller.cordons import CordonWatch
@@ -68,7 +68,14 @@ _MOST_ROUNDS = 20
 _MANY_ROUNDS_SECONDS = 1.0
 """What goes round in circles, because a store forgets what was written, does so once a second."""
 
+_UNWRITABLE_SECONDS = 300.0
+"""Somebody has to change the object, and that is told."""
+
 log = logging.getLogger(__name__)
+
+
+class _Unwritable(Exception):
+    """The object has no room for a status."""
 
 
 class Reconciler:
@@ -131,7 +138,11 @@ class Reconciler:
                 continue
             if planned.wants_turn and self._turns.ask(key):
                 continue
-            if not await self._do(seen, planned):
+            try:
+                is_news = await self._do(seen, planned)
+            except _Unwritable:
+                return _UNWRITABLE_SECONDS
+            if not is_news:
                 return _pause(seen, planned)
             has_live_pods = False  # a store may have taken its time
         return _MANY_ROUNDS_SECONDS
@@ -276,6 +287,13 @@ class Reconciler:
         except NotFound:
             self._world.drop(WORKFLOWS, document)
             return False
+        except TooLarge as refused:
+            # Whoever deletes it must not wait for what nobody will read.
+            if document["metadata"].get("deletionTimestamp"):
+                return True
+            told = f"no status can be written, so nothing is done: {refused}; make the spec or the annotations smaller"
+            await self._events.tell(document, EmitEvent("Warning", "InvalidManifest", told))
+            raise _Unwritable from refused
         except Conflict:
             # What was planned with is old; the next step starts from what is there now.
             self._world.put(WORKFLOWS, await self._api.get(WORKFLOWS, namespace, name))

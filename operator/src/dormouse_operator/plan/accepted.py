@@ -7,9 +7,12 @@ diverge, is followed by one with the spec that it had.
 from msgspec import DecodeError, ValidationError, json
 from msgspec.structs import replace
 
-from dormouse_operator.api import DurableWorkflow, DurableWorkflowSpec
+from dormouse_operator.api import DurableWorkflow, DurableWorkflowSpec, InvalidManifest
 from dormouse_operator.plan.case import Case
 from dormouse_operator.plan.template_hash import asked_of_pods
+
+_LARGEST_BYTES = 1024**2
+"""The API server keeps 1.5 MiB: the rest is for annotations, of which there may be 256 KiB, and for the status."""
 
 
 def is_checked(case: Case) -> bool:
@@ -29,6 +32,27 @@ def accepted_spec(case: Case) -> DurableWorkflowSpec | None:
 def encoded(spec: DurableWorkflowSpec) -> str:
     """For the status."""
     return json.encode(spec, order="sorted").decode()
+
+
+def check_size(case: Case) -> None:
+    """Of a spec that is kept twice. Raises InvalidManifest."""
+    if is_too_large(case):
+        raise InvalidManifest(
+            "spec",
+            f"takes more than {_LARGEST_BYTES} bytes with the copy of it in status.acceptedSpec",
+            "put the source into an image or a ConfigMap, or set updatePolicy.replayCheck to false",
+        )
+
+
+def is_too_large(case: Case) -> bool:
+    """Whether the object could not be written with the spec and a copy of it."""
+    return is_checked(case) and _stored_bytes(encoded(case.dwf.spec)) > _LARGEST_BYTES
+
+
+def _stored_bytes(text: str) -> int:
+    """Of both, as the API server writes them: these three it escapes, and in a text what JSON escapes once more."""
+    size = len(text.encode()) + 5 * sum(text.count(each) for each in "<>&")
+    return 2 * size + sum(text.count(each) for each in '"\\')
 
 
 def is_accepted(case: Case) -> bool:

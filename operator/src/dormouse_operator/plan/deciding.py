@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from dormouse_operator.api import InvalidManifest, LastFailure, ObjectStore
-from dormouse_operator.plan.accepted import with_accepted
+from dormouse_operator.plan.accepted import check_size, with_accepted
 from dormouse_operator.plan.actions import (
     Action,
     AddFinalizer,
@@ -93,11 +93,12 @@ def _with_pod(case: Case, life: Life) -> Step:
     if trouble is not None or store is None:
         return stalled(trouble)
     change = change_of(case, store, life)
-    if change is not None and change.stage != "waits":
-        try:
+    try:
+        check_size(case)
+        if change is not None and change.stage != "waits":
             build_pod(case.dwf, store, life.epoch + 1, first_claim=False, settings=case.settings)
-        except InvalidManifest as error:  # the pod that runs is better than none
-            return stalled(Trouble("InvalidTemplate", str(error)))
+    except InvalidManifest as error:  # the pod that runs is better than none
+        return stalled(Trouble("InvalidTemplate", str(error)))
     if change is not None and change.stage == "rolls":
         told = f"pod {life.pod} seals and ends because the spec changed"
         return replace(_and(_delete(life, "Rolling", told), _telling(change.check)), turn="takes")
@@ -212,6 +213,7 @@ def _create(case: Case, failure: LastFailure | None, lived: int) -> Step:
     first = not (status.claimed or case.own_current is not None or case.forgot_its_lives)
     reason = "Restart" if case.last_epoch else "Start"
     try:
+        check_size(case)
         manifest = build_pod(
             dwf,
             store,

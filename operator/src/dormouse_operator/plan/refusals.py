@@ -11,7 +11,12 @@ _REASONS = ("QuotaExceeded", "PodRefused")
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 300.0
 _LIMIT_RANGE = "correct resources in spec.template, or the LimitRange of the namespace"
+_TOO_LARGE = "make spec.template and spec.exec smaller: what is long belongs into a ConfigMap that the template mounts"
 _REMEDIES = (
+    ("request is too large", _TOO_LARGE),
+    ("message larger than max", _TOO_LARGE),
+    ("entity too large", _TOO_LARGE),
+    ("cannot be handled as a Pod", "correct the field of spec.template that it names"),
     ("exceeded quota:", "raise the ResourceQuota, or lower resources.requests in spec.template"),
     ("failed quota:", "set what it asks for under resources in spec.template, or by a LimitRange with defaults"),
     ("usage per Container", _LIMIT_RANGE),

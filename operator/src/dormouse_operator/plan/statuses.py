@@ -4,7 +4,7 @@ from msgspec.structs import asdict, replace
 
 from dormouse_operator.api import Condition, DurableWorkflowStatus, LastSeal
 from dormouse_operator.api.metadata import ConditionStatus
-from dormouse_operator.plan.accepted import encoded, is_accepted, is_checked
+from dormouse_operator.plan.accepted import encoded, is_accepted, is_checked, is_too_large
 from dormouse_operator.plan.actions import CreatePod, DeletePod, EmitEvent
 from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.checking import STOPPED, finding
@@ -82,7 +82,7 @@ def _accepted_spec(case: Case, step: Step) -> str:
     """The first spec is accepted, one that a pod has already, and one whose check has passed."""
     if not is_checked(case):
         return ""
-    if is_accepted(case):
+    if is_accepted(case) or is_too_large(case):
         return case.dwf.status.accepted_spec
     store, life = case.observed.store, case.newest
     if store is None:

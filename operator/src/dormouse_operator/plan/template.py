@@ -76,6 +76,8 @@ _YOUR_VARIABLES = {
 }
 _OUR_VARIABLES = ("PYTHONHASHSEED", "TMPDIR")
 """Besides all that begin with DORMOUSE_."""
+_LONGEST_VARIABLE = 131072
+"""With its name, `=` and a byte at its end; Linux gives no program a longer one, which then does not start."""
 _OUR_PORTS = (RUNTIME_PORT, KEEPER_PORT)
 _HOSTS_OWN = ("hostPort", "hostIP")
 # Kubernetes' own patchMergeKey of each list that our pod has; every other list is taken as it is.
@@ -174,6 +176,9 @@ def _check_container(container: dict[str, Any], at: str) -> None:
         is_ours = name.startswith("DORMOUSE_") and name not in _YOUR_VARIABLES[container["name"]]
         if is_ours or name in _OUR_VARIABLES:
             raise _ours(f"{at}.env[{index}].name", name)
+        if len(f"{name}={entry.get('value') or ''}".encode()) >= _LONGEST_VARIABLE:
+            told = f"takes {_LONGEST_VARIABLE} bytes or more with its name, and no program starts with that"
+            raise InvalidManifest(f"{at}.env[{index}].value", told, "put it into a ConfigMap and mount that")
     for index, port in enumerate(_items(container, "ports", at)):
         if port["containerPort"] in _OUR_PORTS or port.get("name") in ("http", "keeper"):
             raise _ours(f"{at}.ports[{index}]", str(port["containerPort"]))
