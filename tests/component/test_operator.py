@@ -161,7 +161,6 @@ def test_the_source_of_a_deleted_workflow_does_not_stand_in_the_way_of_the_next_
 
 def test_a_secret_that_appears_later_is_found(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dormouse_operator.controller.stores._ASK_AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr("dormouse_operator.controller.reconciling._LOOK_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr("dormouse_operator.controller.credentials._ABSENT_SECONDS", 0.1)
 
     async def story(made: Fleet) -> None:

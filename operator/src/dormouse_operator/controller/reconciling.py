@@ -62,8 +62,9 @@ from dormouse_operator.plan import (
     session_name,
 )
 
-_LOOK_AGAIN_SECONDS = 10.0
-"""For what no watch tells: a Secret that appears."""
+_LOOK_AGAIN_SECONDS = 300.0
+"""For a Secret that appears, in case nobody tells: who looks after the store does, whose status wakes all that wait."""
+_NO_WATCH_TELLS = frozenset({"SecretNotFound", "SecretKeyMissing"})
 _MOST_ROUNDS = 20
 _MANY_ROUNDS_SECONDS = 1.0
 """What goes round in circles, because a store forgets what was written, does so once a second."""
@@ -143,7 +144,7 @@ class Reconciler:
             except _Unwritable:
                 return _UNWRITABLE_SECONDS
             if not is_news:
-                return _pause(seen, planned)
+                return _pause(planned)
             has_live_pods = False  # a store may have taken its time
         return _MANY_ROUNDS_SECONDS
 
@@ -362,8 +363,9 @@ def _clock() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _pause(seen: Seen, planned: Plan) -> float | None:
+def _pause(planned: Plan) -> float | None:
     if planned.requeue_after_seconds is not None:
         return planned.requeue_after_seconds
-    is_waiting = seen.credentials is not None and planned.status.phase == "Stalled"
+    why = planned.status.condition("Stalled")
+    is_waiting = why is not None and why.status == "True" and why.reason in _NO_WATCH_TELLS
     return _LOOK_AGAIN_SECONDS if is_waiting else None
