@@ -20,7 +20,7 @@ def ring():
 
 gc.disable()
 before = ring()
-stays = [{} for _ in range(1000)]
+stays = [[] for _ in range(1000)]
 gc.enable()
 spare_what_stays()
 looked_through = {id(each) for each in gc.get_objects()}
