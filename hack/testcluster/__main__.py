@@ -70,6 +70,8 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
             cluster.start(arguments.place)
         case "kill":
             cluster.kill(arguments.node, arguments.container)
+        case "compact":
+            cluster.compact()
     return 0
 
 
@@ -110,6 +112,7 @@ def _arguments() -> argparse.Namespace:
     kill = verbs.add_parser("kill", help="kill a container's first process with SIGKILL")
     kill.add_argument("node")
     kill.add_argument("container", metavar="CONTAINER-ID", help="as the pod's status tells it")
+    verbs.add_parser("compact", help="have etcd forget what was, so that old watches are told 410")
     # What follows `kubectl` or `helm` is for that program, `--` and `--help` with it.
     mine = 1 if sys.argv[1:2] in (["kubectl"], ["helm"]) else len(sys.argv)
     arguments = parser.parse_args(sys.argv[1 : mine + 1])

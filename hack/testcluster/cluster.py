@@ -51,6 +51,9 @@ class Cluster(Protocol):
     def kill(self, node: str, container: str) -> None:
         """SIGKILL the first process of a container, named by the id that its pod's status tells."""
 
+    def compact(self) -> None:
+        """Have etcd forget what was: whoever goes on from before is told 410, once the API server forgets it too."""
+
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from testcluster import partition, store
@@ -32,6 +33,10 @@ _STORE = f"{_NAME}-store"
 _STORE_FOLDER = "/var/lib/store"
 _STORE_LOG = f"{_STORE_FOLDER}/weed.log"
 _NODE_PROGRAMS = ("containerd", "kubelet")
+_API_SERVER = "kube-apiserver"
+_MANIFEST = f"/etc/kubernetes/manifests/{_API_SERVER}.yaml"
+_MANIFEST_ASIDE = f"/etc/kubernetes/{_API_SERVER}.yaml"
+_ETCD_KEYS = "/etc/kubernetes/pki/etcd"
 _SHAPE = {
     "kind": "Cluster",
     "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -141,13 +146,20 @@ class KindCluster:
         host, program = self._split(place)
         if host == _STORE:
             _inside(host, "pkill", "-KILL", "-x", program)
+        elif program == _API_SERVER:
+            _inside(host, "mv", _MANIFEST, _MANIFEST_ASIDE)
+            # The kubelet may start it once more before it looks at the folder.
+            remedy = f"See: hack/cluster logs {host}/{program}"
+            wait_until(f"{place} ends", lambda: not self._kill_and_see(place), seconds=60, remedy=remedy)
         else:
             _inside(host, "systemctl", "stop", program)
 
     def start(self, place: str) -> None:
         """Start one program again."""
         host, program = self._split(place)
-        if host != _STORE:
+        if program == _API_SERVER:
+            _inside(host, "sh", "-c", f"! [ -e {_MANIFEST_ASIDE} ] || mv {_MANIFEST_ASIDE} {_MANIFEST}")
+        elif host != _STORE:
             _inside(host, "systemctl", "start", program)
         elif not self._runs(place):
             self._start_store()
@@ -156,16 +168,26 @@ class KindCluster:
         """SIGKILL the first process of a container, from outside of it."""
         _inside(node, *kill_container(container))
 
+    def compact(self) -> None:
+        """Have etcd forget what was, with the program that is in its image."""
+        keys = [f"--cacert={_ETCD_KEYS}/ca.crt", f"--cert={_ETCD_KEYS}/server.crt", f"--key={_ETCD_KEYS}/server.key"]
+        etcdctl = ["crictl", "exec", _container("etcd"), "etcdctl", *keys]
+        told = json.loads(_inside(_CONTROL_PLANE, *etcdctl, "endpoint", "status", "--write-out=json"))
+        revision = told[0]["Status"]["header"]["revision"]
+        _inside(_CONTROL_PLANE, *etcdctl, "compact", "--physical", str(revision))
+
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""
         nodes = [f"{node}/{program}" for node in _NODES for program in _NODE_PROGRAMS]
-        return [*nodes, f"{_STORE}/{store.COMPONENT}"]
+        return [*nodes, f"{_CONTROL_PLANE}/{_API_SERVER}", f"{_STORE}/{store.COMPONENT}"]
 
     def log(self, place: str, lines: int) -> str:
         """The end of one program's log."""
         host, program = self._split(place)
         if host == _STORE:
             return _inside(host, "tail", f"--lines={lines}", _STORE_LOG)
+        if program == _API_SERVER:
+            return _inside(host, "crictl", "logs", f"--tail={lines}", _container(program))
         return _inside(host, "journalctl", "--no-pager", f"--unit={program}", f"--lines={lines}")
 
     def _nodes_are_ready(self) -> bool:
@@ -206,13 +228,19 @@ class KindCluster:
     def _runs(self, place: str) -> bool:
         host, program = self._split(place)
         try:
-            if host == _STORE:
+            if host == _STORE or program == _API_SERVER:
                 _inside(host, "pgrep", "-x", program)
             else:
                 _inside(host, "systemctl", "is-active", program)
         except CommandError:
             return False
         return True
+
+    def _kill_and_see(self, place: str) -> bool:
+        host, program = self._split(place)
+        with suppress(CommandError):  # it has ended
+            _inside(host, "pkill", "-KILL", "-x", program)
+        return self._runs(place)
 
     def _split(self, place: str) -> tuple[str, str]:
         if place not in self.logs():
@@ -241,6 +269,11 @@ class KindCluster:
             install = politely(["go", "install", f"sigs.k8s.io/kind@{_KIND}"])
             run(install, environment=own_environment(GOBIN=str(folder)), seconds=20 * _MINUTES)
         return folder / "kind"
+
+
+def _container(name: str) -> str:
+    """The newest of that name on the control plane."""
+    return _inside(_CONTROL_PLANE, "crictl", "ps", "--all", "--latest", "--quiet", f"--name=^{name}$").strip()
 
 
 def _inside(container: str, *command: str) -> str:

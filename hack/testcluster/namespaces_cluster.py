@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,7 +27,7 @@ from testcluster import (
     store,
 )
 from testcluster.cluster import kill_container
-from testcluster.commands import ClusterError, run
+from testcluster.commands import ClusterError, plain_environment, run
 from testcluster.folders import HERE, log_file, state_folder
 from testcluster.image_archive import layer_of, write_image
 from testcluster.kubectl import Kubectl
@@ -148,6 +149,11 @@ class NamespacesCluster:
     def kill(self, name: str, container: str) -> None:
         """SIGKILL the first process of a container, from outside of it."""
         self._node(name).run(kill_container(container))
+
+    def compact(self) -> None:
+        """Have etcd forget what was, on the network of the control plane, where it listens."""
+        command = [sys.executable, str(HERE / "etcd_history.py"), control_plane.Etcd().url]
+        run(self._running(CONTROL_PLANE.name).network_command(command), environment=plain_environment())
 
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""

@@ -92,6 +92,11 @@ class InstalledOperator:
         items: list[dict[str, Any]] = found["items"]
         return items
 
+    def containers(self) -> set[str]:
+        """Those of its replicas that run: others when one was restarted, or replaced."""
+        statuses = (status for pod in self.pods() for status in pod["status"].get("containerStatuses", ()))
+        return {str(status["containerID"]) for status in statuses if "running" in status["state"]}
+
     def leader(self) -> dict[str, Any]:
         """The pod of the replica that acts."""
 

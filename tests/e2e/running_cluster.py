@@ -72,8 +72,9 @@ class Cluster:
         self.kubectl("apply", "--filename=-", document={"apiVersion": "v1", "kind": "List", "items": list(documents)})
 
     def is_ready(self, node: str) -> bool:
-        """Whether Kubernetes calls the node Ready."""
-        conditions = self.get("node", node)["status"]["conditions"]
+        """Whether Kubernetes knows the node, and calls it Ready."""
+        found = self.try_kubectl("get", "node", node, "--output=json")
+        conditions = json.loads(found.stdout)["status"]["conditions"] if found.returncode == 0 else ()
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
     @contextmanager
@@ -97,7 +98,19 @@ class Cluster:
     @property
     def store_program(self) -> str:
         """The S3 server, for `stopped`."""
-        return "dormouse-store/weed" if "worker" in self.nodes[0] else "store/weed"
+        return "dormouse-store/weed" if self._is_kind else "store/weed"
+
+    @contextmanager
+    def without_api_server(self) -> Iterator[None]:
+        """It is down until the end of the block, and serves again after it."""
+        with self.stopped("dormouse-control-plane/kube-apiserver" if self._is_kind else "cp/kube-apiserver"):
+            yield
+        ready = ("get", "--raw=/readyz", "--request-timeout=3s")
+        eventually("the API server serves again", lambda: self.try_kubectl(*ready).returncode == 0, seconds=120)
+
+    @property
+    def _is_kind(self) -> bool:
+        return "worker" in self.nodes[0]
 
     def kill_container(self, node: str, container: str) -> None:
         """SIGKILL what runs in a container."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from dormouse_operator.controller.api_server import ApiServer
+from dormouse_operator.controller.api_server import ApiServer, Unavailable
 from dormouse_operator.controller.nodes import Nodes, NodeWatch
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Resource
 from dormouse_operator.controller.world import Task, World
@@ -38,7 +38,7 @@ def test_when_nobody_renews_nobody_is_lost() -> None:
 
 
 def test_nobody_is_lost_while_we_cannot_look() -> None:
-    nodes = seen((0, {"a": "1", "b": "1"}), (20, {"a": "1", "b": "2"}))
+    nodes = seen((0, {"a": "1", "b": "1"}), (10, {"a": "1", "b": "2"}), (20, {"a": "1", "b": "3"}))
     assert nodes.silent(20, seconds=20) == {"a"}
     assert nodes.silent(36, seconds=20) == frozenset()
 
@@ -53,13 +53,37 @@ def test_an_operator_that_just_began_waits_its_time_whatever_the_renewals_say() 
 
 
 def test_a_node_that_renews_again_is_not_lost_any_more() -> None:
-    nodes = seen((0, {"a": "1", "b": "1"}), (20, {"a": "1", "b": "2"}), (23, {"a": "2", "b": "2"}))
+    nodes = seen((0, {"a": "1", "b": "1"}), (10, {"a": "1", "b": "2"}), (20, {"a": "1", "b": "3"}))
+    assert nodes.silent(20, seconds=20) == {"a"}
+    nodes = nodes.look(leases(a="2", b="3"), 23)
     assert nodes.silent(23, seconds=20) == frozenset()
 
 
 def test_a_node_whose_lease_was_removed_is_left_to_the_cluster() -> None:
-    nodes = seen((0, {"a": "1", "b": "1"}), (20, {"b": "2"}))
-    assert nodes.silent(40, seconds=20) == frozenset()
+    nodes = seen((0, {"a": "1", "b": "1"}), (10, {"b": "2"}), (20, {"b": "3"}))
+    assert nodes.silent(20, seconds=20) == frozenset()
+
+
+@pytest.mark.parametrize("away", [4, 30, 300])
+def test_after_an_outage_of_the_api_server_each_node_has_its_whole_time_again(away: float) -> None:
+    nodes = seen((0, {"a": "1", "b": "1"}), (9, {"a": "1", "b": "2"}))
+    back = 9 + away
+    nodes = nodes.look(leases(a="1", b="3"), back, has_missed=True)
+    assert nodes.silent(back, seconds=20) == frozenset()
+    nodes = nodes.look(leases(a="1", b="4"), back + 10)
+    assert nodes.silent(back + 10, seconds=20) == frozenset()
+    nodes = nodes.look(leases(a="1", b="5"), back + 20)
+    assert nodes.silent(back + 20, seconds=20) == {"a"}
+
+
+def test_so_has_it_when_the_api_server_answered_and_took_no_renewal() -> None:
+    nodes = seen((0, {"a": "1", "b": "1"}), (10, {"a": "1", "b": "2"}))
+    for now in range(13, 100, 3):
+        nodes = nodes.look(leases(a="1", b="2"), now)
+    nodes = nodes.look(leases(a="1", b="3"), 100)
+    assert nodes.silent(100, seconds=20) == frozenset()
+    nodes = nodes.look(leases(a="2", b="3"), 107)
+    assert nodes.silent(107, seconds=20) == frozenset()
 
 
 class Cluster:
@@ -69,6 +93,7 @@ class Cluster:
         self.now = 0.0
         self.renewed = {"a": "1", "b": "1"}
         self.woken: list[str] = []
+        self.refused = 0
         self.world = World(lambda task: self.woken.append(self._name(task)))
         self.watch = NodeWatch(cast("ApiServer", self), self.world)
         monkeypatch.setattr("dormouse_operator.controller.nodes._clock", lambda: self.now)
@@ -79,6 +104,9 @@ class Cluster:
             self.world.put(PODS, {"metadata": pod, "spec": {"nodeName": "a", **life_of(name, name)}})
 
     async def list(self, resource: Resource, namespace: str) -> tuple[Sequence[dict[str, Any]], int]:  # noqa: ARG002 - as there
+        if self.refused:
+            self.refused -= 1
+            raise Unavailable("etcd has no leader")
         return leases(**self.renewed), 1
 
     async def look(self, now: float, **renewed: str) -> Sequence[str]:
@@ -131,6 +159,26 @@ def test_who_asked_while_nobody_could_look_is_woken_again(told: Callable[[Story]
         cluster.now = 40
         assert cluster.watch.lost(20) == frozenset()
         assert await cluster.look(41, b="4") == ["usual"]
+        assert cluster.watch.lost(20) == frozenset()
+        assert await cluster.look(51, b="5") == []
+        assert await cluster.look(61, b="6") == ["usual"]
+        assert cluster.watch.lost(20) == frozenset({"a"})
+
+    told(story)
+
+
+def test_a_look_that_failed_lets_every_node_begin_anew(told: Callable[[Story], None]) -> None:
+    async def story(cluster: Cluster) -> None:
+        await cluster.look(0)
+        await cluster.look(10, b="2")
+        cluster.refused = 1
+        running = asyncio.create_task(cluster.watch.run())
+        while cluster.refused:
+            await asyncio.sleep(0)
+        running.cancel()
+        assert await cluster.look(20, b="3") == []
+        assert await cluster.look(30, b="4") == []
+        assert await cluster.look(40, b="5") == ["usual"]
 
     told(story)
 
@@ -146,6 +194,7 @@ def test_who_keeps_off_a_lost_node_is_woken_when_it_is_back_unless_it_has_a_plac
             pod = {**metadata, "name": f"{name}-e2", "uid": f"{name}-e2", "annotations": annotations}
             cluster.world.put(PODS, {"metadata": pod, "spec": {**spec, **life_of(name, name)}})
         await cluster.look(0, c="1")
+        await cluster.look(10, b="1.5")
         assert await cluster.look(20, b="2") == ["usual", "waits"]
         assert await cluster.look(23, b="3", c="2") == ["waits"]
         assert await cluster.look(26, b="4", a="2") == ["usual", "waits"]

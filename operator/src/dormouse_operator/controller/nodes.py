@@ -17,13 +17,15 @@ _LOOK_SECONDS = 3.0
 _REFUSED_SECONDS = 60.0
 _SILENT_SECONDS = 15.0
 """A kubelet renews every ten seconds; longer than this is worth a look."""
+_DEAF_SECONDS = 20.0
+"""When nobody at all was heard for so long, nobody could renew. On a busy machine one of two nodes may take 15."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Renewal:
-    """What a node's Lease said, and since when, on the own monotonic clock, it has said nothing new."""
+    """What a node's Lease said, and since when, on the own monotonic clock, it was heard to say nothing new."""
 
     told: str
     since: float
@@ -31,29 +33,41 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Nodes:
-    """What was seen of all nodes, last at `looked_at`. A node without a Lease is the pod collector's business."""
+    """What was seen of all nodes, last at `looked_at`; one of them was last heard at `heard_at`.
+
+    A node without a Lease is the pod collector's business.
+    """
 
     looked_at: float = float("-inf")
+    heard_at: float = float("-inf")
     renewals: Mapping[str, Renewal] = field(default_factory=dict)
 
-    def look(self, leases: Iterable[Document], now: float) -> Nodes:
-        """The Leases were listed again."""
-        renewals = {}
+    def look(self, leases: Iterable[Document], now: float, *, has_missed: bool = False) -> Nodes:
+        """The Leases were listed again; `has_missed` says that they could not be, since the last time.
+
+        After an outage of the API server kubelets come back to it one after the other: each has its whole time again.
+        """
+        was_deaf = has_missed or now - self.heard_at > _DEAF_SECONDS
+        heard_at, renewals = self.heard_at, {}
         for lease in leases:
             name = str(lease["metadata"]["name"])
             told = f"{lease['metadata'].get('uid')} {(lease.get('spec') or {}).get('renewTime')}"
             known = self.renewals.get(name)
-            renewals[name] = known if known is not None and known.told == told else Renewal(told, now)
-        return Nodes(now, renewals)
+            if known is None or known.told != told:
+                heard_at = now
+            elif not was_deaf:
+                renewals[name] = known
+                continue
+            renewals[name] = Renewal(told, now)
+        return Nodes(now, heard_at, renewals)
 
     def silent(self, now: float, seconds: float) -> frozenset[str]:
         """The nodes that said nothing for that long, unless it may be we who do not hear."""
         if now - self.looked_at > _SILENT_SECONDS:
             return frozenset()
-        silent = {name for name, renewal in self.renewals.items() if now - renewal.since >= seconds}
-        is_heard = any(now - renewal.since < _SILENT_SECONDS for renewal in self.renewals.values())
-        # When nobody renews it is the API server, not all the nodes at once.
-        return frozenset(silent) if is_heard else frozenset()
+        if now - self.heard_at >= _SILENT_SECONDS:
+            return frozenset()  # when nobody renews it is the API server, not all the nodes at once
+        return frozenset(name for name, renewal in self.renewals.items() if now - renewal.since >= seconds)
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,7 @@ class NodeWatch:
         self._api = api
         self._world = world
         self._nodes = Nodes()
+        self._has_missed = False
         self._concerned: dict[str, Concerned] = {}
 
     def lost(self, seconds: float) -> frozenset[str]:
@@ -90,6 +105,7 @@ class NodeWatch:
                 await self.look()
                 pause = _LOOK_SECONDS
             except ApiError as failed:
+                self._has_missed = True
                 log.warning("the nodes' Leases could not be listed, so no node can be found lost: %s", failed)
                 pause = _REFUSED_SECONDS if isinstance(failed, Refused) else _LOOK_SECONDS
             await asyncio.sleep(pause)
@@ -98,12 +114,13 @@ class NodeWatch:
         """Once. Raises ApiError."""
         leases, _ = await self._api.list(LEASES, NODE_LEASES)
         # Who asked meanwhile was told that nobody is lost.
-        before = {} if self._is_old() else self._concerned
-        self._nodes = self._nodes.look(leases, _clock())
+        was_old, before = self._is_old(), self._concerned
+        self._nodes = self._nodes.look(leases, _clock(), has_missed=self._has_missed)
+        self._has_missed = False
         self._concerned = self._concerned_pods()
         for uid in before.keys() | self._concerned.keys():
             was, now = before.get(uid), self._concerned.get(uid)
-            if was is None or now is None or was.nodes != now.nodes:
+            if was_old or was is None or now is None or was.nodes != now.nodes:
                 self._world.wake(PODS, (was or self._concerned[uid]).pod)
 
     def _concerned_pods(self) -> dict[str, Concerned]:
