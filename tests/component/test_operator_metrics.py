@@ -88,6 +88,30 @@ def test_a_workflow_that_somebody_has_to_mend_is_counted_with_its_reason(tell: T
     tell(story)
 
 
+def test_who_is_not_known_to_the_api_server_says_so_until_it_is(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        (port,) = free_ports(1)
+
+        async def becomes(status: int) -> str:
+            while (answer := await asked(port, "/readyz"))[0] != status:
+                await asyncio.sleep(0.05)
+            return answer[1]
+
+        async def refuses(_: aiohttp.web.Request) -> aiohttp.web.StreamResponse | None:
+            return error(401, "Unauthorized")
+
+        async with made.operator(probes_port=port):
+            await made.running()
+            with made.server.fault(refuses):
+                await made.server.break_watches()
+                assert "the API server refuses the operator's token (401)\n" in await becomes(503)
+            await made.server.remove("pods", "report-e1")
+            await made.runs("report-e2")
+            assert await becomes(200) == "ready\n"
+
+    tell(story)
+
+
 def test_who_is_refused_by_the_api_server_while_it_watches_is_not_ready_until_it_watches_again(tell: Tell) -> None:
     async def story(made: Fleet) -> None:
         (port,) = free_ports(1)

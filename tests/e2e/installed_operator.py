@@ -129,6 +129,10 @@ class InstalledOperator:
             "--selector=app.kubernetes.io/component=operator", "--timeout=120s", seconds=130,
         )  # fmt: skip
 
+    def wait_until_alone(self, replicas: int) -> None:
+        """Those that were replaced are gone."""
+        eventually("only the newest replicas are left", lambda: len(self.pods()) == replicas, seconds=90)
+
     def logs(self) -> str:
         """What its replicas told lately."""
         return self.cluster.kubectl(

@@ -14,9 +14,10 @@ def test_who_lists_watches_and_hears_is_ready() -> None:
 
 
 def test_each_thing_that_is_missing_is_named() -> None:
-    deaf = replace(WELL, is_filled=False, is_watching=False)
+    deaf = replace(WELL, is_filled=False, is_watching=False, is_known=False)
     assert list(objections(deaf, 101 + HEARD_SECONDS)) == [
         "not everything was listed yet",
+        "the API server refuses the operator's token (401)",
         "the watches ended, and have not begun anew",
         "the API server has not answered for 30 s",
     ]

@@ -91,6 +91,8 @@ class ApiServer:
         """The configuration as `kubernetes.aio` loads it; a request ends within the time given."""
         self.answered_at = float("-inf")
         """When the last answer came, by the loop's clock."""
+        self.is_known = True
+        """Whether that one took our token."""
         self._tally = tally or Tally()
         self._client = ApiClient(configuration)
         self._client.user_agent = "dormouse-operator"
@@ -242,6 +244,7 @@ class ApiServer:
                 status = int(response.status)
             code = str(status)
             self.answered_at = asyncio.get_running_loop().time()
+            self.is_known = status != 401
         except (aiohttp.ClientError, TimeoutError, OSError) as failed:
             raise Unavailable(f"{method} {path}: {type(failed).__name__}: {failed}".rstrip(": ")) from failed
         finally:

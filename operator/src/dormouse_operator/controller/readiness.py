@@ -18,12 +18,16 @@ class Senses:
     is_watching: bool
     heard_at: float
     """When the API server answered last, whatever it said."""
+    is_known: bool = True
+    """Whether it took our token then."""
 
 
 def objections(senses: Senses, now: float) -> Iterator[str]:
     """Why it is not ready; nothing when it is. A standby is as ready as the leader."""
     if not senses.is_filled:
         yield "not everything was listed yet"
+    if not senses.is_known:
+        yield "the API server refuses the operator's token (401)"
     if not senses.is_watching:
         yield "the watches ended, and have not begun anew"
     if now - senses.heard_at > HEARD_SECONDS:

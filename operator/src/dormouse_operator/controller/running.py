@@ -159,7 +159,7 @@ class Operator:
         self._tally.watches_ended += not goes_on
 
     def _objections(self) -> tuple[str, ...]:
-        senses = Senses(self._is_filled, self._is_watching, self._api.answered_at)
+        senses = Senses(self._is_filled, self._is_watching, self._api.answered_at, self._api.is_known)
         return tuple(objections(senses, asyncio.get_running_loop().time()))
 
     def _figures(self) -> Figures:
