@@ -8,7 +8,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from dormouse_operator.api import DurableWorkflow, DurableWorkflowStatus, ObjectStore, parse
-from dormouse_operator.plan import Observed
+from dormouse_operator.plan import FINALIZER, Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 UID = "5a0c0f6e-7f3e-4a53-9b65-0f4c6d3a1b11"
@@ -56,7 +56,9 @@ def document(kind: str, changes: dict[str, Any] | None = None) -> dict[str, Any]
 
 
 def workflow(changes: dict[str, Any] | None = None, **status: Any) -> DurableWorkflow:
-    parsed = parse(document("DurableWorkflow", changes))
+    """One that has lived is held, unless the changes say otherwise."""
+    held = {"metadata.finalizers": [FINALIZER]} if status.get("epoch") else {}
+    parsed = parse(document("DurableWorkflow", {**held, **(changes or {})}))
     assert isinstance(parsed, DurableWorkflow)
     return replace(parsed, status=replace(parsed.status, **{"observed_generation": 1, **status}))
 

@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from dormouse_operator.api import DurableWorkflow
 from dormouse_operator.plan import (
     FINALIZER,
+    AddFinalizer,
     Current,
     CurrentAbsent,
     CurrentMalformed,
     CurrentSeen,
     CurrentUnread,
     DeleteWorkflow,
+    Refusal,
     Settings,
     plan,
 )
@@ -91,6 +93,23 @@ def test_with_its_status_wiped_and_current_gone_nothing_starts_empty() -> None:
     assert environment(created(planned(dwf, current=CurrentAbsent())), "DORMOUSE_FIRST_CLAIM") == "false"
     new = workflow(**WIPED)
     assert environment(created(planned(new)), "DORMOUSE_FIRST_CLAIM") == "true"
+
+
+def test_a_finalizer_that_was_taken_away_is_put_back_whatever_the_workflow_does() -> None:
+    on_cluster = Settings(on_cluster=True)
+    taken = workflow({"metadata.finalizers": ["example.com/other"]}, **LIVED)
+    runs = pod(taken, 2, keeper=True, runtime=True)
+    rests = workflow({"metadata.finalizers": [], "spec.operatingMode": "Suspended"}, **LIVED)
+    for dwf, world in ((taken, observed(runs)), (rests, observed(current=sealed(2, "Stopped")))):
+        assert AddFinalizer() in plan(dwf, world, NOW, on_cluster).actions
+        assert AddFinalizer() not in plan(dwf, world, NOW).actions
+        assert AddFinalizer() not in plan(dwf, replace(world, namespace_ends=True), NOW, on_cluster).actions
+        refused = replace(world, refusal=Refusal("forbidden", 1.0))
+        assert AddFinalizer() not in plan(dwf, refused, NOW, on_cluster).actions
+    next_life = plan(taken, observed(current=active(2)), NOW, on_cluster)
+    assert [action for action in next_life.actions if isinstance(action, AddFinalizer)] == [AddFinalizer()]
+    gone = workflow({"metadata.finalizers": [], "metadata.deletionTimestamp": "2026-03-01T12:00:00Z"}, **LIVED)
+    assert AddFinalizer() not in plan(gone, observed(runs), NOW, on_cluster).actions
 
 
 def test_an_epoch_that_was_set_too_high_costs_numbers_and_nothing_else() -> None:

@@ -216,7 +216,7 @@ def test_a_suspended_workflow_that_never_ran_is_not_started() -> None:
 
 
 def test_a_deleted_workflow_ends_its_pod_and_makes_no_other() -> None:
-    dwf = workflow({"metadata.deletionTimestamp": "2026-03-01T12:00:00Z"}, **LIVED)
+    dwf = workflow({"metadata.deletionTimestamp": "2026-03-01T12:00:00Z", "metadata.finalizers": []}, **LIVED)
     assert deleted(planned(dwf, pod(dwf, 2))) == [("report-e2", None)]
     assert planned(dwf, pod(dwf, 2, deleting=True)).actions == ()
     assert planned(dwf, current=active(2)).actions == ()

@@ -49,7 +49,18 @@ _LONGEST_BACKOFF_SECONDS = 300
 def decide(case: Case) -> Step:
     """One step; the shell comes back with what it changed."""
     step = with_budget(case, _and(with_renewal(case, _decide(case)), superfluous(case)))
-    return _looking_at_the_unwatched(case, step)
+    return _looking_at_the_unwatched(case, _held_again(case, step))
+
+
+def _held_again(case: Case, step: Step) -> Step:
+    """Somebody took the finalizer away: without it a deletion would leave its data to a UID that nobody has."""
+    is_doomed = bool(case.dwf.metadata.deletion_timestamp) or case.observed.namespace_ends
+    is_held = FINALIZER in case.dwf.metadata.finalizers or not case.last_epoch
+    if is_doomed or is_held or not case.settings.on_cluster or case.observed.refusal is not None:
+        return step
+    if any(isinstance(action, AddFinalizer) for action in step.actions):
+        return step
+    return replace(step, actions=(AddFinalizer(), *step.actions))
 
 
 def _looking_at_the_unwatched(case: Case, step: Step) -> Step:
