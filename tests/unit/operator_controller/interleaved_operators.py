@@ -93,6 +93,8 @@ class OneOperator:
         self.step: asyncio.Task[float | None] | None = None
         self.pause: float | None = None
         self.failed = False
+        self.began_at = 0
+        """The version at which the step began."""
         self.start()
 
     def start(self) -> None:
@@ -153,6 +155,7 @@ class OneOperator:
     def begin(self) -> None:
         """A step, unless one is under way."""
         if self.step is None:
+            self.began_at = self._around.objects.version
             self.step = self._around.loop.create_task(self._reconciler.step(KEY))
             self._around.loop.settle()
             self.finish()
@@ -214,6 +217,7 @@ class Interleaved:
         self.made_by: dict[int, tuple[str, int]] = {}
         """Each epoch's operator, and the version then."""
         self.listed_at: dict[str, int] = {}
+        self.read_at: dict[str, int] = {}
         self.once_lost: set[str] = set()
         self.was_claimed = self.was_completed = False
         self._put_samples()
@@ -288,6 +292,8 @@ class Interleaved:
             "a pod whose epoch no status remembers"
         )
         assert FINALIZER in workflow["metadata"]["finalizers"], "a pod before the object is held"
+        last_news = max(self.operators[who].began_at, self.read_at.get(who, 0))
+        assert self.listed_at.get(who, -1) >= last_news, "a pod that a live list may have shown was not looked for"
         self.made_by.setdefault(epoch, (who, self.objects.version))
         assert not (alive := self.known_alive(who)), f"{alive} could still write"
         known = self.read.get(who)
@@ -304,7 +310,7 @@ class Interleaved:
         """What was read is remembered; data is given away only when nobody can write it."""
         record = decode(data) if data else None
         if what == "read":
-            self.read[who] = record
+            self.read[who], self.read_at[who] = record, self.objects.version
             return
         assert record is not None
         assert record.state in (State.RELEASED, State.DELETING)
