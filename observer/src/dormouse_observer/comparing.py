@@ -49,17 +49,33 @@ class Comparison(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Comparisons(msgspec.Struct, frozen=True, rename="camel"):
-    """All that was compared, and what only one side has."""
+    """All that was compared, and what only one side has.
+
+    Attributes:
+        values_compared: not where one of the files has placeholders instead of them.
+    """
 
     same: bool
     executions: tuple[Comparison, ...]
     only_a: tuple[str, ...] = ()
     only_b: tuple[str, ...] = ()
+    values_compared: bool = True
 
 
-def compared(a: str, events_a: Sequence[EventView], b: str, events_b: Sequence[EventView], limit: int) -> Comparison:
-    """Where the logs of two executions part, with so many pairs from there on."""
-    pairs = [_pair(one, other) for one, other in zip_longest(events_a, events_b)]
+def compared(
+    a: str,
+    events_a: Sequence[EventView],
+    b: str,
+    events_b: Sequence[EventView],
+    limit: int,
+    *,
+    has_values: bool = True,
+) -> Comparison:
+    """Where the logs of two executions part, with so many pairs from there on.
+
+    Without values, what happened is compared and the types of failures alone.
+    """
+    pairs = [_pair(one, other, has_values=has_values) for one, other in zip_longest(events_a, events_b)]
     common = next((number for number, pair in enumerate(pairs) if not pair.same), None)
     if common is None:
         return Comparison(a, b, same=True, common=len(pairs))
@@ -68,9 +84,11 @@ def compared(a: str, events_a: Sequence[EventView], b: str, events_b: Sequence[E
     return Comparison(a, b, same=False, common=common, pairs=tuple(shown), more=more)
 
 
-def _pair(a: EventView | None, b: EventView | None) -> Pair:
+def _pair(a: EventView | None, b: EventView | None, *, has_values: bool) -> Pair:
     if a is None or b is None or _what(a) != _what(b):
         return Pair(same=False, a=a, b=b)
+    if not has_values:
+        return Pair(_type_of_failure(a) == _type_of_failure(b), a, b)
     found = first_difference(_value(a), _value(b))
     return Pair(found is None, a, b, None if found is None else found.path)
 
@@ -88,21 +106,30 @@ def _value(event: EventView) -> object:
     return value
 
 
+def _type_of_failure(event: EventView) -> object:
+    value = _value(event)
+    return value["type"] if event.kind.endswith("Failed") and isinstance(value, dict) else None
+
+
 def comparisons_text(found: Comparisons, a: str, b: str) -> str:
     """For a person: each pair of executions that differ, side by side."""
-    parts = [_side_by_side(one, a, b) for one in found.executions if not one.same]
+    parts = [_side_by_side(one, a, b, has_values=found.values_compared) for one in found.executions if not one.same]
     parts += [f"only in {file}: {', '.join(ids)}" for file, ids in ((a, found.only_a), (b, found.only_b)) if ids]
     alike = sum(one.same for one in found.executions)
     if alike or not parts:
-        parts.append(f"{alike} execution{'' if alike == 1 else 's'} the same")
+        but = "" if found.values_compared else ", but for values"
+        parts.append(f"{alike} execution{'' if alike == 1 else 's'} the same{but}")
+    if not found.values_compared:
+        parts.append("values were not compared: placeholders stand in their place, for a file was redacted")
     return "\n\n".join(parts)
 
 
-def _side_by_side(one: Comparison, a: str, b: str) -> str:
+def _side_by_side(one: Comparison, a: str, b: str, *, has_values: bool) -> str:
     heading = one.a if one.a == one.b else f"{one.a} and {one.b}"
     rows = [["", "A", a, "", "B", b, ""]]
     rows += [_row(pair) for pair in one.pairs]
-    lines = [f"{heading}: the same in the first {one.common} events, then", table(rows)]
+    same = "the same" if has_values else "the same but for values"
+    lines = [f"{heading}: {same} in the first {one.common} events, then", table(rows)]
     first = next((pair for pair in one.pairs if not pair.same), None)
     if first is not None and first.a is not None and first.b is not None:
         found = first_difference(_value(first.a), _value(first.b))

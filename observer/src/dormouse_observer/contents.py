@@ -51,13 +51,18 @@ def contents_of(file: Path) -> Contents:
     return Contents(None if schema is None else int(schema), meta.get("identity"), executions)
 
 
+def is_redacted(file: DatabaseFile) -> bool:
+    """Whether placeholders stand in the place of all values."""
+    return file.identity is not None and file.identity.startswith(REDACTED)
+
+
 def check_has_values(file: DatabaseFile) -> None:
     """Code decides by values: with placeholders it would seem to match, or to go another way, without a reason.
 
     Raises:
         NotReadable: when the file was redacted.
     """
-    if file.identity is not None and file.identity.startswith(REDACTED):
+    if is_redacted(file):
         raise NotReadable(
             f"{file.path} was redacted: it holds placeholders instead of values, and code decides by values; ask "
             "whoever exported it for the original"

@@ -40,7 +40,7 @@ def diff(a: Path, b: Path, execution: str | None, other: str | None, limit: int,
     """Show where the executions of two files part: the first event that differs, and what follows, side by side.
 
     Compared is what happened and with which values, of each execution's newest run; not when, nor in which line of the
-    code. Files are only read. Exit code 0: the same; 1: they differ.
+    code. Of redacted files values are not compared. Files are only read. Exit code 0: the same; 1: they differ.
     """
     from dormouse.client.file import DatabaseFile
     from dormouse.commands.printing import document, say
@@ -49,11 +49,13 @@ def diff(a: Path, b: Path, execution: str | None, other: str | None, limit: int,
     from dormouse.errors import UnknownExecution
     from dormouse.runtime.views import event_view
     from dormouse_observer.comparing import Comparisons, compared, comparisons_text
+    from dormouse_observer.contents import is_redacted
 
     if other is not None and execution is None:
         raise click.UsageError("--with says what to compare the --execution with; name that too")
     codec = AesGcm.from_environment()
     with DatabaseFile(a, codec) as file_a, DatabaseFile(b, codec) as file_b:
+        has_values = not (is_redacted(file_a) or is_redacted(file_b))
         ids_a, ids_b = ([row.id for row in file.rows()] for file in (file_a, file_b))
         pairs = [(one, one) for one in ids_a if one in set(ids_b)]
         if execution is not None:
@@ -67,12 +69,19 @@ def diff(a: Path, b: Path, execution: str | None, other: str | None, limit: int,
                 raise click.BadParameter(str(error), param_hint=hint) from error
 
         found = tuple(
-            compared(one, [*map(event_view, of(file_a, one))], two, [*map(event_view, of(file_b, two))], limit)
+            compared(
+                one,
+                [*map(event_view, of(file_a, one))],
+                two,
+                [*map(event_view, of(file_b, two))],
+                limit,
+                has_values=has_values,
+            )
             for one, two in pairs
         )
     only_a = () if execution else tuple(one for one in ids_a if one not in set(ids_b))
     only_b = () if execution else tuple(one for one in ids_b if one not in set(ids_a))
     same = all(one.same for one in found) and not (only_a or only_b)
-    comparisons = Comparisons(same, found, only_a, only_b)
+    comparisons = Comparisons(same, found, only_a, only_b, has_values)
     say(document(comparisons, output) if output else comparisons_text(comparisons, str(a), str(b)))
     sys.exit(0 if same else 1)

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from dormouse.errors import CannotDecode, DormouseError, InvalidInput, UnknownExecution
+from dormouse_observer.contents import is_redacted
 from dormouse_observer.web.agent_page import agent_page, is_agent
 from dormouse_observer.web.event_page import event_page
 from dormouse_observer.web.files import files_row
@@ -187,7 +188,7 @@ class Pages:
         """Tell a page when its file, or on the list of files any of them, has changed since it saw it."""
         check_names(request.query_params, "seen")
         is_of_one = "file" in request.path_params or not self._many
-        number = self._at(request).number if is_of_one else None
+        number = self._number(request) if is_of_one else None
         seen = request.query_params.get("seen", self._library.look(number))
         told = changes(lambda: self._library.look(number), seen, self._ended)
         return StreamingResponse(told, media_type="text/event-stream", headers={"cache-control": "no-store"})
@@ -204,15 +205,21 @@ class Pages:
 
     # What they have in common.
 
+    def _number(self, request: Request) -> int:
+        number = int(request.path_params.get("file", 0))
+        if not 0 <= number < len(self._library.paths):
+            raise UnknownExecution(f"there is no file number {number}; the first page shows which there are")
+        return number
+
     def _at(self, request: Request) -> _At:
-        file_number = request.path_params.get("file", 0)
-        if not 0 <= file_number < len(self._library.paths):
-            raise UnknownExecution(f"there is no file number {file_number}; the first page shows which there are")
+        file_number = self._number(request)
         path = self._library.paths[file_number]
         manifest = self._library.manifest(file_number)
         base = f"/files/{file_number}" if self._many else ""
-        names = Commands(str(path), manifest.name if manifest else "TARGET")
-        return _At(file_number, self._library.look(file_number), base, path.name, names)
+        seen = self._library.look(file_number)
+        with self._library.reading(file_number) as file:
+            names = Commands(str(path), manifest.name if manifest else "TARGET", is_redacted(file))
+        return _At(file_number, seen, base, path.name, names)
 
     def _page(
         self, request: Request, name: str, at: _At | None = None, status: int = HTTPStatus.OK, **values: Any

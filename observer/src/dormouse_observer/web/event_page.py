@@ -90,7 +90,9 @@ def _at(file: PagedFile, index: LogIndex, number: int | None) -> Entry | None:
 
 
 def _commands(file: PagedFile, row: Listed, entry: Entry, names: Commands) -> tuple[tuple[str, str], ...]:
-    """What somebody can do who has seen it."""
+    """What somebody can do who has seen it: nothing with placeholders, since code decides by values."""
+    if names.is_redacted:
+        return ()
     about = f"{shlex.quote(names.file)} --execution {shlex.quote(row.id)}"
     found = [("step through your code from here on", f"dormouse debug {about} --code . --break-at {entry.position}")]
     fork = f"dormouse fork {about} --at {entry.position} --code . -o"

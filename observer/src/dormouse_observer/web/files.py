@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dormouse.client.forks import fork_text
 from dormouse.errors import DormouseError
+from dormouse_observer.contents import is_redacted
 from dormouse_observer.manifest import Manifest
 from dormouse_observer.web.library import Library
 from dormouse_observer.web.reader import DAMAGED
@@ -16,6 +17,7 @@ class FilesRow:
     """A file.
 
     Attributes:
+        is_redacted: whether it holds placeholders instead of values.
         forked: what it is a fork of, if it is one.
         counts: how many executions it has of each status.
         unreadable: why it cannot be read any more; the others can.
@@ -27,6 +29,7 @@ class FilesRow:
     counts: dict[str, int] = field(default_factory=dict)
     unreadable: str = ""
     forked: str = ""
+    is_redacted: bool = False
 
 
 def files_row(library: Library, number: int) -> FilesRow:
@@ -35,6 +38,6 @@ def files_row(library: Library, number: int) -> FilesRow:
     try:
         with library.reading(number) as file:
             forked = fork_text(file.forks[-1]) if file.forks else ""
-            return FilesRow(number, path, manifest, file.counts(), forked=forked)
+            return FilesRow(number, path, manifest, file.counts(), forked=forked, is_redacted=is_redacted(file))
     except (DormouseError, *DAMAGED) as error:
         return FilesRow(number, path, manifest, unreadable=str(error))

@@ -206,8 +206,11 @@ def commands(row: Listed, names: Commands) -> tuple[tuple[str, str], ...]:
         "let the live one go on, once the code or the world is mended",
         f"dormouse retry {shlex.quote(names.target)} {execution}",
     )
+    log = ("its log, in a terminal", f"dormouse history {file} {execution}")
+    if names.is_redacted:
+        return (log,)
     return (
-        ("its log, in a terminal", f"dormouse history {file} {execution}"),
+        log,
         ("would your code go on with it?", f"dormouse replay {file} --code . --execution {execution}"),
         ("step through it in a debugger", debug(row, names)),
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,10 +34,15 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Commands:
-    """The names that stand in commands to be copied."""
+    """The names that stand in commands to be copied.
+
+    Attributes:
+        is_redacted: whether the file holds placeholders, so that commands which need values are refused.
+    """
 
     file: str
     target: str
+    is_redacted: bool = False
 
     def beside(self, name: str) -> str:
         """A new file of this name, or of another one when the file has it already."""
@@ -45,7 +50,12 @@ class Commands:
 
 
 def sentence(row: Listed, standing: Standing, names: Commands) -> Sentence:
-    """Say it."""
+    """Say it; of a file with placeholders without advice, since the workflow is somebody else's."""
+    said = _sentence(row, standing, names)
+    return replace(said, advice="", command="") if names.is_redacted else said
+
+
+def _sentence(row: Listed, standing: Standing, names: Commands) -> Sentence:
     if standing.unreadable is not None:
         return Sentence(f"It is {row.status}; why is encrypted.", "wrong", f"{standing.unreadable}.")
     if standing.blocked is not None:
