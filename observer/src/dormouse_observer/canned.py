@@ -20,11 +20,12 @@ def _moment(microseconds: str) -> str:
 
 _STUCK = f"""
 SELECT id, workflow, status, last.kind AS last_event, {_moment("last.at")} AS since,
+    CASE WHEN execution.key IN (SELECT execution FROM dormouse_paused) THEN 'yes' END AS paused,
     CASE WHEN last.kind = 'AttemptFailed' THEN json_extract(payload(last.position), '$.message') END AS last_error
 FROM execution JOIN (SELECT execution, max(position) AS position, kind, at FROM event GROUP BY execution) AS last
     ON last.execution = execution.key
 WHERE closed_at IS NULL
-    AND (status = 'Blocked' OR last.kind = 'AttemptFailed'
+    AND (execution.key IN (SELECT execution FROM dormouse_paused) OR status = 'Blocked' OR last.kind = 'AttemptFailed'
          OR EXISTS (SELECT 1 FROM dormouse_approval AS asked WHERE asked.execution = execution.key)
          OR NOT EXISTS (SELECT 1 FROM timer WHERE timer.execution = execution.key))
     AND NOT EXISTS (SELECT 1 FROM execution AS child WHERE child.parent = execution.key AND child.closed_at IS NULL)
@@ -64,7 +65,7 @@ GROUP BY id, workflow, model ORDER BY cost DESC, input_tokens DESC
 CANNED = {
     one.name: one
     for one in (
-        Canned("stuck", "open executions that wait for somebody, or fail again and again, and since when", _STUCK),
+        Canned("stuck", "open executions that are paused, wait for somebody or fail again, and since when", _STUCK),
         Canned("retry_storms", "calls of activities that have failed more than twice, and why", _RETRY_STORMS),
         Canned("slowest_steps", "the ten activities of each file that took longest, retries included", _SLOWEST_STEPS),
         Canned("agent_cost", "what each execution's calls of models used: tokens, and dollars", _AGENT_COST),

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dormouse.client.file import DatabaseFile
-from dormouse.client.opening import NotReadable, opened_to_read
+from dormouse.client.opening import NotReadable, opened_to_read, unreadable
 from dormouse.engine.sealing import Codec
 from dormouse.engine.stored import StoredPayloads
-from dormouse.errors import CannotDecode, DormouseError
+from dormouse.errors import CannotDecode, DormouseError, NewerFile
 from dormouse_observer.canned import CANNED, Canned
 
 if TYPE_CHECKING:
@@ -36,13 +36,24 @@ class NotQueried(DormouseError):
     """The query is wrong, or took too long; the message says in which file."""
 
 
+class NoSuchTable(NotQueried):
+    """The file lacks a table or a column that the query names; others may have it."""
+
+
 @dataclass(frozen=True)
 class Rows:
-    """What was found, each row behind the file that it is of. `is_cut` when there were more than the limit."""
+    """What was found.
+
+    Attributes:
+        rows: each behind the file that it is of.
+        is_cut: whether there were more than the limit.
+        without: why other files have answered nothing: they cannot be read, or lack a table or a column.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     is_cut: bool
+    without: tuple[str, ...] = ()
 
 
 def query(
@@ -66,26 +77,33 @@ def query(
 
     Raises:
         NotQueried: when the statement does something else, is wrong, or does not end, or no query has this name.
-        NotReadable, NewerFile: when there is no such file, or for a known query no such database of ours.
+        NotReadable, NewerFile, NoSuchTable: when no file answers: there is no such file, for a known query no such
+            database of ours, or no such table or column in it.
     """
     columns: tuple[str, ...] = ()
     rows: list[tuple[Any, ...]] = []
+    without: list[DormouseError] = []
     known = _meant(sql)
     for file in files:
-        if known is not None:
-            with DatabaseFile(file):
-                pass  # it says what is wrong with a file whose tables the query does not fit
-        with _reading(file, seconds) as connection:
-            _add_functions(connection, codec, prices)
-            found = connection.execute(sql if known is None else known.sql)
-            if found.description is None:
-                raise NotQueried("only SELECT finds something; write a query")
-            columns = ("FILE", *(name for name, *_ in found.description))
-            for row in found:
-                if len(rows) == limit:
-                    return Rows(columns, rows, is_cut=True)
-                rows.append((str(file), *row))
-    return Rows(columns, rows, is_cut=False)
+        try:
+            if known is not None:
+                with DatabaseFile(file):
+                    pass  # it says what is wrong with a file whose tables the query does not fit
+            with _reading(file, seconds) as connection:
+                _add_functions(connection, codec, prices)
+                found = connection.execute(sql if known is None else known.sql)
+                if found.description is None:
+                    raise NotQueried("only SELECT finds something; write a query")
+                columns = ("FILE", *(name for name, *_ in found.description))
+                for row in found:
+                    if len(rows) == limit:
+                        return Rows(columns, rows, is_cut=True, without=tuple(map(str, without)))
+                    rows.append((str(file), *row))
+        except (NotReadable, NewerFile, NoSuchTable) as error:
+            without.append(error)
+    if without and not columns:
+        raise without[0]
+    return Rows(columns, rows, is_cut=False, without=tuple(map(str, without)))
 
 
 def _meant(sql: str) -> Canned | None:
@@ -103,6 +121,8 @@ def _reading(file: Path, seconds: float) -> Iterator[sqlite3.Connection]:
     deadline = time.monotonic() + seconds
     try:
         with opened_to_read(file) as connection:
+            connection.execute("PRAGMA schema_version")  # a query of no table would not find that it is none
+            _add_tables_of_later_versions(connection)
             connection.set_authorizer(_authorized)
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _LOOK_EVERY_INSTRUCTIONS)
             yield connection
@@ -113,9 +133,18 @@ def _reading(file: Path, seconds: float) -> Iterator[sqlite3.Connection]:
             raise NotQueried(f"{file}: a payload cannot be put together; the file is damaged") from error
         if "not authorized" in str(error) or "prohibited" in str(error):
             raise NotQueried(f"{file}: a query may only read this file ({error})") from error
+        if str(error).startswith(("no such table", "no such column")):
+            raise NoSuchTable(f"{file}: {error}") from error
         if "not a database" in str(error):
-            raise NotReadable(f"{file} is no SQLite file") from error
+            raise unreadable(file, error) from error
         raise NotQueried(f"{file}: {error}") from error
+
+
+def _add_tables_of_later_versions(connection: sqlite3.Connection) -> None:
+    """What an older file lacks is empty; in memory, as nothing is written to the file."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if {"execution", "event"} <= tables and "dormouse_paused" not in tables:
+        connection.execute("CREATE TEMP TABLE dormouse_paused (execution INTEGER PRIMARY KEY)")
 
 
 def _add_functions(connection: sqlite3.Connection, codec: Codec | None, prices: PriceList | None) -> None:

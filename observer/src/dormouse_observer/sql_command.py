@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormouse.commands.verb import Verb
+from dormouse.commands.verb import UNREACHABLE, Verb
 from dormouse_observer.pricing_option import with_prices
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def sql(
 
     QUERY is SQL, or the name of a query that --list tells. Each row begins with the file that it is of. Files are only
     read, and the query can reach nothing else: no other file, no PRAGMA, no extension.
+
+    Of several files, one that cannot be read or lacks the table is told, the others are asked all the same, and the
+    exit code is 4.
     """
     from dormouse.commands.printing import document, say, table
     from dormouse.encryption import AesGcm
@@ -67,6 +71,10 @@ def sql(
         say(table([found.columns, *([_text(cell) for cell in row] for row in found.rows)]))
     if found.is_cut:
         click.echo(f"there are more rows; give a higher --limit than {limit}", err=True)
+    for problem in found.without:
+        click.echo(f"no rows of it: {problem}", err=True)
+    if found.without:
+        sys.exit(UNREACHABLE)
 
 
 def _json(cell: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import tarfile
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from observed_files import describe, make
 
 from dormouse._commands import root
 from dormouse.client.file import DatabaseFile
+from dormouse_observer.querying import query
 
 NOTE = "Answer edited in this fork"
 
@@ -118,3 +120,96 @@ def test_what_something_else_has_written_there_is_no_fork(file: Path, tmp_path: 
         connection.execute("INSERT INTO dormouse_meta VALUES ('forks', ?)", (written,))
     with DatabaseFile(copy) as opened:
         assert opened.forks == ()
+
+
+def redacted(file: Path, copy: Path) -> Path:
+    made = run("export", file, "--redact", "-o", copy)
+    assert made.exit_code == 0, made.output
+    return copy
+
+
+def test_pages_of_placeholders_say_so_and_offer_nothing_that_is_refused(file: Path, tmp_path: Path) -> None:
+    copy = redacted(file, tmp_path / "redacted.sqlite")
+    note = "Placeholders stand in the place of all values"
+    refused = re.compile("dormouse (debug|replay|fork|retry|approve|signal|resume) ")
+    at = up_to_last_answer(file)[-1]
+    pages = ["/", "/executions/agent-1/agent", f"/executions/agent-1/events/{at}"]
+    pages += [f"/executions/{one}" for one in ("order-1", "order-3", "refund-1", "stubborn-1", "agent-1", "nap-1")]
+    with asking(copy) as client:
+        for page in pages:
+            text = client.get(page).text
+            assert note in text, page
+            assert refused.search(text) is None, page
+    with asking(file) as client:
+        texts = [client.get(page).text for page in pages]
+        assert not any(note in text for text in texts)
+        assert all(refused.search(text) for text in texts[2:])
+    with asking(file, copy) as client:
+        assert client.get("/").text.count("placeholders instead of values") == 1
+
+
+def test_placeholders_are_not_compared(file: Path, tmp_path: Path) -> None:
+    at = up_to_last_answer(file)[-1]
+    mended = fork(file, tmp_path / "mended.sqlite", at, "--edit", '{"choices": []}')
+    left, right = (redacted(one, tmp_path / f"{number}.sqlite") for number, one in enumerate((file, mended)))
+    for one, other in ((left, right), (file, right), (left, mended)):
+        said = run("diff", one, other, "--execution", "agent-1")
+        assert "agent-1: the same but for values in the first" in said.stdout
+        assert "values were not compared: placeholders stand in their place" in said.stdout
+        assert "differs at" not in said.stdout
+    alike = run("diff", left, left, "--execution", "order-1")
+    assert (alike.exit_code, alike.stdout.splitlines()[0]) == (0, "1 execution the same, but for values")
+    assert "not compared" not in run("diff", file, mended).stdout
+
+
+def test_of_a_file_without_the_table_it_is_told_and_the_rows_of_the_others_are_there(
+    file: Path, tmp_path: Path
+) -> None:
+    with_table, text = tmp_path / "b.sqlite", tmp_path / "shop.json"
+    with closing(sqlite3.connect(with_table)) as connection, connection:
+        connection.execute("CREATE TABLE refund (cents INTEGER)")
+        connection.execute("INSERT INTO refund VALUES (4887)")
+    text.write_text('{"EUR": 1.086}')
+    found = run("sql", "SELECT * FROM refund", file, text, with_table)
+    assert found.exit_code == 4
+    assert "4887" in found.stdout
+    assert f"{file}: no such table: refund" in found.stderr
+    assert f"{text} is no SQLite file" in found.stderr
+    assert str(with_table) not in found.stderr
+    nowhere = run("sql", "SELECT * FROM refund", file)
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "")
+    assert "no such table: refund" in nowhere.stderr
+
+
+def test_what_is_no_sqlite_file_is_refused_also_by_a_query_of_no_table(tmp_path: Path) -> None:
+    text = tmp_path / "shop.json"
+    text.write_text('{"EUR": 1.086}')
+    refused = run("sql", "SELECT 1", text)
+    assert (refused.exit_code, refused.stdout) == (4, "")
+    assert "shop.json is no SQLite file; name a workflow's database" in refused.stderr
+
+
+def test_stuck_says_of_what_a_fork_has_paused_that_it_is_paused(file: Path, tmp_path: Path) -> None:
+    mended = fork(file, tmp_path / "mended.sqlite", up_to_last_answer(file)[-1])
+    paused = {row["id"]: row["paused"] for row in stuck(mended)}
+    assert paused["agent-1"] == paused["order-1"] == paused["nap-1"] == "yes"
+    assert {row["paused"] for row in stuck(file)} == {None}
+    with closing(sqlite3.connect(mended)) as connection, connection:
+        connection.execute("DROP TABLE dormouse_paused")
+    assert {row["paused"] for row in stuck(mended)} == {None}, "an older file has no such table"
+
+
+def stuck(file: Path) -> list[dict[str, object]]:
+    found = query([file], "stuck", limit=100, seconds=10)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def test_the_copy_in_a_bundle_has_its_manifest_beside_it(file: Path, tmp_path: Path) -> None:
+    made = run("report", file, "-o", tmp_path / "report.tar.gz")
+    assert made.exit_code == 0, made.output
+    with tarfile.open(tmp_path / "report.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    assert [line.split()[0] for line in made.stdout.splitlines()[1 : 1 + len(names)]] == names
+    with asking(tmp_path / "dormouse-report" / "redacted.sqlite") as client:
+        assert "No manifest lies beside" not in client.get("/").text

@@ -17,7 +17,7 @@ import msgspec
 from dormouse.engine.sealing import Codec
 from dormouse_observer.canned import CANNED
 from dormouse_observer.exporting.export import Wanted, export
-from dormouse_observer.manifest import encoded
+from dormouse_observer.manifest import encoded, manifest_of
 from dormouse_observer.querying import query
 from dormouse_observer.tree import tree_of, tree_text
 
@@ -81,7 +81,7 @@ def of_file(file: Path, codec: Codec | None, folder: Path) -> list[Entry]:
     manifest = export(file, copy, Wanted(redacted=True), codec)
     tree = click.unstyle(tree_text(tree_of(copy, None, _MOST_EXECUTIONS, None)))
     return [
-        Entry("manifest.json", "which position it is of, and what it holds", encoded(manifest)),
+        Entry(manifest_of(copy).name, "which position it is of, and what it holds", encoded(manifest)),
         Entry("redacted.sqlite", "all that happened, with placeholders for all values", copy),
         Entry("tree.txt", "the executions, who called whom, and what each waits for", tree.encode() + b"\n"),
         *(_answers(copy, name) for name in CANNED if name != "agent_cost"),  # that is made of values
@@ -104,20 +104,24 @@ def contents(entries: Sequence[Entry]) -> list[list[str]]:
     return [[entry.name, f"{entry.size:,} bytes", entry.told] for entry in entries]
 
 
+def with_readme(entries: Sequence[Entry]) -> list[Entry]:
+    """These, behind a text that says what they are."""
+    from dormouse.commands.printing import table
+
+    text = _README.format(contents=table(contents(entries), cut=False))
+    return [Entry("README.txt", "what the others are, and what is not in them", text.encode()), *entries]
+
+
 def write(entries: Sequence[Entry], target: Path) -> None:
     """Pack them into a new file. Who packed them, and where, is not in it.
 
     Raises:
         OSError: when there is no room, or something of that name; nothing is left half written.
     """
-    from dormouse.commands.printing import table
-
-    listed = table(contents(entries), cut=False)
-    readme = Entry("README.txt", "", _README.format(contents=listed).encode())
     with target.open("xb") as opened:
         try:
             with tarfile.open(fileobj=opened, mode="w:gz") as archive:
-                for entry in (readme, *entries):
+                for entry in entries:
                     _add(archive, entry)
         except BaseException:
             target.unlink()

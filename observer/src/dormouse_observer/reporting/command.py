@@ -35,7 +35,7 @@ def report(source: str, asked: Asked, chosen: Path | None) -> None:
     what is inside, and sends nothing.
     """
     from dormouse.commands.printing import say, table
-    from dormouse_observer.reporting.bundle import FOLDER, contents, versions, write
+    from dormouse_observer.reporting.bundle import FOLDER, contents, versions, with_readme, write
 
     pulls = is_any_pulled([source], asked)
     bundle = chosen or Path(f"{_short(source)}-report.tar.gz")
@@ -48,6 +48,7 @@ def report(source: str, asked: Asked, chosen: Path | None) -> None:
         if pulls and "://" not in source:
             gathered += _of_cluster(source, asked)
         gathered += _of_data(source, asked, Path(folder), is_certain="://" in source or not pulls)
+        gathered = with_readme(gathered)
         try:
             write(gathered, bundle)
         except OSError as error:
