@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from dormouse_operator.api.rules import DNS_SUBDOMAIN
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Refused
-from dormouse_operator.controller.events import EventTeller
+from dormouse_operator.controller.events import EventTeller, event_document
 from dormouse_operator.controller.resources import Document, Resource
 from dormouse_operator.controller.tally import Tally
 from dormouse_operator.plan import EmitEvent
@@ -111,3 +112,11 @@ def test_an_object_that_has_too_much_to_tell_is_held_back_and_no_other_one_is() 
         assert len(server.events) == 28
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("name", ["a" * 253, "a" * 235 + "-" + "b" * 17, "a" * 235 + ".b" + "c" * 16, "report"])
+def test_an_event_of_an_object_with_the_longest_name_has_a_name_that_kubernetes_takes(name: str) -> None:
+    store = {**about(), "metadata": {**about()["metadata"], "name": name}}
+    made = event_document(store, RAN, "operator-a", "2026-03-01T12:00:00Z")["metadata"]["name"]
+    assert DNS_SUBDOMAIN.fullmatch(made), made
+    assert len(made) <= 253

@@ -29,10 +29,11 @@ def event_document(about: Document, told: EmitEvent, instance: str, now: str) ->
     metadata = about["metadata"]
     said = "\0".join((metadata["uid"], told.type, told.reason, told.message))
     digest = hashlib.sha256(said.encode()).hexdigest()[:16]
+    short = metadata["name"][:_LONGEST_NAME].rstrip("-.")  # a name in Kubernetes ends with neither, cut or not
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{metadata['name'][:_LONGEST_NAME]}.{digest}", "namespace": metadata["namespace"]},
+        "metadata": {"name": f"{short}.{digest}", "namespace": metadata["namespace"]},
         "involvedObject": {
             "apiVersion": about["apiVersion"],
             "kind": about["kind"],

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from dormouse.replica.layout import LARGEST_EPOCH
 from dormouse_operator.api import InvalidManifest, LastFailure, ObjectStore
 from dormouse_operator.plan.accepted import check_size, with_accepted
 from dormouse_operator.plan.actions import (
@@ -221,6 +222,8 @@ def _create(case: Case, failure: LastFailure | None, lived: int) -> Step:
             return _checked_first(case, store, found, failure)
         dwf = kept
     epoch = _next_epoch(case, lived)
+    if epoch > LARGEST_EPOCH:
+        return stalled(Trouble("InvalidManifest", _beyond_all_epochs(epoch)))
     first = not (status.claimed or case.own_current is not None or case.forgot_its_lives)
     reason = "Restart" if case.last_epoch else "Start"
     try:
@@ -258,6 +261,14 @@ def _checked_first(case: Case, store: ObjectStore, found: Finding, failure: Last
         return _with_check(case, store, Step(phase=phase, reason=reason, message=message, failure=failure), found)
     except InvalidManifest as error:
         return stalled(Trouble("InvalidTemplate", str(error)))
+
+
+def _beyond_all_epochs(epoch: int) -> str:
+    """No life ever comes that far: a second each would take three years."""
+    return (
+        f"status.epoch: the next epoch would be {epoch}, and {LARGEST_EPOCH} is the last: somebody edited the status "
+        "or CURRENT in the store; correct it by `kubectl edit --subresource=status` to the newest epoch in the store"
+    )
 
 
 def _next_epoch(case: Case, lived: int) -> int:

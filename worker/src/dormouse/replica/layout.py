@@ -16,6 +16,8 @@ _WRITTEN_AT = slice(32, 40)
 HEADER_BYTES = 40
 """So much of an LTX file tells when its last transaction was written."""
 
+LARGEST_EPOCH = 99_999_999
+"""Of so many digits is the name of its folder: all order and all reading of keys rests on that."""
 _EPOCH = re.compile(r"/epochs/(\d{8})-")
 
 
