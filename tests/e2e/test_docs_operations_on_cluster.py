@@ -143,6 +143,7 @@ def test_the_page_tells_how_to_install_run_mend_and_uninstall(reader: Reader) ->
     assert reader.pod() == pod, "an upgrade leaves pods alone"
     reader.play("Bring running workflows to the new image")
     reader.play("Change a running workflow")
+    reader.play("Replay before a change rolls")
     reader.play("Delete a workflow, and go on with its data")
 
     # Of a pod that runs, and of a life that was sealed.
