@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Collection
+from typing import Any
 
 import aiohttp
 import aiohttp.web
+import kopf
 import pytest
 from operator_api_server import error
 from operator_fleet import Fleet, Tell, telling
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from dormouse_operator.controller import watching
 from dormouse_operator.controller.lease import Terms
 from dormouse_operator.dev.ports import free_ports
 from dormouse_operator.dev.seaweedfs import SeaweedFS
@@ -132,4 +137,36 @@ def test_who_is_refused_by_the_api_server_while_it_watches_is_not_ready_until_it
                 assert (await asked(port, "/healthz"))[0] == 200
             assert await is_ready(True) == "ready\n"
 
+    tell(story)
+
+
+def test_a_task_of_kopf_that_outlives_its_cancellation_does_not_keep_the_watches_from_beginning_anew(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = kopf.spawn_tasks
+
+    async def outlives_one() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    async def spawn_with_one_more(**options: Any) -> Collection[asyncio.Task[Any]]:
+        stubborn.append(asyncio.create_task(outlives_one()))
+        return await spawn(**options)
+
+    async def story(made: Fleet) -> None:
+        async def refuses_watches(request: aiohttp.web.Request) -> aiohttp.web.StreamResponse | None:
+            return error(404, "page not found") if request.query.get("watch") == "true" else None
+
+        async with made.operator():
+            await made.running()
+            with made.server.fault(refuses_watches):
+                await made.server.break_watches()
+                await made.server.until(lambda: len(stubborn) > 1)
+            await made.server.remove("pods", "report-e1")
+            await made.runs("report-e2")
+
+    stubborn: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(kopf, "spawn_tasks", spawn_with_one_more)
+    monkeypatch.setattr(watching, "_ENDS_WITHIN_SECONDS", 7.0)
     tell(story)

@@ -70,8 +70,9 @@ async def _watch_once(
             loop.call_soon_threadsafe(listed, resource)
 
     async def run() -> None:
+        before = asyncio.all_tasks()
         try:
-            await kopf.operator(
+            tasks = await kopf.spawn_tasks(
                 registry=_registry(configuration, see),
                 settings=watch_settings(),
                 standalone=True,
@@ -81,6 +82,12 @@ async def _watch_once(
                 namespaces=options.namespaces,
                 stop_flag=end,
             )
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            ending = asyncio.create_task(kopf.run_tasks(tasks, ignored=before))
+            await asyncio.wait({ending}, timeout=_ENDS_WITHIN_SECONDS)
+            if not ending.done():
+                raise Hung(f"kopf has not ended within {_ENDS_WITHIN_SECONDS:g} s")
+            await ending
         finally:
             # kopf waits for it in a thread, and asyncio for that thread: without this, nobody hears how kopf ended.
             end.set()
@@ -93,6 +100,13 @@ async def _watch_once(
         end.set()
         await asyncio.wait({watching})
         thread.shutdown(wait=False)
+
+
+class Hung(Exception):
+    """One of kopf's watches took its cancellation for the end of a request, and goes on asking for a token.
+
+    kopf cancels each once, and waits for it without end (seen with 1.45.2, when a token was refused).
+    """
 
 
 See = Callable[[Resource, str | None, Document], None]
@@ -118,6 +132,8 @@ def _registry(configuration: Configuration, see: See) -> kopf.OperatorRegistry:
 
 _PAUSES_SECONDS = (1.0, 1.0, 2.0, 3.0, 5.0, 8.0)
 _LONGEST_PAUSE_SECONDS = 13.0
+_ENDS_WITHIN_SECONDS = 15.0
+"""From the end of the first of kopf's own tasks to the end of all: it gives the others 5 s by itself."""
 
 
 class _WithoutEnd(Iterable[float]):
