@@ -97,6 +97,19 @@ class InstalledOperator:
         statuses = (status for pod in self.pods() for status in pod["status"].get("containerStatuses", ()))
         return {str(status["containerID"]) for status in statuses if "running" in status["state"]}
 
+    def why_restarted(self) -> str:
+        """What is known of containers that were before the present ones: how they ended, and their last words."""
+        told = []
+        for pod in self.pods():
+            for status in pod["status"].get("containerStatuses", ()):
+                if ended := status["lastState"].get("terminated"):
+                    name = pod["metadata"]["name"]
+                    last = self.cluster.try_kubectl(
+                        "--namespace", self.namespace, "logs", name, "--previous", "--tail=30"
+                    )
+                    told.append(f"{name}: {ended}\n{last.stdout}{last.stderr}")
+        return "\n".join(["the operator was restarted", *told])
+
     def leader(self) -> dict[str, Any]:
         """The pod of the replica that acts."""
 

@@ -71,7 +71,7 @@ def test_nothing_is_lost_and_nobody_has_a_second_pod_after_it_was_away(
     for each in (runs, begins, new):
         assert each.finish() == []
         assert lives_of(each) == {1}, f"{each.name} had more than one pod"
-    assert operator.containers() == before, "the operator was restarted"
+    assert operator.containers() == before, operator.why_restarted()
 
 
 def test_a_workflow_that_begins_while_it_ends_again_and_again_has_one_pod(
@@ -84,7 +84,7 @@ def test_a_workflow_that_begins_while_it_ends_again_and_again_has_one_pod(
             pass
     assert one.finish() == []
     assert lives_of(one) == {1}
-    assert operator.containers() == before, "the operator was restarted"
+    assert operator.containers() == before, operator.why_restarted()
 
 
 def test_a_pod_that_went_while_the_watches_were_cut_is_missed_although_nobody_can_tell_of_it_any_more(
@@ -110,4 +110,4 @@ def test_a_pod_that_went_while_the_watches_were_cut_is_missed_although_nobody_ca
     one.wait_for_epoch(2)
     assert one.finish() == []
     assert lives_of(one) == {1, 2}
-    assert operator.containers() == before, "the operator was restarted"
+    assert operator.containers() == before, operator.why_restarted()
