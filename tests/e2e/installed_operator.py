@@ -97,8 +97,11 @@ class InstalledOperator:
         statuses = (status for pod in self.pods() for status in pod["status"].get("containerStatuses", ()))
         return {str(status["containerID"]) for status in statuses if "running" in status["state"]}
 
-    def why_restarted(self) -> str:
-        """What is known of containers that were before the present ones: how they ended, and their last words."""
+    def restarts(self) -> list[str]:
+        """How containers of its pods ended that were started again, with their last words.
+
+        Pods that Kubernetes has replaced meanwhile, as it does when a node is silent for long, tell of none.
+        """
         told = []
         for pod in self.pods():
             for status in pod["status"].get("containerStatuses", ()):
@@ -108,7 +111,7 @@ class InstalledOperator:
                         "--namespace", self.namespace, "logs", name, "--previous", "--tail=30"
                     )
                     told.append(f"{name}: {ended}\n{last.stdout}{last.stderr}")
-        return "\n".join(["the operator was restarted", *told])
+        return told
 
     def leader(self) -> dict[str, Any]:
         """The pod of the replica that acts."""

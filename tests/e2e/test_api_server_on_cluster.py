@@ -14,7 +14,7 @@ from e2e.chain_workflow import ChainWorkflow
 from e2e.installed_operator import InstalledOperator, installed
 from e2e.running_cluster import Cluster, eventually, hack_cluster
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(700)]
 
 LONGER_THAN_A_NODE_MAY_BE_SILENT_SECONDS = 25
 LONGER_THAN_BETWEEN_TWO_LOOKS_SECONDS = 4
@@ -50,7 +50,6 @@ def test_nothing_is_lost_and_nobody_has_a_second_pod_after_it_was_away(
     runs = ChainWorkflow(cluster, namespace, steps=120, step_seconds=1.0).apply()
     runs.wait_for_steps()
     operator.move_leader(runs.node, away=True)
-    before = operator.containers()
     goes = ChainWorkflow(cluster, namespace, steps=1000).apply()
     goes.wait_for_steps()
     begins = ChainWorkflow(cluster, namespace, steps=20).apply()
@@ -71,26 +70,24 @@ def test_nothing_is_lost_and_nobody_has_a_second_pod_after_it_was_away(
     for each in (runs, begins, new):
         assert each.finish() == []
         assert lives_of(each) == {1}, f"{each.name} had more than one pod"
-    assert operator.containers() == before, operator.why_restarted()
+    assert operator.restarts() == []
 
 
 def test_a_workflow_that_begins_while_it_ends_again_and_again_has_one_pod(
     cluster: Cluster, namespace: str, operator: InstalledOperator
 ) -> None:
-    before = operator.containers()
     one = ChainWorkflow(cluster, namespace, steps=20).apply()
     for _ in range(3):
         with cluster.without_api_server():
             pass
     assert one.finish() == []
     assert lives_of(one) == {1}
-    assert operator.containers() == before, operator.why_restarted()
+    assert operator.restarts() == []
 
 
 def test_a_pod_that_went_while_the_watches_were_cut_is_missed_although_nobody_can_tell_of_it_any_more(
     cluster: Cluster, namespace: str, operator: InstalledOperator
 ) -> None:
-    before = operator.containers()
     one = ChainWorkflow(cluster, namespace, steps=200).apply()
     one.wait_for_steps()
     pods = f"/api/v1/namespaces/{namespace}/pods"
@@ -107,7 +104,7 @@ def test_a_pod_that_went_while_the_watches_were_cut_is_missed_although_nobody_ca
         assert '"code":410' in watched.stdout, watched
         listed = cluster.try_kubectl("get", f"--raw={pods}?resourceVersionMatch=Exact&resourceVersion={known}&limit=1")
         assert "too old" in listed.stderr, listed
-    one.wait_for_epoch(2)
+    one.wait_for_epoch(2, seconds=300)
     assert one.finish() == []
     assert lives_of(one) == {1, 2}
-    assert operator.containers() == before, operator.why_restarted()
+    assert operator.restarts() == []

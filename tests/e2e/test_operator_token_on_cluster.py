@@ -78,7 +78,7 @@ def test_a_token_that_ended_is_followed_by_the_next_one_without_a_restart(
         write_token(operator, "second")
         for pod in operator.pods():  # its kubelet looks at its volumes at once, not within a minute
             cluster.kubectl(of_operator, "annotate", "pod", pod["metadata"]["name"], "example.com/looked-at=yes")
-    assert operator.containers() == before, operator.why_restarted()
+    assert operator.containers() == before, operator.restarts()
 
 
 def write_token(operator: InstalledOperator, bound_to: str) -> None:
