@@ -293,7 +293,8 @@ class Interleaved:
         )
         assert FINALIZER in workflow["metadata"]["finalizers"], "a pod before the object is held"
         last_news = max(self.operators[who].began_at, self.read_at.get(who, 0))
-        assert self.listed_at.get(who, -1) >= last_news, "a pod that a live list may have shown was not looked for"
+        is_known = not self.epochs - {epoch} or self.listed_at.get(who, -1) >= last_news
+        assert is_known, "a pod that a live list may have shown was not looked for"
         self.made_by.setdefault(epoch, (who, self.objects.version))
         assert not (alive := self.known_alive(who)), f"{alive} could still write"
         known = self.read.get(who)

@@ -35,6 +35,7 @@ from dormouse_operator.controller.turns import RollTurns
 from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import (
+    FINALIZER,
     MANAGED_BY_LABEL,
     NAME_LABEL,
     Action,
@@ -129,7 +130,7 @@ class Reconciler:
             if (seen := await self._see(key)) is None:
                 return None
             planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
-            if not has_live_pods and any(
+            if not (has_live_pods or _never_had_a_pod(seen)) and any(
                 isinstance(each, CreatePod | CreateCheck | ReleaseData) for each in planned.actions
             ):
                 # A pod that the cache lacks may well be alive.
@@ -352,6 +353,14 @@ class Reconciler:
         pod = str((newest.get("status") or {}).get("podName", ""))
         seen.memory.was_refused(pod, metadata.generation, str(refused), _clock())
         return True
+
+
+def _never_had_a_pod(seen: Seen) -> bool:
+    """Each of its pods came after its finalizer and after a status, and the status of the next is only written onto
+    this very version. So whoever begins thousands of them asks for none of their lists.
+    """
+    is_held = FINALIZER in (seen.document["metadata"].get("finalizers") or ())
+    return not is_held and not seen.document.get("status")
 
 
 def _is_source_of_check(action: Action, metadata: ObjectMeta) -> bool:
