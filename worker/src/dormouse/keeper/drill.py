@@ -13,15 +13,20 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dormouse.keeper.barrier import Barriers
+from dormouse.keeper.beginning import remove_leftovers
 from dormouse.keeper.client import NotDrilled
-from dormouse.keeper.litestream import Litestream, NotSynced
+from dormouse.keeper.litestream import Litestream, NotSynced, restore
+from dormouse.keeper.settings import Settings
 
 _HELD_AT_MOST_SECONDS = 3.0
 """Shorter than the busy timeout of those who write."""
 _LOCK_WITHIN_SECONDS = 0.2
 """SQLite's wait for a writer holds up the keeper's loop, and so the watch for a newer life."""
 _ATTEMPTS = 30
+_RESTORED_WITHIN_SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,27 @@ class LiveSide:
 
     txid: int
     tables: dict[str, str]
+
+
+async def drilled(settings: Settings, prefix: str, litestream: Litestream, barriers: Barriers) -> dict[str, Any]:
+    """Restore the present position from `prefix` to a file beside the live one, and say in what they differ.
+
+    Raises:
+        NotDrilled: when Litestream does not answer.
+    """
+    live = await live_side(settings.pod.database, litestream)
+    position = await barriers.wait()
+    scratch = settings.pod.directory / "drill.sqlite"
+    remove_leftovers(scratch)
+    run = settings.pod.directory / "run"
+    problem = await restore(settings.location, prefix, live.txid, scratch, run, _RESTORED_WITHIN_SECONDS)
+    if problem is not None:
+        problems = [f"the store's copy cannot be restored: {problem}"]
+    else:
+        copied = await asyncio.to_thread(digests_of, scratch)
+        differing = sorted(dict(live.tables.items() ^ copied.items()))
+        problems = [f"table {name} of the copy is not that of the live database" for name in differing]
+    return {"position": f"{position.epoch}/{live.txid}", "path": str(scratch), "problems": problems}
 
 
 async def live_side(database: Path, litestream: Litestream) -> LiveSide:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dormouse.keeper.barrier import Barriers
-from dormouse.keeper.beginning import Begun, begin, disk_full, remove_leftovers, volume_of
+from dormouse.keeper.beginning import Begun, begin, disk_full, volume_of
 from dormouse.keeper.causes import cause_of
 from dormouse.keeper.client import AlreadySealed, Fenced, NotDrilled, NotSafeYet, OwnershipUnproven, SealFailed
 from dormouse.keeper.collecting import Collector
-from dormouse.keeper.litestream import Litestream, restore
+from dormouse.keeper.litestream import Litestream
 from dormouse.keeper.ownership import NotOurs, Ownership, until_answered
 from dormouse.keeper.proof import boot_seconds
 from dormouse.keeper.settings import Settings
@@ -34,7 +34,6 @@ _log = logging.getLogger("dormouse.keeper")
 FENCE_SECONDS = 5.0
 """How often CURRENT is read while nothing else reads it."""
 
-DRILL_SECONDS = 1800.0
 _STALE_SECONDS = 10.0
 _PROVEN_WITHIN_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
@@ -240,27 +239,14 @@ class Life:
 
     async def drill(self) -> dict[str, Any]:
         """Restore the present position to a file beside the live one, and say in what they differ."""
-        from dormouse.keeper.drill import digests_of, live_side
+        from dormouse.keeper.drill import drilled  # most lives are never drilled
 
         self._raise_if_fenced()
         if self._litestream is None or self._barriers is None or self._sealing is not None:
             raise NotDrilled("this life has not begun, or is ending")
         async with self._drilling:
-            settings, begun = self._settings, self._begun
-            assert begun is not None  # noqa: S101 - there are barriers
-            live = await live_side(settings.pod.database, self._litestream)
-            position = await self._barriers.wait()
-            scratch = settings.pod.directory / "drill.sqlite"
-            remove_leftovers(scratch)
-            run = settings.pod.directory / "run"
-            problem = await restore(settings.location, begun.prefix, live.txid, scratch, run, DRILL_SECONDS)
-            if problem is not None:
-                problems = [f"the store's copy cannot be restored: {problem}"]
-            else:
-                copied = await asyncio.to_thread(digests_of, scratch)
-                differing = sorted(dict(live.tables.items() ^ copied.items()))
-                problems = [f"table {name} of the copy is not that of the live database" for name in differing]
-            return {"position": f"{position.epoch}/{live.txid}", "path": str(scratch), "problems": problems}
+            assert self._begun is not None  # noqa: S101 - there are barriers
+            return await drilled(self._settings, self._begun.prefix, self._litestream, self._barriers)
 
     def _start_sealing(self, reason: SealReason, next_wake_at: str | None) -> None:
         if self._sealing is None:
