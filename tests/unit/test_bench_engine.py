@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import rivals
 from contenders import DORMOUSE, Contender, DidNotStart, Step, process, recorded_by_dormouse
-from engine_steps import commits_of, floor_seconds, ratio, records, take
+from engine_steps import commits_of, floor_seconds, ratio, recorded_speed, records, take
 from frame import Unavailable
 
 from dormouse import Engine, activity, workflow
@@ -60,6 +60,16 @@ def test_our_own_log_and_the_side_file_speak_of_the_same_steps(tmp_path: Path) -
     known = recorded_by_dormouse(tmp_path / "db.sqlite")
     assert {Step(workflow, 0) for workflow in range(3)} <= known
     assert floor_seconds(tmp_path / "db.sqlite", tmp_path / "floor.sqlite") > 0
+
+
+def test_without_a_side_file_the_log_says_how_many_steps_a_second_there_were(tmp_path: Path) -> None:
+    file = tmp_path / "db.sqlite"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE event (position INTEGER, kind TEXT, at INTEGER)")
+        moments = [5_000_000, 5_300_000, 5_400_000, 5_800_000, 6_300_000]
+        rows = [(number, "ActivityCompleted", at) for number, at in enumerate(moments)]
+        connection.executemany("INSERT INTO event VALUES (?, ?, ?)", [*rows, (9, "ActivityScheduled", 9_000_000)])
+    assert recorded_speed(file, 0.3) == (3.0, 5)
 
 
 def test_the_floor_commits_the_same_rows_together_as_the_engine(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """How does Dormouse run the bench's workflows? Standalone, as it is by default, steps without end.
 
-steps_dormouse.py FOLDER WORKFLOWS [--nobody-checkpoints | KEEPER_SOCKET]
+steps_dormouse.py FOLDER WORKFLOWS [--nobody-checkpoints | --no-side-file | KEEPER_SOCKET]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dormouse.engine.durability import Durability, LocalOnly, SyncDurability
 from dormouse.keeper.client import KeeperClient
 
 folder, workflows = Path(sys.argv[1]), int(sys.argv[2])
+has_side_file = "--no-side-file" not in sys.argv
 side_file = os.open(folder / "side", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 record = struct.Struct("<iiq")
 
@@ -31,12 +32,13 @@ async def step(number: int) -> int:
 async def chain(workflow: int) -> None:
     for number in itertools.count():
         await step(number)
-        os.write(side_file, record.pack(workflow, number, time.monotonic_ns()))
+        if has_side_file:
+            os.write(side_file, record.pack(workflow, number, time.monotonic_ns()))
 
 
 async def durability_of(options: list[str]) -> Durability | None:
     match options:
-        case []:
+        case [] | ["--no-side-file"]:
             return None
         case ["--nobody-checkpoints"]:
             # To name a durability says that another process checkpoints: here none does, so the WAL keeps everything.
