@@ -27,10 +27,9 @@ class Slots:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`freed` is told when there may be room for a step that has not begun."""
-        quarter = max(1, count // 4)
         self._free = count
-        self._most_alone = max(1, count - quarter)
-        self._most_beside = quarter
+        self._most_alone = max(1, count - max(1, count // 4))
+        self._most_beside = max(1, count // 8)
         self._freed = freed
         self._clock = clock
         self._latest: OrderedDict[str, float] = OrderedDict()
