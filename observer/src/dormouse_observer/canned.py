@@ -49,6 +49,7 @@ SELECT id, workflow, asked.name AS activity, (done.at - asked.at) / 1000 AS mill
 FROM event AS asked JOIN event AS done ON done.execution = asked.execution AND done.command = asked.command
 JOIN execution ON execution.key = asked.execution
 WHERE asked.kind = 'ActivityScheduled' AND done.kind IN ('ActivityCompleted', 'ActivityFailed', 'ActivityCancelled')
+    AND NOT forked_between(asked.at, done.at)
 ORDER BY done.at - asked.at DESC, asked.position LIMIT 10
 """  # noqa: S608
 _AGENT_COST = """

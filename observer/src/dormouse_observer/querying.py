@@ -1,7 +1,8 @@
 """What does SQL find in one or many files? Files are only read, and a query can reach nothing else.
 
-Two functions read what the tables alone do not show: `payload(position)` puts an event's payload together, as JSON,
-and `usage(position)` tells what a call of a model used. Both are NULL where there is none, or its key is missing.
+Functions read what the tables alone do not show: `payload(position)` puts an event's payload together, as JSON, and
+`usage(position)` tells what a call of a model used. Both are NULL where there is none, or its key is missing.
+`forked_between(begin, end)` says whether the file is a fork that was made between two moments, and so stood still.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dormouse.client.file import DatabaseFile
+from dormouse.client.forks import forks_of, is_forked_between
 from dormouse.client.opening import NotReadable, opened_to_read, unreadable
 from dormouse.engine.sealing import Codec
 from dormouse.engine.stored import StoredPayloads
@@ -164,6 +166,10 @@ def _add_functions(connection: sqlite3.Connection, codec: Codec | None, prices: 
     def usage(position: int) -> str | None:
         return _usage(payload(position), prices)
 
+    def forked_between(begin: int, end: int) -> bool:
+        return is_forked_between(forks_of(connection), begin, end)
+
+    connection.create_function("forked_between", 2, forked_between)
     connection.create_function("payload", 1, payload)
     connection.create_function("usage", 1, usage)
 

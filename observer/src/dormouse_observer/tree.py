@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from dormouse.client.forks import Fork
 from dormouse.client.opening import NotReadable
 from dormouse.commands.printing import coloured, table, what_is_waited_for
 from dormouse.engine.ending import Status
@@ -44,10 +45,11 @@ class Node(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 @dataclass(frozen=True)
 class Tree:
-    """The executions as they are drawn; `left_out` says how many more there are."""
+    """The executions as they are drawn; `left_out` says how many more there are, `forks` of what the file is one."""
 
     nodes: tuple[Node, ...]
     left_out: int = 0
+    forks: tuple[Fork, ...] = ()
 
 
 def tree_of(path: Path, execution_id: str | None, limit: int, codec: Codec | None) -> Tree:
@@ -74,7 +76,7 @@ def _drawn(file: PagedFile, root: int | None, limit: int) -> Tree:
         standings |= file.standings([row for row, _ in shown[begin : begin + _ROWS_AT_ONCE]])
     ids = {row.key: row.id for row in rows}
     nodes = tuple(_node(row, depth, ids, standings[row.key]) for row, depth in shown)
-    return Tree(nodes, len(drawn) - len(shown))
+    return Tree(nodes, len(drawn) - len(shown), file.forks)
 
 
 def in_order(rows: Sequence[Listed], root: int | None) -> Iterator[tuple[Listed, int]]:

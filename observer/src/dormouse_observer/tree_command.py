@@ -28,7 +28,7 @@ def tree(file: Path, execution: str | None, limit: int, output: str | None) -> N
 
     The oldest come first. The file is only read.
     """
-    from dormouse.commands.printing import document, say
+    from dormouse.commands.printing import document, say, with_forks
     from dormouse.encryption import AesGcm
     from dormouse_observer.tree import tree_of, tree_text
 
@@ -39,6 +39,7 @@ def tree(file: Path, execution: str | None, limit: int, output: str | None) -> N
         case "name":
             say("\n".join(node.id for node in found.nodes))
         case _:
-            say(document({"executions": found.nodes, "leftOut": found.left_out}, output))
+            told = {"executions": found.nodes, "leftOut": found.left_out}
+            say(document(with_forks(told, found.forks), output))
     if found.left_out and output in (None, "name"):
         click.echo(f"there are {found.left_out} more; give a higher --limit than {limit}, or an --execution", err=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import json
 import re
 import sqlite3
 import tarfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asked_pages import asking
 from click.testing import CliRunner, Result
-from observed_files import describe, make
+from observed_files import describe, echo, make
 
+from dormouse import Engine, workflow
 from dormouse._commands import root
 from dormouse.client.file import DatabaseFile
 from dormouse_observer.querying import query
@@ -98,6 +103,79 @@ def test_a_terminal_says_it_too(file: Path, tmp_path: Path) -> None:
     assert "edited" not in run("history", file, "agent-1").stdout
 
 
+def test_programs_are_told_of_a_fork_where_people_are(file: Path, tmp_path: Path) -> None:
+    *_, asked, at = up_to_last_answer(file)
+    mended = fork(file, tmp_path / "mended.sqlite", at, "--edit", '{"choices": []}')
+
+    def told(verb: str, source: Path, *more: str) -> Any:
+        return json.loads(run(verb, source, *more, "-o", "json").stdout)
+
+    (one,) = told("show", mended, "agent-1")["forkedFrom"]
+    moment = dt.datetime.fromisoformat(one.pop("at"))
+    assert moment.utcoffset() == dt.timedelta()
+    assert one == {"execution": "agent-1", "event": at, "edited": True, "file": "agent.sqlite"}
+    history = told("history", mended, "agent-1")
+    assert {each["position"]: each["edited"] for each in history["events"] if "edited" in each} == {at: True}
+    assert next(each["payload"] for each in history["events"] if each["position"] == at) == {"choices": []}
+    for found in (history, told("list", mended), told("tree", mended)):
+        assert [each["event"] for each in found["forkedFrom"]] == [at]
+    again = fork(mended, tmp_path / "again.sqlite", asked)
+    found = told("show", again, "agent-1")["forkedFrom"]
+    assert [(each["event"], each["edited"], each["file"]) for each in found] == [
+        (at, False, "agent.sqlite"), (asked, False, "mended.sqlite"),
+    ]  # fmt: skip
+    for found in (
+        told("show", mended, "order-1"),
+        told("history", mended, "order-1"),
+        *(told(verb, file) for verb in ("list", "tree")),
+        *(told(verb, file, "agent-1") for verb in ("show", "history")),
+    ):
+        assert "forkedFrom" not in found
+    yaml = run("show", mended, "agent-1", "-o", "yaml").stdout
+    assert f"forkedFrom:\n- execution: agent-1\n  event: {at}\n  edited: true\n" in yaml
+
+
+@workflow
+async def echoed() -> list[Any]:
+    return [await echo("once"), await echo("again")]
+
+
+def test_the_pause_of_a_fork_is_not_taken_for_the_time_of_a_call(tmp_path: Path) -> None:
+    original, mended = tmp_path / "echoed.sqlite", tmp_path / "mended.sqlite"
+
+    async def run_it() -> None:
+        async with Engine(original, [echoed]) as engine:
+            await (await engine.start(echoed, id="one")).result()
+
+    async def go_on() -> None:
+        async with Engine(mended, [echoed]) as engine:
+            await engine.resume()
+            assert await engine.result("one") == ["once", "again"]
+
+    asyncio.run(run_it())
+    asked = next(one["position"] for one in told_of(original)["events"] if one["kind"] == "ActivityScheduled")
+    assert run("fork", original, "--execution", "one", "--at", asked, "-o", mended).exit_code == 0
+    asyncio.run(go_on())
+    note = "the fork&#39;s pause included"
+    pages = ("/", "/executions/one", "/executions/one/agent")
+    with asking(mended) as client:
+        listed, execution, agent = (client.get(page).text for page in pages)
+    assert re.search(rf'<td class="right nowrap">[^<]+, {note}</td>', listed)
+    assert re.search(rf"It completed in [^<]+, {note}\.", listed)
+    assert re.search(rf"<dt>took</dt><dd>[^<]+, {note}</dd>", execution)
+    first, second = re.findall(r'<text class="label"[^>]*>([^<]+)</text>', execution)
+    assert (note in first, note in second) == (True, False)
+    first, second = re.findall(r'<span class="quiet took">([^<]+)</span>', agent)
+    assert (note in first, note in second) == (True, False)
+    with asking(original) as client:
+        assert not any(note in client.get(page).text for page in pages)
+    assert [len(query([one], "slowest_steps", limit=9, seconds=9).rows) for one in (original, mended)] == [2, 1]
+
+
+def told_of(file: Path) -> Any:
+    return json.loads(run("history", file, "one", "-o", "json").stdout)
+
+
 def test_a_redacted_copy_of_a_fork_tells_no_name_of_a_file(file: Path, tmp_path: Path) -> None:
     secret = tmp_path / "ada-lovelace.sqlite"
     secret.write_bytes(file.read_bytes())
@@ -110,6 +188,8 @@ def test_a_redacted_copy_of_a_fork_tells_no_name_of_a_file(file: Path, tmp_path:
     assert b"ada-lovelace" not in copy.read_bytes()
     with asking(copy) as client:
         assert f"from another file at event {at} of agent-1, its answer edited" in client.get("/").text
+    (one,) = json.loads(run("show", copy, "agent-1", "-o", "json").stdout)["forkedFrom"]
+    assert sorted(one) == ["at", "edited", "event", "execution"]
 
 
 @pytest.mark.parametrize("written", ["no JSON", '[{"event": "nine"}]', "7"])

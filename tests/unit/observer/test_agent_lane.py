@@ -193,7 +193,7 @@ HOSTILE = st.recursive(
 def test_any_json_is_looked_at_without_harm(asked: Any, came: Any) -> None:
     recognised(asked)
     lane(
-        [Recorded(1, 2, "activity", "ask", 0, 1, [asked], came)], [Recorded(1, 2, "activity", "ask", 0, 1, came, asked)]
+        [Recorded(1, 2, "activity", "ask", 0, "", [asked], came)], [Recorded(1, 2, "activity", "ask", 0, "", came, asked)]
     )
 
 
@@ -212,7 +212,7 @@ def test_a_count_that_is_none_is_not_shown(count: Any) -> None:
 
 
 def called(name: str, given: Any, came: Any, kind: str = "activity") -> Recorded:
-    return Recorded(1, 2, kind, name, 0, 1, given, came)
+    return Recorded(1, 2, kind, name, 0, "", given, came)
 
 
 def test_each_message_is_shown_once_however_often_it_was_sent() -> None:

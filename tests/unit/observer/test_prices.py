@@ -81,7 +81,7 @@ def asked(model: str) -> Recorded:
     message = {"role": "assistant", "content": "."}
     usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0}
     return Recorded(
-        1, 2, "activity", "ask", 0, 1, None, {"model": model, "choices": [{"message": message}], "usage": usage}
+        1, 2, "activity", "ask", 0, "1 µs", None, {"model": model, "choices": [{"message": message}], "usage": usage}
     )
 
 

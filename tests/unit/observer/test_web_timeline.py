@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dormouse.client.forks import Fork
 from dormouse_observer.web.log_index import LogIndex
 from dormouse_observer.web.reader import Entry
 from dormouse_observer.web.timeline import Timeline, positions_of, timeline, window_of
@@ -27,6 +28,18 @@ def laid_out(*told: Told, first: int = 0, count: int = 40, until: int = 0) -> Ti
     window = window_of(index, first, count)
     assert set(positions_of(index, window)) <= set(entries)
     return timeline(index, window, entries, until)
+
+
+def test_of_a_call_during_which_a_fork_was_made_its_pause_is_told() -> None:
+    index, entries = indexed(
+        ("ExecutionStarted", 0, None),
+        ("ActivityScheduled", 0, 1),
+        ("ActivityCompleted", 1000, 1),
+        ("ActivityScheduled", 1500, 2),
+        ("ActivityCompleted", 9500, 2),
+    )
+    line = timeline(index, window_of(index, 0, 40), entries, 9500, (Fork("a", 40, at=2000),))
+    assert [bar.took for bar in line.bars] == ["1 ms", "8 ms, the fork's pause included"]
 
 
 def test_calls_lie_where_they_were_in_time() -> None:

@@ -11,16 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dormouse.client.forks import Fork
 from dormouse.engine.ending import Status
 from dormouse.engine.mismatch import Blocked
 from dormouse.engine.payload import Failure
 from dormouse.engine.standing import Waiting
 from dormouse.errors import InvalidInput
+from dormouse_observer.web.durations import duration, took
 from dormouse_observer.web.listing import Filters, filters_of
 from dormouse_observer.web.payload_view import LARGEST_DECODED, Node, payload_view, preview, size_text
 from dormouse_observer.web.reader import Listed, Standing
 from dormouse_observer.web.visible import visible
-from dormouse_observer.web.waiting import Commands, duration, sentence
+from dormouse_observer.web.waiting import Commands, sentence
 
 NAMES = Commands("my orders.sqlite", "orders")
 
@@ -169,10 +171,22 @@ def test_one_sentence_says_what_it_waits_for_and_what_to_do() -> None:
     )
 
 
+def test_a_fork_that_was_made_meanwhile_is_told_with_a_duration() -> None:
+    forks = (Fork("o-1", 3, at=2_000_000),)
+    assert took(1_000_000, 3_000_000, forks) == "2.0 s, the fork's pause included"
+    assert took(1_000_000, 2_000_000, forks) == "1.0 s, the fork's pause included"
+    for begin, end in ((0, 1_000_000), (2_000_000, 3_000_000)):
+        assert took(begin, end, forks) == "1.0 s", "all of it lies before the fork, or behind it"
+    assert took(1_000_000, 3_000_000, ()) == "2.0 s"
+
+
 def test_one_sentence_says_how_it_ended() -> None:
-    assert sentence(row(Status.COMPLETED, closed_at=2_500_000), Standing(), NAMES).text == "It completed in 2.5 s."
+    completed = sentence(row(Status.COMPLETED, closed_at=2_500_000), Standing(took="2.5 s"), NAMES)
+    assert completed.text == "It completed in 2.5 s."
     failed = sentence(
-        row(Status.FAILED, closed_at=1_000_000), Standing(failure=Failure("E", "a\nb", source="o.py:3")), NAMES
+        row(Status.FAILED, closed_at=1_000_000),
+        Standing(failure=Failure("E", "a\nb", source="o.py:3"), took="1.0 s"),
+        NAMES,
     )
     assert failed.text == "It failed after 1.0 s: E: a (o.py:3)"
     assert failed.command == "dormouse debug 'my orders.sqlite' --execution o-1 --code ."

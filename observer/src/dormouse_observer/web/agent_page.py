@@ -12,6 +12,7 @@ from dormouse.client.forks import edited_in
 from dormouse.engine.journal import Kind
 from dormouse.engine.payload import decode_failure
 from dormouse.errors import CannotDecode
+from dormouse_observer.web.durations import took
 from dormouse_observer.web.lane import UNKNOWN, Lane, Recorded, lane
 from dormouse_observer.web.log_index import LogIndex
 from dormouse_observer.web.payload_view import LARGEST_DECODED, size_text
@@ -97,9 +98,9 @@ def _recorded(file: PagedFile, index: LogIndex, calls: Iterable[int]) -> list[Re
             problem = problem or trouble
         elif last is not None:
             failure = last.kind
-        took = None if last is None else last.at - event.at
+        spent = "" if last is None else took(event.at, last.at, file.forks)
         found.append(
-            Recorded(event.position, ended, kind, event.name or kind, event.at, took, given, came, problem, failure)
+            Recorded(event.position, ended, kind, event.name or kind, event.at, spent, given, came, problem, failure)
         )
     return found
 

@@ -23,7 +23,7 @@ class Recorded:
     Attributes:
         position: of the event that asked for it.
         ended: the position of the event with which it ended.
-        took: in microseconds.
+        took: how long, in words; empty while it has not ended.
         given, came: the values; `UNKNOWN` when there are none, or they cannot be read.
         problem: why a value cannot be read.
         failure: what it failed with.
@@ -34,7 +34,7 @@ class Recorded:
     kind: str
     name: str
     at: int
-    took: int | None
+    took: str
     given: Any = _MISSING
     came: Any = _MISSING
     problem: str = ""

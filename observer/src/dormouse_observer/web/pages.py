@@ -11,6 +11,7 @@ from dormouse.engine.ending import Status
 from dormouse.engine.payload import Failure
 from dormouse.errors import CannotDecode
 from dormouse_observer.manifest import Life, Manifest
+from dormouse_observer.web.durations import took
 from dormouse_observer.web.family import Family, family_of
 from dormouse_observer.web.listing import Filters
 from dormouse_observer.web.log_index import LogIndex
@@ -31,6 +32,7 @@ class ListRow:
 
     row: Listed
     sentence: Sentence
+    took: str
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class ExecutionPage:
     tables: tuple[Table, ...]
     commands: tuple[tuple[str, str], ...]
     tree: str
-    until: int
+    took: str
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def list_page(file: PagedFile, filters: Filters, names: Commands) -> ListPage:
 
 def _said(file: PagedFile, rows: Sequence[Listed], names: Commands) -> tuple[ListRow, ...]:
     standings = file.standings(rows)
-    return tuple(ListRow(row, sentence(row, standings[row.key], names)) for row in rows)
+    return tuple(ListRow(row, sentence(row, standings[row.key], names), standings[row.key].took) for row in rows)
 
 
 def execution_page(
@@ -143,7 +145,8 @@ def execution_page(
     standing = file.standings([row])[row.key]
     window = window_of(index, calls, count)
     until = row.closed_at or (index.moments[-1] if index.moments else row.started_at)
-    picture = timeline(index, window, {one.position: one for one in file.entries(positions_of(index, window))}, until)
+    entries = {one.position: one for one in file.entries(positions_of(index, window))}
+    picture = timeline(index, window, entries, until, file.forks)
     first = file.first_event(row)
     is_done = row.closed_position is not None and standing.failure is None and standing.unreadable is None
     return ExecutionPage(
@@ -163,7 +166,7 @@ def execution_page(
         tuple(file.tables()),
         commands(row, names),
         f"dormouse tree {shlex.quote(names.file)} --execution {shlex.quote(row.id)}",
-        until,
+        took(row.started_at, until, file.forks),
     )
 
 

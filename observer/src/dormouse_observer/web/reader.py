@@ -17,6 +17,7 @@ from dormouse.engine.payload import Failure, decode_failure
 from dormouse.engine.sealing import SEALED
 from dormouse.engine.standing import Waiting
 from dormouse.errors import CannotDecode, UnknownExecution
+from dormouse_observer.web.durations import took
 from dormouse_observer.web.listing import LARGEST_KEY, PAGE, Filters
 from dormouse_observer.web.log_index import LogIndex
 from dormouse_observer.web.payload_view import preview
@@ -96,6 +97,7 @@ class Standing:
         waiting: what it waits for, as far as a page shows it; `more` says how many others there are.
         failure: of one that did not complete.
         unreadable: which key is missing, if that is why something of this is not known.
+        took: how long, of one that has ended.
     """
 
     waiting: tuple[Waiting, ...] = ()
@@ -103,6 +105,7 @@ class Standing:
     failure: Failure | None = None
     blocked: Blocked | None = None
     unreadable: str | None = None
+    took: str = ""
 
 
 class PagedFile(DatabaseFile):
@@ -187,11 +190,12 @@ class PagedFile(DatabaseFile):
         return {row.key: self._standing(row) for row in rows}
 
     def _standing(self, row: Listed) -> Standing:
+        spent = took(row.started_at, row.closed_at or row.started_at, self.forks) if row.is_closed else ""
         try:
             if row.status == Status.BLOCKED:
                 return Standing(blocked=self._payloads.blocked(row.blocked, row.key))
             if row.is_closed:
-                return Standing(failure=self._failure(row))
+                return Standing(failure=self._failure(row), took=spent)
             if (
                 self._has_paused
                 and self._connection.execute("SELECT 1 FROM dormouse_paused WHERE execution = ?", (row.key,)).fetchone()
@@ -200,7 +204,7 @@ class PagedFile(DatabaseFile):
             waiting = self._waiting(row)
             return Standing(tuple(waiting[:_MOST_WAITED_FOR]), max(0, len(waiting) - _MOST_WAITED_FOR))
         except CannotDecode as missing:
-            return Standing(unreadable=str(missing))
+            return Standing(unreadable=str(missing), took=spent)
 
     def _failure(self, row: Listed) -> Failure | None:
         if row.status == Status.COMPLETED or row.closed_position is None:

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from dormouse.engine.clock import to_datetime
 from dormouse.engine.journal import Kind
+from dormouse_observer.web.durations import duration
 from dormouse_observer.web.payload_view import size_text
 from dormouse_observer.web.visible import finalized
-from dormouse_observer.web.waiting import duration
 
 _FOLDER = Path(__file__).parent
 STATIC = _FOLDER / "static"

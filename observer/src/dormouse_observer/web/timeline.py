@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from dormouse.client.forks import Fork
 from dormouse.engine.clock import SECOND
+from dormouse_observer.web.durations import duration, took
 from dormouse_observer.web.log_index import LogIndex
 from dormouse_observer.web.reader import Entry
-from dormouse_observer.web.waiting import duration
 
 COUNTS = (20, 40, 80)
 """How many calls a window may have. A call is four elements: with the most, there are fewer than 500."""
@@ -140,7 +141,9 @@ def positions_of(index: LogIndex, window: Window) -> list[int]:
     return sorted(found)
 
 
-def timeline(index: LogIndex, window: Window, entries: Mapping[int, Entry], until: int) -> Timeline:
+def timeline(
+    index: LogIndex, window: Window, entries: Mapping[int, Entry], until: int, forks: Sequence[Fork] = ()
+) -> Timeline:
     """Lay it out.
 
     Args:
@@ -148,6 +151,7 @@ def timeline(index: LogIndex, window: Window, entries: Mapping[int, Entry], unti
         window: of what is shown.
         entries: the events of `positions_of`, by position.
         until: when the last that is known happened.
+        forks: of which the file is one.
     """
     calls = _calls(index, window)
     moments = index.moments
@@ -163,7 +167,7 @@ def timeline(index: LogIndex, window: Window, entries: Mapping[int, Entry], unti
     ticks_left = _MOST_TICKS
     bars = []
     for row, call in enumerate(calls):
-        bar = _bar(index, call, row, entries, begin, span, ticks_left)
+        bar = _bar(index, call, row, entries, begin, span, ticks_left, forks)
         ticks_left -= len(bar.ticks)
         bars.append(bar)
     overview = _overview(index)
@@ -185,7 +189,14 @@ def _calls(index: LogIndex, window: Window) -> range:
 
 
 def _bar(
-    index: LogIndex, call: int, row: int, entries: Mapping[int, Entry], begin: int, span: int, ticks_left: int
+    index: LogIndex,
+    call: int,
+    row: int,
+    entries: Mapping[int, Entry],
+    begin: int,
+    span: int,
+    ticks_left: int,
+    forks: Sequence[Fork],
 ) -> Bar:
     asked = entries[index.positions[index.begins[call]]]
     end = index.end_of(call)
@@ -206,7 +217,7 @@ def _bar(
         _state(ended),
         asked.source,
         began,
-        "not ended" if end is None else duration(until - began),
+        "not ended" if end is None else took(began, until, forks),
         len(attempts or ()),
         x,
         round(width, 3),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from dormouse.commands.printing import what_is_waited_for
-from dormouse.engine.clock import SECOND
 from dormouse.engine.ending import Status
 from dormouse.engine.standing import Waiting
 from dormouse.runtime.views import waiting_view
@@ -85,13 +84,12 @@ def _sentence(row: Listed, standing: Standing, names: Commands) -> Sentence:
 
 
 def _ended(row: Listed, standing: Standing, names: Commands) -> Sentence:
-    took = duration((row.closed_at or row.started_at) - row.started_at)
     failure = standing.failure
     if failure is None:
-        return Sentence(f"It completed in {took}.", "well")
+        return Sentence(f"It completed in {standing.took}.", "well")
     why = next(iter(failure.message.splitlines()), "")
     at = f" ({failure.source})" if failure.source else ""
-    text = f"It {_ENDED.get(row.status, 'ended')} after {took}: {failure.type}: {why}".rstrip(": ") + at
+    text = f"It {_ENDED.get(row.status, 'ended')} after {standing.took}: {failure.type}: {why}".rstrip(": ") + at
     if row.status == Status.FAILED:
         advice = (
             "If a recorded answer was wrong, fork from it; if the code or the world was, mend that, and let the live "
@@ -135,18 +133,3 @@ def debug(row: Listed, names: Commands) -> str:
 
 def _replay(row: Listed, names: Commands) -> str:
     return f"dormouse replay {shlex.quote(names.file)} --code . --execution {shlex.quote(row.id)}"
-
-
-def duration(microseconds: int) -> str:
-    """For people: two units at most."""
-    seconds = max(0, microseconds) / SECOND
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else f"{max(0, microseconds)} µs"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    left, parts = int(seconds), list[tuple[int, str]]()
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, length)
-        if count or parts:
-            parts.append((count, unit))
-    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from dormouse.engine.clock import to_datetime
+from dormouse.engine.clock import to_datetime, to_text
 
 _META = "forks"
+_YEARS_THAT_ARE = ValueError, OverflowError, OSError
 
 
 class Fork(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -30,6 +31,17 @@ class Fork(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     edited: bool = False
     file: str = ""
     workflow: str = ""
+
+
+class ForkView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The same for programs: `at` as the HTTP API shows moments, and nothing that is not to be told."""
+
+    execution: str
+    event: int
+    edited: bool
+    at: str | None = None
+    file: str | None = None
+    workflow: str | None = None
 
 
 _decode = msgspec.json.Decoder(tuple[Fork, ...]).decode
@@ -55,12 +67,25 @@ def edited_in(forks: Iterable[Fork]) -> dict[int, Fork]:
     return {one.event: one for one in forks if one.edited}
 
 
+def is_forked_between(forks: Iterable[Fork], begin: int, end: int) -> bool:
+    """Whether one was made between two moments: from then until somebody let it go on nothing of it ran."""
+    return any(begin < one.at <= end for one in forks)
+
+
+def fork_view(fork: Fork) -> ForkView:
+    try:
+        at = to_text(fork.at)
+    except _YEARS_THAT_ARE:
+        at = None
+    return ForkView(fork.execution, fork.event, fork.edited, at, fork.file or None, fork.workflow or None)
+
+
 def fork_text(fork: Fork) -> str:
     """For a person: of what, at which event, when."""
     origin = f"{fork.workflow} ({fork.file})" if fork.workflow and fork.file else fork.workflow or fork.file
     try:
         when = f"{to_datetime(fork.at):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):
+    except _YEARS_THAT_ARE:
         when = f"{fork.at} µs"
     edited = ", its answer edited" if fork.edited else ""
     return f"from {origin or 'another file'} at event {fork.event} of {fork.execution}{edited}, on {when}"

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from dormouse.client import Approvals, Blocked, Event, Execution, Executions, Waiting
-from dormouse.client.forks import Fork, edited_in, fork_text
+from dormouse.client.forks import Fork, edited_in, fork_text, fork_view
 from dormouse.runtime.views import DrillView
 
 _COLOURS = {
@@ -50,9 +50,18 @@ def document(value: Any, output: str) -> str:
     return yaml.safe_dump(msgspec.json.decode(msgspec.json.encode(value)), sort_keys=False, allow_unicode=True).rstrip()
 
 
-def executions_text(page: Executions, output: str | None) -> str:
+def with_forks(value: Any, forks: Sequence[Fork]) -> Any:
+    """What programs are given, with what its file is a fork of; of any other file nothing is added."""
+    return _with(value, forkedFrom=[fork_view(one) for one in forks]) if forks else value
+
+
+def _with(value: Any, **more: Any) -> dict[str, Any]:
+    return msgspec.json.decode(msgspec.json.encode(value), type=dict[str, msgspec.Raw]) | more
+
+
+def executions_text(page: Executions, output: str | None, forks: Sequence[Fork] = ()) -> str:
     if output in ("json", "yaml"):
-        return document(page, output)
+        return document(with_forks(page, forks), output)
     if output == "name":
         return "\n".join(one.id for one in page.executions)
     rows = [["ID", "WORKFLOW", "STATUS", "STARTED", *(["CLOSED", "BLOCKED"] if output == "wide" else [])]]
@@ -64,15 +73,16 @@ def executions_text(page: Executions, output: str | None) -> str:
 
 
 def execution_text(one: Execution, output: str | None, forks: Sequence[Fork] = ()) -> str:
+    own = [fork for fork in forks if fork.execution == one.id]
     if output in ("json", "yaml"):
-        return document(one, output)
+        return document(with_forks(one, own), output)
     if output == "name":
         return one.id
     lines = [["id", one.id], ["workflow", one.workflow], ["status", coloured(one.status)]]
     lines.append(["started", _moment(one.started_at)])
     if one.closed_at:
         lines.append(["closed", _moment(one.closed_at)])
-    lines += [["forked", fork_text(fork)] for fork in forks if fork.execution == one.id]
+    lines += [["forked", fork_text(fork)] for fork in own]
     lines += [["waits for", _waiting(waiting)] for waiting in one.waits_for or ()]
     if one.app_version:
         lines.append(["version", one.app_version])
@@ -113,10 +123,11 @@ def answer_text(result: bytes, output: str | None) -> str:
 
 
 def history_text(events: Sequence[Event], output: str | None, forks: Sequence[Fork] = ()) -> str:
-    if output in ("json", "yaml"):
-        return document({"events": list(events)}, output)
-    wide = output == "wide"
     edited = edited_in(forks)
+    if output in ("json", "yaml"):
+        told = [_with(event, edited=True) if event.position in edited else event for event in events]
+        return document(with_forks({"events": told}, forks), output)
+    wide = output == "wide"
     whys = ["its answer was edited in a fork" if event.position in edited else _why(event) for event in events]
     why_there = any(whys)
     rows = [["POSITION", "AT", "EVENT", "COMMAND", "NAME", "SOURCE", *["WHY"] * why_there, *["PAYLOAD"] * wide]]

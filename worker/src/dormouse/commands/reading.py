@@ -30,7 +30,7 @@ def list_executions(
     """List the executions, the newest first."""
     with reading(target) as source:
         page = source.executions(status=status, workflow=workflow, limit=limit, after=after)
-        printing.say(printing.executions_text(page, output))
+        printing.say(printing.executions_text(page, output, source.forks))
 
 
 @click.command(cls=Verb, examples=["dormouse show http://localhost:8080 order-1"])
@@ -53,7 +53,8 @@ def show(target: Target, execution: str, output: str | None) -> None:
 def history(target: Target, execution: str, output: str | None) -> None:
     """Show everything that happened to one execution."""
     with reading(target) as source:
-        printing.say(printing.history_text(source.history(execution), output, source.forks))
+        own = [one for one in source.forks if one.execution == execution]
+        printing.say(printing.history_text(source.history(execution), output, own))
 
 
 @click.command(cls=Verb, examples=["dormouse result http://localhost:8080 order-1 --timeout 60"])
