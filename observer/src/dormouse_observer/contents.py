@@ -11,10 +11,8 @@ from urllib.parse import quote
 
 from dormouse.client.file import DatabaseFile
 from dormouse.client.opening import NotReadable
+from dormouse.commands.copies import REDACTED, placeholders
 from dormouse_observer.manifest import Executions
-
-REDACTED = "redacted-"
-"""With this the identity of a redacted file begins."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +61,7 @@ def check_has_values(file: DatabaseFile) -> None:
         NotReadable: when the file was redacted.
     """
     if is_redacted(file):
-        raise NotReadable(
-            f"{file.path} was redacted: it holds placeholders instead of values, and code decides by values; ask "
-            "whoever exported it for the original"
-        )
+        raise NotReadable(placeholders(file.path))
 
 
 def sha256_of(file: Path) -> str:

@@ -10,6 +10,7 @@ from observed_files import long_history
 
 from dormouse import activity, workflow
 from dormouse._commands import root
+from dormouse.commands.copies import placeholders, why_not_to_run
 from dormouse.testing import Durable
 from dormouse_observer.web.files import files_row
 from dormouse_observer.web.library import Library
@@ -79,6 +80,33 @@ def test_placeholders_are_not_taken_for_values(folder: Path, command: tuple[str,
     assert not (folder / "fork.sqlite").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("run", "measuring.py", "--database", "for-support.sqlite"), ("retry", "for-support.sqlite", "one")],
+)
+def test_who_wants_a_redacted_copy_to_go_on_is_told_what_it_is_good_for(folder: Path, command: tuple[str, ...]) -> None:
+    assert run("export", "orders.sqlite", "--redact", "-o", "for-support.sqlite").exit_code == 0
+    message = told(*command, code=1)
+    assert "for-support.sqlite was redacted" in message
+    assert "look at it with `dormouse list`, `show`, `history`, `tree` and `open`" in message
+    assert "dormouse fork" not in message
+    assert "dormouse run" not in message
+    (folder / "for-support.sqlite").chmod(0o644)
+    assert why_not_to_run(Path("for-support.sqlite")) == placeholders(Path("for-support.sqlite"))
+
+
+def test_who_wants_a_copy_to_go_on_is_told_to_fork_it_and_who_has_a_file_to_run_it(folder: Path) -> None:
+    assert "`dormouse run MODULE --database orders.sqlite`" in told("retry", "orders.sqlite", "one", code=1)
+    (folder / "orders.sqlite").chmod(0o444)
+    for command in (("retry", "orders.sqlite", "one"), ("run", "measuring.py", "--database", "orders.sqlite")):
+        message = told(*command, code=1)
+        assert "orders.sqlite is read-only" in message
+        assert "Go on from an event with `dormouse fork`" in message
+    assert why_not_to_run(Path("made-when-it-is-run.sqlite")) is None
+    (folder / "notes.sqlite").write_text("no database")
+    assert why_not_to_run(Path("notes.sqlite")) is None, "SQLite says what is wrong with it"
+
+
 def test_among_others_a_redacted_file_is_no_match(folder: Path) -> None:
     assert run("export", "orders.sqlite", "--redact", "-o", "for-support.sqlite").exit_code == 0
     ran = run("replay", "--all", str(folder), "--code", "measuring.py")
@@ -138,6 +166,10 @@ def test_a_fork_says_which_events_there_are_and_what_it_has_not_checked(folder: 
     (folder / "fork.sqlite").unlink()
     refused = fork("3", "--edit", '"garbage"', "--code", "measuring.py")
     assert (refused.exit_code, (folder / "fork.sqlite").exists()) == (1, False)
+    (folder / "another.py").write_text(CODE.replace("2 * await measure(item)", "2 * await measure(item + item)"))
+    another = fork("3", "--code", "another.py")
+    assert "the code could not go on from there: the log says ActivityScheduled measure" in another.stderr
+    assert "start tries it again" not in another.stderr, "nothing starts here"
     checked = fork("3", "--edit", "9", "--code", "measuring.py")
     assert (checked.exit_code, checked.stderr) == (0, "")
 

@@ -18,7 +18,7 @@ from dormouse.engine.guard import guard
 from dormouse.engine.journal import CLOSINGS, COMMANDS, Event, Journal
 from dormouse.engine.log import what_counts
 from dormouse.engine.loop import WorkflowLoop
-from dormouse.engine.mismatch import Blocked, blocked_by_absence
+from dormouse.engine.mismatch import Blocked, blocked_by_absence, of_a_replay
 from dormouse.engine.querying import Row
 from dormouse.engine.replay import replay
 from dormouse.errors import DormouseError
@@ -36,8 +36,8 @@ class GoesAnotherWay(DormouseError):
 
     def __init__(self, row: Row, events: int, blocked: Blocked) -> None:
         self.execution, self.workflow, self.events = row.id, row.workflow, events
-        self.blocked = blocked
-        super().__init__(f"execution {row.id!r} does not come to that event: {blocked.message}")
+        self.blocked = of_a_replay(blocked)
+        super().__init__(f"execution {row.id!r} does not come to that event: {self.blocked.message}")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from types import FrameType, TracebackType
 from typing import NamedTuple
 
 from dormouse.engine.execution import Execution
+from dormouse.engine.mismatch import of_a_replay
 from dormouse_observer.debugging.frames import IsUsers, suspended
 from dormouse_observer.debugging.recording import Recording
 from dormouse_observer.verdict import both_sides
@@ -46,7 +47,7 @@ class End:
         """In one line, for a person; where the code goes another way, with both sides as a replay shows them."""
         blocked, lines = self.execution.blocked, self.standing.lines
         if blocked is not None:
-            return f"the code goes another way than the log:\n{both_sides(blocked)}"
+            return f"the code goes another way than the log:\n{both_sides(of_a_replay(blocked))}"
         where = f", and {self.standing.how} in {lines[-1]}" if lines else ""
         return f"the end of the log: execution {recording.row.id!r} is {recording.row.status}{where}"
 

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from dormouse.client.forks import forks_of, put_forks
 from dormouse.client.opening import opened_to_read
+from dormouse.commands.copies import REDACTED
 from dormouse.engine.ending import Status
 from dormouse.engine.folding import LARGE
 from dormouse.engine.journal import Event, Kind
@@ -27,7 +28,6 @@ from dormouse.engine.sealing import Codec
 from dormouse.engine.standing import Waiting
 from dormouse.engine.stored import PayloadsWriter, StoredPayloads
 from dormouse.errors import CannotDecode
-from dormouse_observer.contents import REDACTED
 from dormouse_observer.exporting.placeholders import UNREADABLE, Placeholders, name, number, source, traceparent
 
 EXECUTION_COLUMNS = (

@@ -11,6 +11,7 @@ from dormouse.engine.calls import ActivityCall, ChildCall
 from dormouse.engine.delivery import deliver
 from dormouse.engine.execution import Execution
 from dormouse.engine.journal import Event, Kind
+from dormouse.engine.mismatch import of_a_replay
 from dormouse.engine.unknown_fields import refuse_unknown_fields, with_fields
 from dormouse_observer.debugging.recording import Recording, described
 from dormouse_observer.forking.rest import NotForked
@@ -34,7 +35,7 @@ def check_goes_on(recording: Recording, edited: Event | None) -> None:
     blocked = execution.blocked
     execution.dispose()
     if blocked is not None:
-        raise NotForked(f"the code could not go on from there: {blocked.message}")
+        raise NotForked(f"the code could not go on from there: {of_a_replay(blocked).message}")
 
 
 def _check_fits(execution: Execution, event: Event) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from dormouse.commands.copies import why_not_to_run
 from dormouse.commands.file_faults import explain
 from dormouse.engine.engine import Engine
 from dormouse.engine.requests import by_name
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from dormouse.telemetry import OpenTelemetry
 
 _NO_EPOCH = 0
-_WRITABLE = 0o222
 
 
 class CannotRun(Exception):
@@ -59,13 +59,9 @@ class Standalone:
         Raises:
             CannotRun: when the module, the file or the port do not let it.
         """
-        if self.database.exists() and not self.database.stat().st_mode & _WRITABLE:
-            # Asked of the mode: root could write all the same.
-            raise CannotRun(
-                f"{self.database} is read-only, as pulled copies are: run as they are, they would act in the name of "
-                "the workflow that they were pulled from. Go on from an event with `dormouse fork`, which makes a new "
-                "file, restore it under a new name (spec.restore), or chmod u+w a file that is yours"
-            )
+        why_not = why_not_to_run(self.database)
+        if why_not is not None:
+            raise CannotRun(why_not)
         log_as(self.log_format)
         api = Api(_NO_EPOCH)
         try:

@@ -153,8 +153,11 @@ def writing(target: Target) -> Iterator[Client]:
         NeedsRuntime: when it is a file.
     """
     if isinstance(target, FileTarget):
+        from dormouse.commands.copies import why_not_to_run
+
         raise NeedsRuntime(
-            f"{target.path} is a file, and files are only read; this needs a runtime: run one with "
+            why_not_to_run(target.path)
+            or f"{target.path} is a file, and files are only read; this needs a runtime: run one with "
             f"`dormouse run MODULE --database {target.path}` and give the address that it prints"
         )
     from dormouse.client import Client

@@ -10,11 +10,12 @@ from dormouse.engine.journal import Event, Kind
 from dormouse.engine.payload import Failure
 
 _SHOWN_CHARACTERS = 200
+_EACH_START = " Each start tries it again."
 _REMEDY = (
     "The log is right: bring the code back to what it asked for, in the same order, keep the old way for old "
-    "executions by `patched`, or start a new execution for the new code. Each start tries it again."
+    f"executions by `patched`, or start a new execution for the new code.{_EACH_START}"
 )
-_MEND = "Mend the code; each start tries it again."
+_MEND = f"Mend the code.{_EACH_START}"
 CALLS = frozenset({Kind.ACTIVITY_SCHEDULED, Kind.CHILD_STARTED, Kind.APPROVAL_REQUESTED})
 _UPDATE_ENDS = frozenset({Kind.UPDATE_COMPLETED, Kind.UPDATE_FAILED})
 
@@ -40,6 +41,11 @@ class Blocked(msgspec.Struct, frozen=True, rename="camel"):
     def raised(self) -> bool:
         """Whether the code raised where the log says that it asked for something."""
         return (self.actual or "").startswith(_RAISED)
+
+
+def of_a_replay(blocked: Blocked) -> Blocked:
+    """The same where a log is only looked at, and no start tries anything."""
+    return msgspec.structs.replace(blocked, message=blocked.message.removesuffix(_EACH_START))
 
 
 class Issued(msgspec.Struct, frozen=True, gc=False):
@@ -120,14 +126,13 @@ def blocked_by_value(what: str, kind: Any, error: Exception) -> Blocked:
     return Blocked(
         "NonDeterministic",
         f"{what} does not fit its type {expected} any more: {error}. What the log holds stays as it is, so a type may "
-        "only grow by fields with defaults: give a new field a default, or bring the type back. "
-        "Each start tries it again.",
+        f"only grow by fields with defaults: give a new field a default, or bring the type back.{_EACH_START}",
     )
 
 
 def blocked_by_itself(message: str) -> Blocked:
     """The code does not come to an end of its turn."""
-    return Blocked("NonDeterministic", f"{message}. Mend the code; each start tries it again.")
+    return Blocked("NonDeterministic", f"{message}. {_MEND}")
 
 
 def blocked_by_unanswered_update(accepted: Event) -> Blocked:
@@ -145,7 +150,7 @@ def blocked_by_absence(workflow: str, known: list[str]) -> Blocked:
     names = ", ".join(known) or "none"
     return Blocked(
         "UnknownWorkflow",
-        f"the code has no workflow {workflow!r} (it has: {names}). Bring it back; each start tries it again.",
+        f"the code has no workflow {workflow!r} (it has: {names}). Bring it back.{_EACH_START}",
     )
 
 
@@ -155,8 +160,8 @@ def blocked_by_forgotten_await(forgotten: list[tuple[str, str | None]]) -> Block
     name = forgotten[0][0]
     return Blocked(
         "NotAwaited",
-        f"the workflow returned but never awaited {calls}, so that never ran; write `await {name}(...)`. "
-        "Each start tries it again; when the log already holds calls that came after it, start a new execution.",
+        f"the workflow returned but never awaited {calls}, so that never ran; write `await {name}(...)`. When the log "
+        f"already holds calls that came after it, start a new execution.{_EACH_START}",
         actual_source=forgotten[0][1],
     )
 

@@ -15,7 +15,7 @@ from dormouse.engine.execution import Execution
 from dormouse.engine.guard import guard
 from dormouse.engine.journal import Event, Journal
 from dormouse.engine.loop import WorkflowLoop
-from dormouse.engine.mismatch import Blocked, blocked_by_absence
+from dormouse.engine.mismatch import Blocked, blocked_by_absence, of_a_replay
 from dormouse.engine.querying import Row
 from dormouse.engine.replay import replay as replay_log
 from dormouse.engine.requests import by_name
@@ -78,14 +78,14 @@ def why_blocked(row: Row, events: list[Event], known: Mapping[str, Workflow[...,
     """Why it could not go on; an execution that has ended needs its workflow no more."""
     workflow = known.get(row.workflow)
     if workflow is None:
-        return None if row.status.closed else blocked_by_absence(row.workflow, list(known))
+        return None if row.status.closed else of_a_replay(blocked_by_absence(row.workflow, list(known)))
     guard(WorkflowLoop)
     journal = Journal(events[-1].position + 1)
     execution = Execution(journal, row.key, row.id, workflow, row.seed, row.origin)
     replay_log(execution, journal, events[:-1] if row.status.closed else events)
     blocked = execution.blocked
     execution.dispose()
-    return blocked
+    return None if blocked is None else of_a_replay(blocked)
 
 
 def _explained(why: Blocked) -> str:
