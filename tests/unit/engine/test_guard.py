@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pdb  # noqa: T100 - it is not to be had
 import socket
 import subprocess
 import sys
@@ -65,6 +66,15 @@ def test_the_outside_is_refused_to_a_workflow_and_open_to_an_activity(tmp_path: 
     outcome(tmp_path, obedient)
     with pytest.raises(ExecutionFailed, match=rf"a workflow must not {what.strip()} itself.* in an @activity"):
         outcome(tmp_path, reaches_out)
+
+
+def test_a_debugger_is_refused_by_the_name_of_one_that_works(tmp_path: Path) -> None:
+    @workflow
+    async def stops() -> None:
+        pdb.Pdb().set_trace()  # as `breakpoint()` begins, which pytest has taken over
+
+    with pytest.raises(ExecutionFailed, match="cannot stop in pdb while it runs: `dormouse debug FILE --code CODE`"):
+        outcome(tmp_path, stops)
 
 
 def test_modules_may_be_imported_in_a_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

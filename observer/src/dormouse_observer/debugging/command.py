@@ -33,16 +33,19 @@ _PDB = ("", "0", "pdb.set_trace")
 )
 @click.argument("file", type=LocalFile())
 @click.option(
-    "--execution", required=True, metavar="ID", shell_complete=completion.executions_of("file"), help="Which one."
+    "--execution",
+    metavar="ID",
+    shell_complete=completion.executions_of("file"),
+    help="Which one. Default: the only one of the file.",
 )
 @click.option("--code", required=True, metavar="DIR|FILE|MODULE", help="The workflows: a folder, a file or a module.")
 @click.option(
     "--break-at",
     "position",
-    metavar="EVENT",
+    metavar="POSITION",
     type=click.IntRange(1),
     shell_complete=completion.events,
-    help="Stop where the code meets this event, as `dormouse history` numbers them. Default: the first.",
+    help="Stop where the code meets the event that `dormouse history` shows with this POSITION. Default: the first.",
 )
 @click.option("--listen", metavar="HOST:PORT", help="Wait there for an editor; port 0 is a free one.")
 @click.option("--beyond-this-machine", is_flag=True, help="Let --listen be reached from others, who can run code here.")
@@ -50,7 +53,7 @@ _PDB = ("", "0", "pdb.set_trace")
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), help="How they are printed. Default: for people.")
 def debug(
     file: Path,
-    execution: str,
+    execution: str | None,
     code: str,
     position: int | None,
     *,
@@ -70,6 +73,7 @@ def debug(
     """
     from dormouse_observer.code import NoCode, workflows_of
     from dormouse_observer.debugging.recording import Library
+    from dormouse_observer.one_execution import one_execution
 
     if output is not None and not print_variables:
         raise click.UsageError("-o is for --print-variables")
@@ -84,6 +88,7 @@ def debug(
     except NoCode as wrong:
         raise click.BadParameter(str(wrong), param_hint="--code") from wrong
     library = Library(file, known)
+    execution = one_execution(file) if execution is None else execution
     with _divergence_told(file):
         recording = library.recording(execution)
         position = recording.first if position is None else position

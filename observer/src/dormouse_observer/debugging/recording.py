@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,7 @@ class Recording:
     """One execution, to be replayed as often as one likes.
 
     Attributes:
+        file: in which it is.
         row: what the file says of it.
         events: the log of its newest run.
         workflow: the present code.
@@ -52,6 +54,7 @@ class Recording:
         parent: the id of the one that has called it.
     """
 
+    file: Path
     row: Row
     events: tuple[Event, ...]
     workflow: Workflow[..., Any]
@@ -82,10 +85,8 @@ class Recording:
             raise NoSuchEvent(
                 f"event {position} of execution {self.row.id!r} was taken back by a retry; choose another"
             )
-        raise NoSuchEvent(
-            f"execution {self.row.id!r} has no event {position}: its newest run has those from {self.first} to "
-            f"{self.counting[-1].position}, and `dormouse history` shows them by their positions"
-        )
+        last = self.counting[-1].position
+        raise NoSuchEvent(no_such_event(self.file, self.row.id, position, self.first, last))
 
     def neighbour(self, position: int, by: int) -> int | None:
         """The event so many after this one, or before it; None when there is none."""
@@ -126,7 +127,7 @@ def recorded(file: DatabaseFile, known: Mapping[str, Workflow[..., Any]], execut
     rows = file.rows()
     children = {one.parent_command: one.id for one in rows if one.parent == row.key and one.parent_command is not None}
     parent = next((one.id for one in rows if one.key == row.parent), None)
-    return Recording(row, events, workflow, children, parent)
+    return Recording(file.path, row, events, workflow, children, parent)
 
 
 class Library:
@@ -145,6 +146,15 @@ class Library:
         """One of them; raises as `recorded`, and NotReadable."""
         with DatabaseFile(self._path, AesGcm.from_environment()) as file:
             return recorded(file, self._known, execution_id)
+
+
+def no_such_event(file: Path, execution: str, position: int, first: int, last: int) -> str:
+    """What is said of a position at which an execution has no event: which ones it has, and how to see them."""
+    listed = shlex.join(["dormouse", "history", str(file), execution])
+    return (
+        f"execution {execution!r} has no event {position}: its newest run has those from {first} to {last}, and "
+        f"`{listed}` lists them by their positions"
+    )
 
 
 def described(event: Event) -> str:

@@ -20,16 +20,19 @@ from dormouse_observer.named_files import LocalFile
 )
 @click.argument("file", type=LocalFile())
 @click.option(
-    "--execution", required=True, metavar="ID", shell_complete=completion.executions_of("file"), help="Which one."
+    "--execution",
+    metavar="ID",
+    shell_complete=completion.executions_of("file"),
+    help="Which one. Default: the only one of the file.",
 )
 @click.option(
     "--at",
     "position",
     required=True,
-    metavar="EVENT",
+    metavar="POSITION",
     type=click.IntRange(1),
     shell_complete=completion.events,
-    help="The last event that is kept, as `dormouse history` numbers them.",
+    help="Of the last event that is kept, as `dormouse history` shows it.",
 )
 @click.option("--edit", "answer", metavar="JSON|@FILE", help="Another answer for that event; - is the standard input.")
 @click.option("--code", metavar="DIR|FILE|MODULE", help="Check that these workflows could go on from there.")
@@ -40,7 +43,7 @@ from dormouse_observer.named_files import LocalFile
 )
 def fork(
     file: Path,
-    execution: str,
+    execution: str | None,
     position: int,
     answer: str | None,
     code: str | None,
@@ -64,12 +67,14 @@ def fork(
     from dormouse_observer.debugging.recording import described
     from dormouse_observer.forking.fork import Wanted
     from dormouse_observer.forking.fork import fork as forked
+    from dormouse_observer.one_execution import one_execution
 
     try:
         known = None if code is None else workflows_of(code)
     except NoCode as wrong:
         raise click.BadParameter(str(wrong), param_hint="--code") from wrong
     edited = None if answer is None else msgspec.json.encode(parse_value(answer, "--edit"))
+    execution = one_execution(file) if execution is None else execution
     wanted = Wanted(execution, position, edited, only, running, known)
     made = forked(file, target, wanted, AesGcm.from_environment())
     say(

@@ -33,7 +33,7 @@ from dormouse.engine.schema import bring_up_to_date
 from dormouse.engine.sealing import Codec, is_sealed
 from dormouse.engine.stored import PayloadsWriter, StoredPayloads
 from dormouse_observer.contents import check_has_values
-from dormouse_observer.debugging.recording import Library
+from dormouse_observer.debugging.recording import Library, no_such_event
 from dormouse_observer.forking.fitting import check_goes_on
 from dormouse_observer.forking.rest import NotForked, answers, rest_of, with_answer
 from dormouse_observer.manifest import manifest_beside
@@ -93,7 +93,7 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
         check_has_values(file)
         row = file.row(wanted.execution)
         events = file.events(row)
-        event = _last(events, wanted)
+        event = _last(source, events, wanted)
     answered = next((one.position for one in events if one.position > event.position and answers(one, event)), None)
     edited = None if wanted.answer is None else with_answer(event, wanted.answer, answered)
     with tempfile.TemporaryDirectory(prefix=".fork-", dir=target.absolute().parent) as folder:
@@ -123,14 +123,12 @@ def _record(source: Path, wanted: Wanted) -> Fork:
     return Fork(wanted.execution, wanted.position, now, wanted.answer is not None, source.name, workflow)
 
 
-def _last(events: list[Event], wanted: Wanted) -> Event:
+def _last(source: Path, events: list[Event], wanted: Wanted) -> Event:
     """The event at which it ends."""
     kept = [event for event in events if event.position <= wanted.position]
     if not kept or kept[-1].position != wanted.position:
-        raise NotForked(
-            f"execution {wanted.execution!r} has no event {wanted.position}: its newest run has those from "
-            f"{events[0].position} to {events[-1].position}, and `dormouse history` shows them by their positions"
-        )
+        first, last = events[0].position, events[-1].position
+        raise NotForked(no_such_event(source, wanted.execution, wanted.position, first, last))
     if kept[-1].kind in CLOSINGS:
         raise NotForked(
             f"event {wanted.position} is the end, and nothing would go on from there; choose an earlier one"

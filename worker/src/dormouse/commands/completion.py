@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from dormouse.cluster.kubectl import Kubectl
-from dormouse.commands.target import FileTarget, NameTarget, Target, parsed_target, reading
+from dormouse.commands.target import FileTarget, NameTarget, Source, Target, parsed_target, reading
 from dormouse.errors import DormouseError
 
 if TYPE_CHECKING:
@@ -68,11 +68,17 @@ def events(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Comp
         target = _target(ctx, "file")
         if isinstance(target, FileTarget):
             with reading(target) as source:
-                history = source.history(ctx.params.get("execution") or "")
+                history = source.history(ctx.params.get("execution") or _only_one(source))
             for one in history:
                 what = " ".join(filter(None, [one.kind, one.name]))
                 found.append(CompletionItem[str](str(one.position), help=what))
     return [item for item in found if item.value.startswith(incomplete)]
+
+
+def _only_one(source: Source) -> str:
+    """The execution that is meant where none is named."""
+    ids = [one.id for one in source.executions(status=None, workflow=None, limit=2, after=None).executions]
+    return ids[0] if len(ids) == 1 else ""
 
 
 def workflows(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

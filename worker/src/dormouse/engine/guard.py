@@ -49,6 +49,10 @@ _REFUSED = {
 # Python itself reads modules, and source lines for tracebacks; a log may open its file late.
 _PYTHONS_OWN = ("<frozen importlib", "<frozen zipimport", "linecache.py", "tokenize.py", "logging/__init__.py")
 _DEEPEST = 12
+_PDB = (
+    "a workflow cannot stop in pdb while it runs: `dormouse debug FILE --code CODE` goes over its log again, and stops "
+    "at a breakpoint()"
+)
 _real_start = threading.Thread.start
 _real_time, _real_time_ns = time.time, time.time_ns
 _guarded: list[type[Any]] = []
@@ -72,8 +76,16 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     what = _REFUSED.get(event)
     if what is None or not isinstance(asyncio._get_running_loop(), _guarded[0]) or _is_pythons_own():
         return
+    if _begins_pdb():
+        raise NotInWorkflow(_PDB)
     about = f" {arguments[0]!r}" if arguments and isinstance(arguments[0], str | bytes) else ""
     raise NotInWorkflow(f"a workflow must not {what} itself ({event}{about}); do that in an @activity and await it")
+
+
+def _begins_pdb() -> bool:
+    """It reads its .pdbrc first, whatever has begun it: `breakpoint()`, its own functions, or pytest."""
+    code = sys._getframe(2).f_code
+    return code.co_name == "__init__" and code.co_filename.endswith("/pdb.py")
 
 
 def _is_pythons_own() -> bool:
