@@ -78,7 +78,7 @@ def test_code_that_does_not_come_to_the_event_ends_it_as_a_replay_would(
 
 def test_wrong_input_is_refused_with_what_to_do(person: Person) -> None:
     for arguments, exit_code, said in [
-        (("--execution", "nobody"), 1, "there is no execution 'nobody' in"),
+        (("--execution", "nobody"), 2, "there is no execution 'nobody' in"),
         (("--execution", "main", "--break-at", "9999"), 1, "has no event 9999: its newest run has those from 1 to 9"),
         (("--execution", "main", "--break-at", "9999"), 1, "recorded.sqlite main` lists them by their positions"),
         (("--execution", "main", "-o", "json"), 2, "-o is for --print-variables"),

@@ -121,7 +121,7 @@ def test_a_shell_is_offered_the_executions_and_the_events_of_the_file(
         (("--code", "nowhere.py"), {}, 2, "there is no file nowhere.py"),
         (("--edit", "3"), {"at": "2"}, 1, "choose event 3, which is its answer"),
         ((), {"at": "99"}, 1, "has no event 99: its newest run has those from"),
-        ((), {"execution": "nobody"}, 1, "there is no execution 'nobody'"),
+        ((), {"execution": "nobody"}, 2, "there is no execution 'nobody'"),
     ],
 )
 def test_wrong_input_is_refused_and_leaves_nothing(

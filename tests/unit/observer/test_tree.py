@@ -123,4 +123,4 @@ def test_what_cannot_be_read_is_told_with_an_exit_code(file: Path, tmp_path: Pat
     refused = run(newer)
     assert (refused.exit_code, "newer Dormouse" in refused.stderr) == (1, True)
     unknown = run(file, "--execution", "nobody")
-    assert (unknown.exit_code, "there is no execution 'nobody'" in unknown.stderr) == (1, True)
+    assert (unknown.exit_code, "there is no execution 'nobody'" in unknown.stderr) == (2, True)

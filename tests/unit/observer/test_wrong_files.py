@@ -153,7 +153,10 @@ def test_a_wrong_id_names_the_file_to_list(folder: Path, verb: str) -> None:
         "debug": ["--execution", "two", "--code", "measuring.py"],
         "fork": ["--execution", "two", "--at", "1", "-o", "fork.sqlite"],
     }[verb]
-    assert "`dormouse list orders.sqlite` shows which there are" in told(verb, "orders.sqlite", *more, code=1)
+    refused = run(verb, "orders.sqlite", *more)
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("Error: there is no execution 'two' in orders.sqlite")
+    assert "`dormouse list orders.sqlite` shows which there are" in refused.stderr
 
 
 def test_a_fork_says_which_events_there_are_and_what_it_has_not_checked(folder: Path) -> None:

@@ -15,8 +15,8 @@ from dormouse.commands import completion
 from dormouse.commands.target import InvalidTarget, parsed_target
 from dormouse.errors import DormouseError, UnknownExecution
 
-REFUSED, STILL_OPEN, UNREACHABLE = 1, 3, 4
-"""Exit codes; click's own for a wrong command line is 2."""
+REFUSED, WRONG, STILL_OPEN, UNREACHABLE = 1, 2, 3, 4
+"""Exit codes; that of a wrong command line is click's own."""
 _PLUGIN = "kubectl dormouse"
 _UNREACHABLE = ("Unreachable", "NotReadable", "ClusterError", "NotThere", "NoAnswer")
 TARGETS = (
@@ -59,10 +59,10 @@ class Verb(click.Command):
             return super().invoke(ctx)
         except TimeoutError as error:
             code, message = STILL_OPEN, str(error)
+        except UnknownExecution as error:  # 1 is an answer of some verbs: it failed, it differs
+            code, message = WRONG, f"{error}; `{_listing(ctx.params)}` shows which there are"
         except DormouseError as error:
             code, message = (UNREACHABLE if type(error).__name__ in _UNREACHABLE else REFUSED), str(error)
-            if isinstance(error, UnknownExecution):
-                message += f"; `{_listing(ctx.params)}` shows which there are"
         raise _Ended(message, code)
 
 
