@@ -75,6 +75,27 @@ def test_each_example_stands_in_the_help_as_it_is_typed(name: str) -> None:
     assert ("TARGET is one of:" in shown) == takes_target
 
 
+READS_FILES = {"approvals", "history", "list", "result", "show"}
+
+
+def test_the_help_offers_a_file_where_a_file_is_taken(tmp_path: Path) -> None:
+    file = str(tmp_path / "orders.sqlite")
+    taking = [
+        name
+        for name, one in verbs().items()
+        if any(each.name == "target" and isinstance(each, click.Argument) for each in one.params)
+    ]
+    assert set(taking) > READS_FILES
+    for name in taking:
+        shown = " ".join(CliRunner().invoke(root, [name, "--help"]).stdout.split())
+        refuses = "A database file can only be read, and this needs a runtime: serve the file with"
+        assert ("orders.sqlite A database file. It is only read." in shown) == (name in READS_FILES), name
+        assert (refuses in shown) == (name not in READS_FILES), name
+        words = [file if word == SHOWN else word for word in shlex.split(examples_of(name)[0])[1:]]
+        ended = CliRunner().invoke(root, words)
+        assert ("files are only read; this needs a runtime" in ended.stderr) == (name not in READS_FILES), name
+
+
 def test_the_example_of_dev_is_one_of_the_authors_page() -> None:
     with click.Context(root) as context:
         dev = root.get_command(context, "dev")

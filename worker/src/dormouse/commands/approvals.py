@@ -10,7 +10,7 @@ import click
 
 from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, reading, writing
-from dormouse.commands.verb import Verb, on_target, with_output
+from dormouse.commands.verb import Verb, on_runtime, on_target, with_output
 
 if TYPE_CHECKING:
     from dormouse.client import Client, Execution
@@ -40,7 +40,7 @@ def _deciding(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--digest", required=True, help="Of what you decide on, as `dormouse approvals` shows it."),
         click.argument("approval"),
         click.argument("execution", shell_complete=completion.executions),
-        on_target,
+        on_runtime,
     ):
         function = add(function)
     return function

@@ -8,11 +8,11 @@ import click
 
 from dormouse.commands import printing
 from dormouse.commands.target import Target, writing
-from dormouse.commands.verb import REFUSED, Verb, on_target, with_output
+from dormouse.commands.verb import REFUSED, Verb, on_runtime, with_output
 
 
 @click.command(cls=Verb, examples=["dormouse drill http://localhost:8080"])
-@on_target
+@on_runtime
 @with_output("json", "yaml")
 def drill(target: Target, output: str | None) -> None:
     """Restore a running workflow's data from the store beside the live file, and compare the two.

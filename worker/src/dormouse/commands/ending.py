@@ -6,11 +6,11 @@ import click
 
 from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, writing
-from dormouse.commands.verb import Verb, on_target, with_output
+from dormouse.commands.verb import Verb, on_runtime, with_output
 
 
 @click.command(cls=Verb, examples=['dormouse cancel http://localhost:8080 basket-1 --reason "the shop closes"'])
-@on_target
+@on_runtime
 @click.argument("execution", shell_complete=completion.executions)
 @click.option("--reason", default="", help="Why; it is kept in the history.")
 @with_output("json", "yaml", "wide", "name", default="id and status")
@@ -24,7 +24,7 @@ def cancel(target: Target, execution: str, reason: str, output: str | None) -> N
 
 
 @click.command(cls=Verb, examples=["dormouse terminate http://localhost:8080 order-2"])
-@on_target
+@on_runtime
 @click.argument("execution", shell_complete=completion.executions)
 @click.option("--reason", default="", help="Why; it is kept in the history.")
 @with_output("json", "yaml", "wide", "name", default="id and status")
@@ -35,7 +35,7 @@ def terminate(target: Target, execution: str, reason: str, output: str | None) -
 
 
 @click.command(cls=Verb, examples=["dormouse retry http://localhost:8080 order-2"])
-@on_target
+@on_runtime
 @click.argument("execution", shell_complete=completion.executions)
 @with_output("json", "yaml", "wide", "name", default="id and status")
 def retry(target: Target, execution: str, output: str | None) -> None:

@@ -8,11 +8,11 @@ from dormouse.client import flows
 from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, writing
 from dormouse.commands.value import parse_value
-from dormouse.commands.verb import Verb, on_target, with_output
+from dormouse.commands.verb import Verb, on_runtime, with_output
 
 
 @click.command(cls=Verb, examples=["dormouse signal http://localhost:8080 basket-1 add '\"cup\"'"])
-@on_target
+@on_runtime
 @click.argument("execution", shell_complete=completion.executions)
 @click.argument("name")
 @click.argument("value", required=False)
@@ -32,7 +32,7 @@ def signal(
 
 
 @click.command(cls=Verb, examples=["dormouse query http://localhost:8080 basket-1 total"])
-@on_target
+@on_runtime
 @click.argument("execution", shell_complete=completion.executions)
 @click.argument("name")
 @with_output("json", "yaml", default="the answer alone, as JSON")
@@ -44,7 +44,7 @@ def query(target: Target, execution: str, name: str, output: str | None) -> None
 
 
 @click.command(cls=Verb, examples=["dormouse update http://localhost:8080 basket-1 redeem '\"minus-50\"'"])
-@on_target
+@on_runtime
 @click.argument("execution", shell_complete=completion.executions)
 @click.argument("name")
 @click.argument("value")

@@ -9,11 +9,11 @@ import click
 from dormouse.commands import completion, printing
 from dormouse.commands.target import Target, writing
 from dormouse.commands.value import parse_value
-from dormouse.commands.verb import Verb, on_target, with_output
+from dormouse.commands.verb import Verb, on_runtime, with_output
 
 
 @click.command(cls=Verb, examples=['dormouse start http://localhost:8080 order \'["tea", "cup"]\' --id order-1'])
-@on_target
+@on_runtime
 @click.argument("workflow", shell_complete=completion.workflows)
 @click.argument("value", metavar="[INPUT]", required=False)
 @click.option("--id", "execution_id", help="Its id. Default: one is made up.")

@@ -24,6 +24,10 @@ TARGETS = (
     ("http://localhost:8080", "The address of a runtime, as `dormouse run` prints it."),
     ("orders", "The name of a DurableWorkflow on the cluster of your kubectl, in the namespace of -n."),
 )
+_NO_FILE = (
+    "A database file can only be read, and this needs a runtime: serve the file with "
+    "`dormouse run MODULE --database FILE`, and give the address that it prints."
+)
 P = ParamSpec("P")
 
 
@@ -45,9 +49,13 @@ class Verb(click.Command):
         self.examples = examples
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if any(parameter.name == "target" and isinstance(parameter, click.Argument) for parameter in self.params):
+        takes = next((one for one in self.params if one.name == "target" and isinstance(one, click.Argument)), None)
+        if takes is not None:
             with formatter.section("TARGET is one of"):
-                formatter.write_dl(TARGETS)
+                formatter.write_dl(TARGETS if isinstance(takes.type, click.Path) else TARGETS[1:])
+            if not isinstance(takes.type, click.Path):
+                formatter.write_paragraph()
+                formatter.write_text(_NO_FILE)
         with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
             for line in self.examples:  # as they are: a line that is wrapped cannot be copied
                 shown = line.replace("dormouse", _PLUGIN, 1) if ctx.find_root().info_name == _PLUGIN else line
@@ -96,8 +104,15 @@ def on_cluster(function: Callable[..., None]) -> Callable[..., None]:
 
 def on_target(function: Callable[..., None]) -> Callable[..., None]:
     """Add TARGET, and the cluster of a name: the function is given what they mean."""
+    return click.argument("target", type=click.Path(), shell_complete=completion.targets)(_with_target(function))
 
-    @click.argument("target", type=click.Path(), shell_complete=completion.targets)
+
+def on_runtime(function: Callable[..., None]) -> Callable[..., None]:
+    """The same for a verb that changes something, or asks the workflow's code: a file is refused."""
+    return click.argument("target", shell_complete=completion.workflow_names)(_with_target(function))
+
+
+def _with_target(function: Callable[..., None]) -> Callable[..., None]:
     @on_cluster
     @click.option(
         "--token-file",
