@@ -69,6 +69,11 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     redacted: bool = False
     lives: tuple[Life, ...] = ()
 
+    @property
+    def workflow(self) -> str:
+        """What it is called: with its namespace, where it has one."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
 
 def lives_of(current: Current, root: str, epoch: int) -> tuple[Life, ...]:
     """The lives up to this epoch; `root` is the folder of the workflow's data."""
@@ -116,10 +121,7 @@ def manifest_text(manifest: Manifest, behind: str, target: str) -> str:
     """For a person."""
     found = manifest.executions
     held = "no executions" if found is None else f"{found.open} open and {found.closed} closed executions"
-    return (
-        f"{target}: {manifest.namespace}/{manifest.name} at {manifest.position}, {held}, {manifest.bytes:,} bytes\n"
-        f"it is {behind}"
-    )
+    return f"{target}: {manifest.workflow} at {manifest.position}, {held}, {manifest.bytes:,} bytes\nit is {behind}"
 
 
 def _age(seconds: float) -> str:

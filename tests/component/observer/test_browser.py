@@ -199,7 +199,7 @@ def test_a_page_follows_a_file_that_goes_on_and_stays_as_it_was_unfolded(
         unfolded_one.locator("summary").click()
         unfolded_one.locator(".tree").wait_for()
         page.get_by_text("The same as a table").click()
-        page.locator("#log .when").nth(3).focus()
+        page.locator("#log .position").nth(3).focus()
         focused = page.evaluate("document.activeElement.getAttribute('href')")
         go_on(live)
         expect(events).to_have_count(before + 1, timeout=PATIENCE_MS)

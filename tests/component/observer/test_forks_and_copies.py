@@ -225,7 +225,9 @@ def test_pages_of_placeholders_say_so_and_offer_nothing_that_is_refused(file: Pa
         assert not any(note in text for text in texts)
         assert all(refused.search(text) for text in texts[2:])
     with asking(file, copy) as client:
-        assert client.get("/").text.count("placeholders instead of values") == 1
+        listed = client.get("/").text
+        assert listed.count("placeholders instead of values") == 1
+        assert "<td>agent</td>" in listed, "it was never pulled, so it has no namespace"
 
 
 def test_placeholders_are_not_compared(file: Path, tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_an_event_has_its_call_its_neighbours_and_the_commands_that_go_on_from_i
 def test_failed_attempts_and_children_are_linked_with_the_events_of_their_call(client: Client) -> None:
     def events(execution: str) -> dict[str, str]:
         page = client.get(f"/executions/{execution}").text
-        found = re.findall(r'<a class="when" href="([^"]+)".*?<b>(\w+)</b>', page, re.DOTALL)
+        found = re.findall(r'<a class="position" href="([^"]+)">\d+</a> <b>(\w+)</b>', page, re.DOTALL)
         return {kind: client.get(link).text for link, kind in found}
 
     failed = events("order-3")

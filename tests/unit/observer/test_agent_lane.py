@@ -193,7 +193,8 @@ HOSTILE = st.recursive(
 def test_any_json_is_looked_at_without_harm(asked: Any, came: Any) -> None:
     recognised(asked)
     lane(
-        [Recorded(1, 2, "activity", "ask", 0, "", [asked], came)], [Recorded(1, 2, "activity", "ask", 0, "", came, asked)]
+        [Recorded(1, 2, "activity", "ask", 0, "", [asked], came)],
+        [Recorded(1, 2, "activity", "ask", 0, "", came, asked)],
     )
 
 
@@ -245,7 +246,8 @@ def test_tools_are_known_by_mcp_or_by_the_name_that_a_model_asked_for() -> None:
         entry = lane([asks, call]).entries[1]
         assert (entry.kind, entry.title) == ("tool", "weather")
     assert lane([called("call_mcp", [MCP_REQUEST], MCP_ANSWER)]).entries[0].title == "weather"
-    assert lane([called("reserve", ["tea"], "sun")]).entries[0].kind == "step"
+    (step,) = lane([called("reserve", ["tea"], "sun")]).entries
+    assert (step.kind, [said.role for said in step.messages]) == ("step", ["called with"])
     assert not lane([called("reserve", ["tea"], "sun")]).is_agent
 
 

@@ -117,7 +117,7 @@ def fork(source: Path, target: Path, wanted: Wanted, codec: Codec | None) -> For
 def _record(source: Path, wanted: Wanted) -> Fork:
     """What the new file says of itself."""
     beside = manifest_beside(source)
-    named = "" if beside is None else f"{beside.namespace}/{beside.name}".lstrip("/")
+    named = "" if beside is None else beside.workflow
     workflow = f"{named} at {beside.position}" if beside is not None and beside.position else named
     now = time.time_ns() // 1000
     return Fork(wanted.execution, wanted.position, now, wanted.answer is not None, source.name, workflow)

@@ -12,6 +12,7 @@ from dormouse_observer.web.usage import Usage
 
 _MOST_MESSAGES = 40
 _MISSING = object()
+_CALLED = "called with"
 
 Kind = Literal["model", "tool", "step", "approval"]
 
@@ -129,7 +130,7 @@ def _entry(call: Recorded, conversation: _Conversation) -> Entry:
     tool = _tool(call, given, came, conversation)
     if tool is not None:
         return tool
-    return Entry(call, "step", call.name, _as_message("", call.given), 0, _as_message("", call.came))
+    return Entry(call, "step", call.name, _as_message(_CALLED, call.given), 0, _as_message("", call.came))
 
 
 def _is_model(given: Found | None, came: Found | None) -> bool:
@@ -164,7 +165,7 @@ def _tool(call: Recorded, given: Found | None, came: Found | None, conversation:
     """A call that is of a tool by itself, or that a model has asked for by name."""
     if given is not None or came is not None:
         style = (given or came or Found("", ())).style
-        said = given.messages if given is not None else _as_message("", call.given)
+        said = given.messages if given is not None else _as_message(_CALLED, call.given)
         answer = came.messages if came is not None else _as_message("tool", call.came, "answer")
         if came is not None and given is None and came.style == "OpenTelemetry":
             said = ()
@@ -175,7 +176,7 @@ def _tool(call: Recorded, given: Found | None, came: Found | None, conversation:
     if name is None:
         return None
     conversation.asked.pop(name)
-    said = () if call.given is UNKNOWN else (Message("called with", (text_piece(call.given, "call"),)),)
+    said = () if call.given is UNKNOWN else (Message(_CALLED, (text_piece(call.given, "call"),)),)
     return Entry(call, "tool", name, said, 0, _as_message("tool", call.came, "answer"))
 
 

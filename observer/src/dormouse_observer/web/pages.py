@@ -234,7 +234,7 @@ def lineage(manifest: Manifest | None, forks: Sequence[Fork] = ()) -> tuple[tupl
         return forked
     epoch, _, txid = manifest.position.partition("/")
     known = (
-        ("workflow", f"{manifest.namespace}/{manifest.name}".lstrip("/")),
+        ("workflow", manifest.workflow),
         ("values", "placeholders stand in the place of all of them" if manifest.redacted else ""),
         ("from", manifest.source),
         ("epoch", epoch and f"{epoch}, so {_lives(epoch)}"),
