@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+PARTS = {
+    "operator": {"save status", "list pods", "create pod", "read store"},
+    "pod": {"schedule pod", "start keeper", "start runtime", "become ready"},
+    "keeper": {"check store", "claim", "pin", "restore", "put in place", "start litestream", "read CURRENT"},
+    "runtime": {"import", "gate", "open file", "replay", "first step"},
+}
+"""Of the trace of a life: what is directly within `life`, and what is within each of those."""
+_MAY_BE_KNOWN = {"list pods", "read store"}
+
+
+def is_one_life(spans: Sequence[Any], **said: str | int) -> None:
+    """Assert that these are all spans of one life, each within the part that it belongs to, and that all say this.
+
+    What the operator knew before the step that began the life is not in its trace.
+    """
+    by_name = {span.name: span for span in reversed(spans)}  # the first of each
+    everything = {"life", *PARTS, *(name for names in PARTS.values() for name in names)}
+    assert everything - _MAY_BE_KNOWN <= set(by_name) <= everything
+    assert len({span.span_id for span in spans}) == len(spans), "a span was sent twice"
+    often = {span.name for span in spans if span != by_name[span.name]}
+    assert often <= PARTS["operator"]  # a status is saved more than once
+    assert len({span.trace_id for span in spans}) == 1
+    assert not by_name["life"].parent_span_id
+    for part, names in PARTS.items():
+        assert by_name[part].parent_span_id == by_name["life"].span_id
+        assert {span.parent_span_id for span in spans if span.name in names} == {by_name[part].span_id}
+    told = {f"dormouse.{name}": value for name, value in said.items()}
+    assert all(told.items() <= attributes(span).items() for span in spans)
+    began = [by_name[name].start_time_unix_nano for name in ("create pod", "claim", "first step")]
+    assert began == sorted(began)
+    assert by_name["claim"].end_time_unix_nano <= by_name["first step"].start_time_unix_nano
+
 
 class Receiver:
-    """Takes what is sent to /v1/traces."""
+    """Takes what is sent to /v1/traces, at an address of this machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.spans: list[Any] = []
         self.services: set[str] = set()
         receiver = self
@@ -29,8 +61,8 @@ class Receiver:
 
             def log_message(self, *_: Any) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = ThreadingHTTPServer((address, 0), Handler)
+        self.url = f"http://{address}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
@@ -48,9 +80,9 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiving(address: str = "127.0.0.1") -> Iterator[Receiver]:
     """One that is closed at the end."""
-    made = Receiver()
+    made = Receiver(address)
     try:
         yield made
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
+import socket
 import subprocess
 import tempfile
 import time
@@ -111,6 +113,30 @@ class Cluster:
     @property
     def _is_kind(self) -> bool:
         return "worker" in self.nodes[0]
+
+    @property
+    def own_address(self) -> str:
+        """This machine's address for pods of the cluster."""
+        host, port = self.store["endpoint"].removeprefix("http://").split(":")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as towards_store:
+            towards_store.connect((host, int(port)))  # sends nothing
+            address: str = towards_store.getsockname()[0]
+        return address
+
+    @contextmanager
+    def forwarded(self, namespace: str, pod: str, port: int) -> Iterator[str]:
+        """The address of a pod's port, for as long as the block lasts."""
+        forward = ("port-forward", "--address=127.0.0.1", f"pod/{pod}", f":{port}")
+        command = [self.kubectl_program, "--namespace", namespace, *forward]
+        environment = {**os.environ, "KUBECONFIG": self.kubeconfig}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as forwarding:
+            assert forwarding.stdout is not None
+            found = re.search(r"127\.0\.0\.1:(\d+)", forwarding.stdout.readline())
+            try:
+                assert found is not None, f"no way to port {port} of {pod}"
+                yield f"http://127.0.0.1:{found[1]}"
+            finally:
+                forwarding.terminate()
 
     def kill_container(self, node: str, container: str) -> None:
         """SIGKILL what runs in a container."""
