@@ -170,6 +170,24 @@ def test_executions_are_searched_opened_and_their_values_unfolded(browser: Brows
         page.get_by_role("button", name="copy").first.wait_for()
 
 
+def test_the_filters_stand_in_a_line_and_no_line_of_code_is_broken(browser: Browser, base: str) -> None:
+    with looking(browser, base) as watched:
+        page = watched.go("/files/0")
+        for what in ("label", "label > *, .filters > button"):
+            edges = page.evaluate(
+                f"[...document.querySelectorAll('.filters > {what}')].map((one) => one.getBoundingClientRect())"
+                ".map((box) => `${Math.round(box.top)} ${Math.round(box.bottom)}`)"
+            )
+            assert len(edges) >= 5
+            assert len(set(edges)) == 1, (what, edges)
+        page = watched.go("/files/0/executions/agent-1")
+        page.set_viewport_size({"width": TABLET, "height": 700})
+        page.get_by_text("The same as a table").click()
+        lines = page.evaluate("[...document.querySelectorAll('td > code')].map((one) => one.getClientRects().length)")
+        assert len(lines) >= 4
+        assert set(lines) == {1}
+
+
 def test_a_long_timeline_and_a_long_log_are_walked_through_in_their_places(browser: Browser, base: str) -> None:
     with looking(browser, base) as watched:
         page = watched.go("/files/1/executions/long-1")

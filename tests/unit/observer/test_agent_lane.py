@@ -248,6 +248,8 @@ def test_tools_are_known_by_mcp_or_by_the_name_that_a_model_asked_for() -> None:
     assert lane([called("call_mcp", [MCP_REQUEST], MCP_ANSWER)]).entries[0].title == "weather"
     (step,) = lane([called("reserve", ["tea"], "sun")]).entries
     assert (step.kind, [said.role for said in step.messages]) == ("step", ["called with"])
+    (nothing,) = lane([called("book", [7], None)]).entries
+    assert nothing.answer[0].pieces[0].text == "null"
     assert not lane([called("reserve", ["tea"], "sun")]).is_agent
 
 

@@ -195,7 +195,7 @@ def _asked_for(call: Recorded, conversation: _Conversation) -> str | None:
 
 
 def _as_message(role: str, value: Any, kind: Literal["text", "answer"] = "text") -> tuple[Message, ...]:
-    return () if value is UNKNOWN else (Message(role, (text_piece(value, kind),)),)
+    return () if value is UNKNOWN else (Message(role, (text_piece("null" if value is None else value, kind),)),)
 
 
 def _common(before: Sequence[Message], now: Sequence[Message]) -> int:
