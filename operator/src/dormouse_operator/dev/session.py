@@ -228,6 +228,8 @@ class Session:
             outcome = left_behind(self._kubelet.pods_of(workflow.metadata.uid))
             self._outcomes[key] = outcome or Outcome("Failed", "")
             error = f": {outcome.message}" if outcome is not None and outcome.message else ""
+            if workflow.spec.start is not None:
+                remedy += f"; to retry it, begin another one with restore.fromName {key[1]} and without start"
             self._display.warn(f"{key[1]}: Failed {end}{error}\n{key[1]}: {remedy}")
         else:
             self._display.say(f"{key[1]}: Completed {end}: {remedy}")
