@@ -90,6 +90,8 @@ class _AtOnce:
 
     do_here = do
 
+    def wait(self, seconds: float) -> None: ...
+
     def stop(self) -> None: ...
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import pytest
 
 from dormouse.engine.disk import DiskThread
 
@@ -61,6 +65,68 @@ def test_the_loop_goes_on_once_what_is_done_at_once_has_begun() -> None:
         return what_was_before_is_over
 
     assert asyncio.run(run())
+
+
+def test_whoever_waits_for_it_is_told_once_and_before_the_loop_goes_on() -> None:
+    told: list[Exception | None] = []
+
+    async def run() -> None:
+        disk = DiskThread()
+        disk.do(lambda: None, told.append)
+        disk.wait(60)
+        assert told == [None]
+        disk.wait(60)  # for nothing
+        await asyncio.sleep(0.01)
+        disk.stop()
+
+    asyncio.run(run())
+    assert told == [None]
+
+
+def test_nobody_waits_longer_than_they_want_and_the_loop_is_told_all_the_same() -> None:
+    go_on = threading.Event()
+    told: list[Exception | None] = []
+
+    async def run() -> None:
+        disk, all_done = DiskThread(), asyncio.Event()
+
+        def slow() -> None:
+            go_on.wait(60)
+
+        def done(error: Exception | None) -> None:
+            told.append(error)
+            all_done.set()
+
+        disk.do(slow, done)
+        disk.wait(0.001)
+        assert told == []
+        go_on.set()
+        await all_done.wait()
+        disk.stop()
+
+    asyncio.run(run())
+    assert told == [None]
+
+
+def test_what_ends_in_the_moment_in_which_the_wait_does_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Exception | None] = []
+    ended = threading.Event()
+
+    class Late(SimpleQueue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002 - as there
+            ended.wait(60)  # the thread has looked whether it is waited for
+            raise Empty
+
+    async def run() -> None:
+        disk = DiskThread()
+        monkeypatch.setattr(disk, "_ended", Late())
+        disk.do(lambda: None, told.append)
+        threading.Timer(0.05, ended.set).start()
+        disk.wait(60)
+        assert told == [None]
+        disk.stop()
+
+    asyncio.run(run())
 
 
 def test_it_stops_once_all_is_done() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dormouse.engine.pacing import commits_on_loop, told_first
+from dormouse.engine.pacing import is_brief, told_first
 
 
 def test_half_is_told_first_where_the_code_takes_longer_than_the_disk() -> None:
@@ -16,6 +16,6 @@ def test_somebody_is_always_told_first() -> None:
 
 
 def test_the_loop_waits_for_a_disk_that_is_known_to_be_quick() -> None:
-    assert commits_on_loop(0.0004)
-    assert not commits_on_loop(0.02)
-    assert not commits_on_loop(0), "nothing is known of a disk that nothing was written to"
+    assert is_brief(0.0004)
+    assert not is_brief(0.02)
+    assert not is_brief(0), "nothing is known of a disk that nothing was written to"

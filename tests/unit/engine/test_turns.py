@@ -11,6 +11,7 @@ import pytest
 
 from dormouse import Engine, activity, workflow
 from dormouse.engine.database import Database
+from dormouse.engine.disk import DiskThread
 from dormouse.engine.durability import SyncDurability
 from dormouse.engine.journal import Batch, Event, Kind
 
@@ -111,7 +112,7 @@ class Committers:
 def test_the_loop_itself_commits_what_nothing_goes_on_beside_where_the_disk_is_quick(
     quick: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dormouse.engine.writing.commits_on_loop", lambda _: quick)
+    monkeypatch.setattr("dormouse.engine.writing.is_brief", lambda _: quick)
     committers = Committers(monkeypatch)
 
     @activity
@@ -131,8 +132,41 @@ def test_the_loop_itself_commits_what_nothing_goes_on_beside_where_the_disk_is_q
     assert committers.names == [(1, by), (2, by)]
 
 
+@pytest.mark.parametrize(("quick", "is_waited_for"), [(True, True), (False, False)])
+def test_the_loop_itself_waits_for_the_thread_where_nothing_else_is_left_to_do(
+    quick: bool, is_waited_for: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dormouse.engine.writing.is_brief", lambda _: quick)
+    monkeypatch.setattr("dormouse.engine.writing.BRIEF_SECONDS", 60.0)
+    monkeypatch.setattr("dormouse.engine.turns.told_first", lambda unheard, *_: (unheard + 1) // 2)
+    waits: list[float] = []
+    wait = DiskThread.wait
+
+    def watched(disk: DiskThread, seconds: float) -> None:
+        waits.append(seconds)
+        wait(disk, seconds)
+
+    monkeypatch.setattr(DiskThread, "wait", watched)
+
+    @activity
+    async def step(number: int) -> int:
+        return number
+
+    @workflow
+    async def runs() -> int:
+        return sum([await step(number) for number in range(20)])
+
+    async def run() -> list[int]:
+        async with Engine(tmp_path / "db.sqlite", [runs]) as engine:
+            started = await asyncio.gather(*(engine.start(runs) for _ in range(30)))
+            return await asyncio.gather(*(each.result() for each in started))
+
+    assert asyncio.run(run()) == [190] * 30
+    assert bool(waits) == is_waited_for
+
+
 def test_a_thread_commits_while_an_activity_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dormouse.engine.writing.commits_on_loop", lambda _: True)
+    monkeypatch.setattr("dormouse.engine.writing.is_brief", lambda _: True)
     committers = Committers(monkeypatch)
     go_on = asyncio.Event()
 

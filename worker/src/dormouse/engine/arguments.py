@@ -41,17 +41,14 @@ class Arguments:
         Raises:
             TypeError: when the function cannot be called like this, or a value has no JSON form.
         """
-        if self._plain and not kwargs and self._least <= len(args) <= self._most:
-            return self._encode(args)
-        bound = bound_to(self._function.__name__, self._signature, args, kwargs)
-        if not self._plain:
-            return encode([bound.args, bound.kwargs])
-        names = list(self._signature.parameters)
-        given = max((names.index(name) for name in bound.arguments), default=-1)
-        bound.apply_defaults()
-        return self._encode(bound.args[: given + 1])
-
-    def _encode(self, args: tuple[Any, ...]) -> bytes:
+        if kwargs or not self._plain or not self._least <= len(args) <= self._most:
+            bound = bound_to(self._function.__name__, self._signature, args, kwargs)
+            if not self._plain:
+                return encode([bound.args, bound.kwargs])
+            names = list(self._signature.parameters)
+            given = max((names.index(name) for name in bound.arguments), default=-1)
+            bound.apply_defaults()
+            args = bound.args[: given + 1]
         try:
             return encode(args)
         except PayloadTooLarge:

@@ -235,8 +235,9 @@ class Attempts:
 
     def _ended(self, call: ActivityCall) -> None:
         del self._running[call]
-        self._unwanted.discard(call)
-        if call in self._unkept:
+        if self._unwanted:
+            self._unwanted.discard(call)
+        if self._unkept and call in self._unkept:
             self._unkept.pop(call).cancel()
         if self._queued:
             self._begin_queued()

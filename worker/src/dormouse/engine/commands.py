@@ -131,7 +131,7 @@ class Commands:
         call = ActivityCall(self._execution, command, activity, payload)
         call.source = source
         self._execution.pending[command] = call
-        recorded = log.upcoming()
+        recorded = log.upcoming() if log.expected else None
         if recorded is not None:
             call.scheduled_at = recorded.at
             self._is_new(Issued(_SCHEDULED, command, name, payload, source))

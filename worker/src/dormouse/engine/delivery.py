@@ -107,7 +107,10 @@ def _tell_end(execution: Execution, event: Event) -> None:
     if at > log.moment:
         log.moment = at
     if isinstance(waiting, ActivityCall):
-        _settle_activity(waiting, event)
+        if waiting.value is not msgspec.UNSET:
+            waiting.set_result(waiting.value)
+        else:
+            _settle_activity(waiting, event)
     elif isinstance(waiting, Sleep):
         execution.loop.ring(waiting.callback)
     elif isinstance(waiting, ApprovalCall):
@@ -119,9 +122,7 @@ def _tell_end(execution: Execution, event: Event) -> None:
 
 
 def _settle_activity(call: ActivityCall, event: Event) -> None:
-    if call.value is not msgspec.UNSET:
-        call.set_result(call.value)
-    elif event.kind != _COMPLETED:
+    if event.kind != _COMPLETED:
         call.attempt = event.attempt or call.attempt
         failure = decode_failure(event.payload or b"null")
         call.set_exception(ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command))

@@ -244,7 +244,8 @@ class Execution:
             self.loop.drain()
         except (Restless, Interrupted) as error:
             self.block(blocked_by_itself(str(error)))
-        if not self.log.replaying:
+        main = self.main
+        if main is not None and main.done() and not self.log.replaying:
             self.close_if_done()
 
     def close_if_done(self) -> None:

@@ -25,17 +25,18 @@ class Log:
         commands: the highest number that was given.
         first_command: the highest number that an earlier run had given.
         replaying: whether the code only repeats what the log holds.
+        expected: what the code must still ask for, patches that may have no mark any more among them.
     """
 
     __slots__ = (
-        "_expected", "_journal", "_key", "_patches", "commands", "first_command", "last_position", "length", "moment",
+        "_journal", "_key", "_patches", "commands", "expected", "first_command", "last_position", "length", "moment",
         "replaying", "run",
     )  # fmt: skip
 
     def __init__(self, journal: Journal, key: int) -> None:
         self._journal = journal
         self._key = key
-        self._expected: deque[Event] = deque()
+        self.expected: deque[Event] = deque()
         self._patches: dict[str, bool] = {}
         self.moment = 0
         self.run = key
@@ -49,8 +50,8 @@ class Log:
 
     def expect(self, events: Sequence[Event]) -> None:
         """The code is about to run over these."""
-        self._expected = deque(event for event in events if event.kind in COMMANDS)
-        self._patches = {event.name: True for event in self._expected if event.kind == Kind.PATCHED and event.name}
+        self.expected = deque(event for event in events if event.kind in COMMANDS)
+        self._patches = {event.name: True for event in self.expected if event.kind == Kind.PATCHED and event.name}
         self.run = events[0].position
         self.last_position = events[-1].position
         self.commands = self.first_command = events[0].command or 0
@@ -59,7 +60,7 @@ class Log:
 
     def upcoming(self) -> Event | None:
         """What the code must ask for next. A patch whose mark the code has lost is everybody's way now."""
-        expected = self._expected
+        expected = self.expected
         while expected:
             event = expected[0]
             if event.kind != _PATCHED:
@@ -71,16 +72,16 @@ class Log:
     @property
     def rest(self) -> list[Event]:
         """What the code must still ask for, from `upcoming` on."""
-        return [] if self.upcoming() is None else list(self._expected)
+        return [] if self.upcoming() is None else list(self.expected)
 
     @property
     def left(self) -> int:
         """How much of what it had asked for the code has not asked for again."""
-        return len(self._expected)
+        return len(self.expected)
 
     def repeated(self) -> None:
         """The code asked for what was upcoming."""
-        self._expected.popleft()
+        self.expected.popleft()
         self.length += 1
 
     def is_patched(self, name: str) -> bool:
@@ -90,7 +91,7 @@ class Log:
             known = self._patches[name] = self.upcoming() is None
             if known:
                 self.record(Kind.PATCHED, name=name)
-        elif self._expected and self._expected[0].kind == Kind.PATCHED and self._expected[0].name == name:
+        elif self.expected and self.expected[0].kind == Kind.PATCHED and self.expected[0].name == name:
             self.repeated()
         return known
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-_BRIEF_SECONDS = 0.005
+BRIEF_SECONDS = 0.005
 """As long as any thread may have to wait for Python, so the loop stands still for that long all the same."""
 
 
-def commits_on_loop(writing_seconds: float) -> bool:
-    """Whether a commit is made on the loop itself, where the engine has nothing else to do until it is made.
+def is_brief(writing_seconds: float) -> bool:
+    """Whether the loop itself makes a commit, or waits for it, where the engine has nothing to do until it is made.
 
     A thread has to be woken, and has to wake the loop; on a busy machine both together take longer than the commit.
     """
-    return 0 < writing_seconds <= _BRIEF_SECONDS  # 0 when nothing was written yet
+    return 0 < writing_seconds <= BRIEF_SECONDS  # 0 when nothing was written yet
 
 
 def told_first(unheard: int, telling_seconds: float, writing_seconds: float) -> int:

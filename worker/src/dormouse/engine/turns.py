@@ -97,7 +97,7 @@ class Turns:
         self.watch = LoopWatch(lambda: not self.attempts.idle, blocked_loop_seconds)
         self.attempts = Attempts(
             self._activity_ended,
-            self._stir,
+            self._attempts_rest,
             self._heartbeat_heard,
             identity,
             clock,
@@ -145,6 +145,16 @@ class Turns:
         while not (self.failure.done() or (self._caught_up and (though_attempts_run or self.attempts.idle))):
             await self._stirred.wait()
 
+    def _attempts_rest(self) -> None:
+        if self._writer.busy and not self._unheard:
+            self._loop.call_soon(self._wait_for_disk)
+        self._stir()
+
+    def _wait_for_disk(self) -> None:
+        """What the code hears next, it hears once the disk is done."""
+        if self.attempts.idle and not (self._unheard or self._scheduled):
+            self._writer.wait_for_disk()
+
     def _stir(self) -> None:
         """Have those look again who wait until it is quiet."""
         self._stirred.set()
@@ -163,7 +173,9 @@ class Turns:
         self._arrive(lambda _: self.journal.batch.add(left))
 
     def _activity_ended(self, call: ActivityCall, outcome: Outcome) -> None:
-        self._arrive(partial(attempt_ended, call, outcome))
+        self._arrived.append(partial(attempt_ended, call, outcome))  # as `_arrive`, but in each step
+        if not (self._scheduled or self._writer.busy):
+            self._schedule_turn()
 
     def _heartbeat_heard(self, call: ActivityCall) -> None:
         self._arrive(lambda _: self._beat(call))

@@ -13,7 +13,7 @@ from dormouse.engine.database import Database
 from dormouse.engine.disk import DiskThread
 from dormouse.engine.durability import Durability
 from dormouse.engine.journal import Batch, Event
-from dormouse.engine.pacing import commits_on_loop
+from dormouse.engine.pacing import BRIEF_SECONDS, is_brief
 from dormouse.engine.tally import Tally
 
 
@@ -111,6 +111,11 @@ class Writer:
         else:
             asyncio.ensure_future(allowed).add_done_callback(partial(self._then, self._commit, batch))
 
+    def wait_for_disk(self) -> None:
+        """Have the loop itself wait, since nobody has anything to do before; not for a disk that takes its time."""
+        if is_brief(self.writing_seconds):
+            self._disk.wait(BRIEF_SECONDS)
+
     async def stop(self) -> None:
         """Wait for nothing any more."""
         waits = {one for one in (self._counting, self._allowing) if one is not None}
@@ -123,8 +128,8 @@ class Writer:
     def _commit(self, batch: Batch, *, at_once: bool = False, idle: bool = False) -> None:
         left = self._database.write(batch)
         self._tally.events += len(batch.events)
-        commit, done = partial(self._wait_for_disk, left), partial(self._committed, batch)
-        if idle and commits_on_loop(self.writing_seconds):
+        commit, done = partial(self._write_to_disk, left), partial(self._committed, batch)
+        if idle and is_brief(self.writing_seconds):
             self._disk.do_here(commit, done)
         else:
             self._disk.do(commit, done, at_once=at_once)
@@ -132,7 +137,7 @@ class Writer:
     def _committed(self, batch: Batch, error: Exception | None) -> None:
         self._then(self._written, batch) if error is None else self._fail(error)
 
-    def _wait_for_disk(self, events: Sequence[Event]) -> None:
+    def _write_to_disk(self, events: Sequence[Event]) -> None:
         began = perf_counter_ns()
         self._database.commit(events)
         took = perf_counter_ns() - began
