@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from dormouse_operator.api import DurableWorkflow, DurableWorkflowStatus, parse
-from dormouse_operator.dev.state import PodRecord, StateError, StateFile, applied, locked
+from dormouse_operator.dev.state import PodRecord, State, StateError, StateFile, applied, locked
 
 NOW = "2026-01-01T00:00:00Z"
 
@@ -40,6 +40,18 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     file.save()
     assert StateFile.read(tmp_path / "state.json").state == file.state
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_port_that_is_given_to_a_workflow_is_that_of_no_other_one() -> None:
+    state = State()
+    state.give_port("default/shop", 8105)
+    state.give_port("default/bank", 8106)
+    assert state.usual_port("default/shop", before=8105) == 8105
+    state.give_port("default/copy", 8105)
+    assert state.usual_port("default/copy", before=0) == 8105
+    assert state.usual_port("default/shop", before=8105) == 0, "its pod had it, and may not have it again"
+    assert state.usual_port("default/shop", before=8107) == 8107
+    assert state.usual_port("default/bank", before=0) == 8106
 
 
 def test_a_new_object_gets_a_uid_and_keeps_it() -> None:

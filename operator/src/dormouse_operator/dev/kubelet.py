@@ -179,8 +179,7 @@ class Kubelet:
         workflow = f"{metadata['namespace']}/{metadata['labels'][NAME_LABEL]}"
         names = [container["name"] for container in (*sidecars(pod), *mains(pod))]
         wanted = dict(before)
-        if workflow in self._state.http_ports:
-            wanted[RUNTIME_CONTAINER] = self._state.http_ports[workflow]
+        wanted[RUNTIME_CONTAINER] = self._state.usual_port(workflow, before.get(RUNTIME_CONTAINER, 0))
         ports = {}
         for name, fresh in zip(names, free_ports(len(names)), strict=True):
             usual = wanted.get(name, 0)

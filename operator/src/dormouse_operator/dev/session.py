@@ -169,7 +169,7 @@ class Session:
             return
         if not is_free(port):
             raise StateError(f"port {port} is taken; choose another one with --port, or leave it out")
-        self._file.state.http_ports["/".join(key)] = port
+        self._file.state.give_port("/".join(key), port)
 
     async def _read_current(self, workflow: DurableWorkflow) -> Current:
         namespace = workflow.metadata.namespace

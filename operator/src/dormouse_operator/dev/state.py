@@ -42,6 +42,14 @@ class State(msgspec.Struct, rename="camel"):
     stores: dict[str, ObjectStore] = {}
     pods: dict[str, PodRecord] = {}
 
+    def give_port(self, workflow: str, port: int) -> None:
+        """From now on the HTTP API of this workflow listens there, and that of no other one."""
+        self.http_ports = {one: its for one, its in self.http_ports.items() if its != port} | {workflow: port}
+
+    def usual_port(self, workflow: str, before: int) -> int:
+        """Where it listens, or 0; `before` is where its pod did, which another workflow may have been given since."""
+        return self.http_ports.get(workflow, 0 if before in self.http_ports.values() else before)
+
 
 class StateFile:
     """The file `state.json`; `state` is its content, `save` makes it last."""
