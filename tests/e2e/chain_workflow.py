@@ -65,10 +65,14 @@ class ChainWorkflow:
     name: str = field(default_factory=lambda: f"chain-{secrets.token_hex(3)}")
     spec: Mapping[str, Any] = field(default_factory=dict)
     runtime: Mapping[str, Any] = field(default_factory=dict)
+    pod_spec: Mapping[str, Any] = field(default_factory=dict)
     sts: Mapping[str, Any] | None = None
 
     def manifest(self) -> dict[str, Any]:
-        """What a person would apply. `spec` adds to the spec, `runtime` to the template's runtime container."""
+        """What a person would apply.
+
+        `spec` adds to its spec, `pod_spec` to that of the template, `runtime` to the container `runtime`.
+        """
         order = {
             "steps": self.steps,
             "step_seconds": self.step_seconds,
@@ -84,6 +88,7 @@ class ChainWorkflow:
                 for name, key in (("ACCESS_KEY_ID", "id"), ("SECRET_ACCESS_KEY", "key"))
             ),
         ]
+        runtime = {"name": "runtime", "env": environment, **self.runtime}
         storage = {
             "storeRef": {"name": _STORE},
             "durability": self.durability,
@@ -98,7 +103,7 @@ class ChainWorkflow:
                 "entrypoint": "chain",
                 "source": {"inline": _MODULE.read_text()},
                 "start": {"workflow": "chain", "input": order},
-                "template": {"spec": {"containers": [{"name": "runtime", "env": environment, **self.runtime}]}},
+                "template": {"spec": {**self.pod_spec, "containers": [runtime]}},
                 **self.spec,
                 "storage": storage,
             },
