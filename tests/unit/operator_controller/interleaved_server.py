@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -48,10 +48,13 @@ class Line:
     waiting: list[Request] = field(default_factory=list)
     late: list[Callable[[], object]] = field(default_factory=list)
     is_arriving_late: bool = False
+    asked: list[str] = field(default_factory=list)
+    """All that ever was."""
 
     async def ask(self, what: str, do: Callable[[], Any], unavailable: type[Exception], *, writes: bool) -> Any:
         request = Request(what, asyncio.get_running_loop().create_future())
         self.waiting.append(request)
+        self.asked.append(what)
         try:
             outcome = await request.answer
         except asyncio.CancelledError:
@@ -184,22 +187,29 @@ class Objects:
         return self.put(resource, None, before)
 
 
+class Witness(Protocol):
+    """Whoever looks at each request when it is done."""
+
+    def writes(self, line: Line, resource: Resource, made: Document) -> None:
+        """Each creation, before it is done, and each patch, after it."""
+
+    def refuses(self, made: Document) -> None:
+        """This pod was never there."""
+
+    def lists(self, line: Line, resource: Resource) -> None:
+        """As they are now."""
+
+    def asks_store(self, line: Line, what: str, data: bytes) -> None:
+        """What was read, or is written now."""
+
+
 class AskedApi:
     """An operator's own API server: pods and workflows over its line, the rest at once."""
 
-    def __init__(
-        self,
-        objects: Objects,
-        line: Line,
-        look: Callable[[str, Resource, Document], None],
-        refused: Callable[[Document], None],
-        listed: Callable[[str, Resource], None],
-    ) -> None:
+    def __init__(self, objects: Objects, line: Line, witness: Witness) -> None:
         self._objects = objects
         self._line = line
-        self._look = look
-        self._refused = refused
-        self._listed = listed
+        self._witness = witness
 
     def as_api(self) -> ApiServer:
         return cast("ApiServer", self)
@@ -221,7 +231,7 @@ class AskedApi:
         wanted = dict(part.split("=") for part in labels.split(",") if part)
 
         def do() -> tuple[list[Document], int]:
-            self._listed(self._line.name, resource)
+            self._witness.lists(self._line, resource)
             found = [each for each in self._objects.all(resource) if wanted.items() <= _labels(each).items()]
             return [each for each in found if namespace in (None, "team")], self._objects.version
 
@@ -234,13 +244,13 @@ class AskedApi:
         def do() -> Document:
             name = document["metadata"]["name"]
             if (resource.plural, ("team", name)) not in self._objects.held:
-                self._look(self._line.name, resource, dict(document))
+                self._witness.writes(self._line, resource, dict(document))
             return self._objects.create(resource, document)
 
         try:
             return cast("Document", await self._ask("create", resource, do))
         except Refused:
-            self._refused(dict(document))
+            self._witness.refuses(dict(document))
             raise
 
     async def merge(
@@ -248,7 +258,7 @@ class AskedApi:
     ) -> Document:
         def do() -> Document:
             made = self._objects.merge(resource, name, patch, subresource)
-            self._look(self._line.name, resource, made)
+            self._witness.writes(self._line, resource, made)
             return made
 
         return cast("Document", await self._ask("patch", resource, do))
@@ -290,15 +300,15 @@ class Bucket:
 class AskedStore:
     """An operator's own way to the bucket."""
 
-    def __init__(self, bucket: Bucket, line: Line, look: Callable[[str, str, bytes], None]) -> None:
+    def __init__(self, bucket: Bucket, line: Line, witness: Witness) -> None:
         self._bucket = bucket
         self._line = line
-        self._look = look
+        self._witness = witness
 
     async def get(self, key: str, unless_etag: str | None = None) -> StoredObject | None:  # noqa: ARG002 - as the port has it
         def do() -> StoredObject | None:
             found = self._bucket.objects.get(key)
-            self._look(self._line.name, "read", b"" if found is None else found[0])
+            self._witness.asks_store(self._line, "read", b"" if found is None else found[0])
             return None if found is None else StoredObject(found[0], found[1], READ_AT)
 
         return cast("StoredObject | None", await self._line.ask(f"read {key}", do, StoreUnknown, writes=False))
@@ -308,7 +318,7 @@ class AskedStore:
             found = self._bucket.objects.get(key)
             if (None if found is None else found[1]) != if_match:
                 raise StoreConflict(key)
-            self._look(self._line.name, "write", data)
+            self._witness.asks_store(self._line, "write", data)
             return self._bucket.write(key, data)
 
         return cast("str", await self._line.ask(f"write {key}", do, StoreUnknown, writes=True))

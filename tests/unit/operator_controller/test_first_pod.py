@@ -6,48 +6,45 @@ from collections.abc import Iterator
 
 import pytest
 
-from dormouse_operator.controller.resources import PODS
-from unit.operator_controller.interleaved_operators import Interleaved
+from unit.operator_controller.interleaved_story import Story
 
 
 @pytest.fixture
-def world() -> Iterator[Interleaved]:
-    made = Interleaved()
-    yield made
-    made.close()
+def story() -> Iterator[Story]:
+    story = Story()
+    yield story
+    story.close()
 
 
-def names(world: Interleaved) -> list[str]:
-    return [each["metadata"]["name"] for each in world.pods()]
+def names(story: Story) -> list[str]:
+    return [each["metadata"]["name"] for each in story.around.pods()]
 
 
-def test_the_first_pod_is_made_without_a_list(world: Interleaved) -> None:
-    world.operators["a"].whole_step()
-    assert names(world) == ["report-e1"]
-    assert "a" not in world.listed_at
+def test_the_first_pod_is_made_without_a_list(story: Story) -> None:
+    story.operators["a"].whole_step()
+    assert names(story) == ["report-e1"]
+    assert "list pods" not in story.operators["a"].line.asked
 
 
-def test_whoever_has_not_heard_that_it_began_makes_no_pod(world: Interleaved) -> None:
-    world.operators["a"].whole_step()
-    world.objects.remove(PODS, "report-e1")
-    world.operators["b"].whole_step()
-    assert names(world) == []
-    assert world.operators["b"].failed  # its status was refused as one of an older version
+def test_whoever_has_not_heard_that_it_began_makes_no_pod(story: Story) -> None:
+    story.operators["a"].whole_step()
+    story.happens_to("report-e1", "vanishes")
+    story.operators["b"].whole_step()
+    assert names(story) == []
+    assert story.operators["b"].failed  # its status was refused as one of an older version
 
 
 @pytest.mark.parametrize("wiped", [False, True])
-def test_a_list_comes_before_every_other_pod(world: Interleaved, *, wiped: bool) -> None:
-    operator = world.operators["a"]
+def test_a_list_comes_before_every_other_pod(story: Story, *, wiped: bool) -> None:
+    operator = story.operators["a"]
     operator.whole_step()
-    world.claim("report-e1")
-    world.objects.remove(PODS, "report-e1")
+    story.happens_to("report-e1", "claims")
+    story.happens_to("report-e1", "vanishes")
     if wiped:
-        world.is_forged = True
-        world.edit(lambda workflow: workflow.pop("status"))
-    operator.see(1000)
-    operator.list_all()
+        story.something_happens_around("the status is wiped")
+    operator.listens()
     operator.whole_step()
-    world.wait(operator.pause or 0.0)
+    story.around.wait(operator.pause or 0.0)
     operator.whole_step()
-    assert len(names(world)) == 1
-    assert "a" in world.listed_at
+    assert len(names(story)) == 1
+    assert "list pods" in operator.line.asked
