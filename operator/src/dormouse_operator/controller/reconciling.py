@@ -35,7 +35,6 @@ from dormouse_operator.controller.turns import RollTurns
 from dormouse_operator.controller.waiting_times import WaitingTimes
 from dormouse_operator.controller.world import World
 from dormouse_operator.plan import (
-    FINALIZER,
     MANAGED_BY_LABEL,
     NAME_LABEL,
     Action,
@@ -59,7 +58,9 @@ from dormouse_operator.plan import (
     check_session_name,
     check_source_name,
     is_watched,
+    may_be_unseen,
     plan,
+    rests_on_absence,
     session_name,
 )
 
@@ -124,19 +125,17 @@ class Reconciler:
 
     async def step(self, key: Key) -> float | None:
         """Do what there is to do now; after how many seconds to come back unless something changes. Raises ApiError."""
-        has_live_pods = False
+        looked_for: tuple[str, ...] | None = None
         self._traces.looked(key)
         for _ in range(_MOST_ROUNDS):
             if (seen := await self._see(key)) is None:
                 return None
             planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
-            if not (has_live_pods or _never_had_a_pod(seen)) and any(
-                isinstance(each, CreatePod | CreateCheck | ReleaseData) for each in planned.actions
-            ):
-                # A pod that the cache lacks may well be alive.
+            unseen = may_be_unseen(seen.workflow, seen.observed.current)
+            if looked_for != unseen and rests_on_absence(seen.workflow, planned, seen.observed):
                 with self._traces.doing(key, "list pods"):
-                    await self._list_pods(key, seen.workflow.metadata.uid)
-                has_live_pods = True
+                    await self._list_pods(key, seen.workflow.metadata.uid, unseen)
+                looked_for = unseen
                 continue
             if planned.wants_turn and self._turns.ask(key):
                 continue
@@ -146,7 +145,7 @@ class Reconciler:
                 return _UNWRITABLE_SECONDS
             if not is_news:
                 return _pause(planned)
-            has_live_pods = False  # a store may have taken its time
+            looked_for = None  # a store may have taken its time
         return _MANY_ROUNDS_SECONDS
 
     async def _see(self, key: Key) -> Seen | None:
@@ -209,15 +208,14 @@ class Reconciler:
             return memory.opened
         return store, credentials
 
-    async def _list_pods(self, key: Key, uid: str) -> None:
+    async def _list_pods(self, key: Key, uid: str, unseen: tuple[str, ...]) -> None:
         namespace, name = key
         labels = {MANAGED_BY_LABEL: "dormouse", NAME_LABEL: name}
         selector = ",".join(f"{label}={value}" for label, value in labels.items())
         await compare(self._api, self._world, PODS, namespace, selector, partial(self._labelled_pods, key, uid))
-        document = self._world.workflows.get(key)
-        last = str(((document or {}).get("status") or {}).get("podName") or "")
-        if last and self._world.pods.get((namespace, last)) is None:
-            await self._look_for_pod(namespace, last)
+        for pod in unseen:
+            if self._world.pods.get((namespace, pod)) is None:
+                await self._look_for_pod(namespace, pod)
 
     def _labelled_pods(self, key: Key, uid: str) -> tuple[Key, ...]:
         """What is known of those that the list must have."""
@@ -353,14 +351,6 @@ class Reconciler:
         pod = str((newest.get("status") or {}).get("podName", ""))
         seen.memory.was_refused(pod, metadata.generation, str(refused), _clock())
         return True
-
-
-def _never_had_a_pod(seen: Seen) -> bool:
-    """Each of its pods came after its finalizer and after a status, and the status of the next is only written onto
-    this very version. So whoever begins thousands of them asks for none of their lists.
-    """
-    is_held = FINALIZER in (seen.document["metadata"].get("finalizers") or ())
-    return not is_held and not seen.document.get("status")
 
 
 def _is_source_of_check(action: Action, metadata: ObjectMeta) -> bool:

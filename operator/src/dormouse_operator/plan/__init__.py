@@ -57,6 +57,7 @@ from dormouse_operator.plan.pod import STOCK, Settings, build_pod, build_source
 from dormouse_operator.plan.refusals import pause_seconds
 from dormouse_operator.plan.session import session_policy, times
 from dormouse_operator.plan.template_hash import template_hash
+from dormouse_operator.plan.unseen import may_be_unseen, rests_on_absence
 
 __all__ = [
     "plan",
@@ -94,6 +95,8 @@ __all__ = [
     "identity_of",
     "check_of",
     "is_watched",
+    "rests_on_absence",
+    "may_be_unseen",
     "workflow_uid",
     "IDENTITY",
     "session_policy",
