@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dormouse.replica.current import Current, SealReason, State, decode
 from dormouse_operator.controller.resources import PODS, WORKFLOWS, Document, Resource
-from dormouse_operator.plan import FINALIZER, identity_of
+from dormouse_operator.plan import FINALIZER, identity_of, is_watched
 from unit.operator_controller.interleaved_server import Line
 from unit.operator_controller.interleaved_surroundings import KEY, Surroundings
 from unit.operator_plan.pods import environment
@@ -60,22 +60,33 @@ class Promises:
             assert not (alive := self._known_alive(line.name)), f"{alive} could still write what is released"
 
     def _known_alive(self, who: str) -> list[str]:
-        """The pods that could write, and that this operator made itself, or could see when it listed pods last.
+        """The pods that could write, and that this operator made itself, or could see when it looked for pods last.
 
         What another operator makes after that nothing but the epochs keeps from writing: docs/design.md, 9.
         """
+        around, current = self._around, self._around.current()
+        # One without labels that neither of these names has not claimed, or is fenced.
+        named = {
+            0 if current is None else current.epoch,
+            0 if around.is_gone() else around.status().get("epoch", 0),
+        }
 
-        def is_known(epoch: int) -> bool:
+        def is_known(name: str) -> bool:
+            epoch = around.epoch(name)
             maker, version = self._made_by.get(epoch, ("", 0))
-            return epoch not in self._late_epochs and (maker == who or version < self._listed_at.get(who, 0))
+            is_told = is_watched(around.objects.get(PODS, "team", name)) or epoch in named
+            is_seen = maker == who or version < self._listed_at.get(who, 0)
+            return is_told and is_seen and epoch not in self._late_epochs
 
-        return [each for each in self._around.live() if is_known(self._around.epoch(each))]
+        return [each for each in around.live() if is_known(each)]
 
     def _creates(self, line: Line, made: Document) -> None:
         identity = identity_of(made)
         assert identity is not None
         around, who, epoch = self._around, line.name, identity.epoch
-        assert epoch not in self._epochs - self._refused_epochs, "an epoch was used twice"
+        # Of a pod that never claimed, and is gone, nothing tells once the status was edited: nor did it write.
+        is_forgotten = around.is_forged and epoch not in around.claimed
+        assert epoch not in self._epochs - self._refused_epochs or is_forgotten, "an epoch was used twice"
         self._epochs.add(epoch)
         if line.is_arriving_late:
             self._late_epochs.add(epoch)
@@ -86,7 +97,7 @@ class Promises:
         )
         assert FINALIZER in workflow["metadata"]["finalizers"], "a pod before the object is held"
         last_news = max(self._began_at[who], self._read_at.get(who, 0))
-        is_known = not self._epochs - {epoch} or self._listed_at.get(who, -1) >= last_news
+        is_known = min(self._epochs) == epoch or self._listed_at.get(who, -1) >= last_news
         assert is_known, "a pod that a live list may have shown was not looked for"
         self._made_by.setdefault(epoch, (who, around.objects.version))
         assert not (alive := self._known_alive(who)), f"{alive} could still write"
@@ -94,8 +105,8 @@ class Promises:
         if known is not None:
             assert epoch > known.epoch, "an epoch at or below CURRENT"
             assert known.workflow_uid != UID or known.seal_reason is not SealReason.COMPLETED, "it had completed"
-        elif self._epochs - {epoch}:
+        elif min(self._epochs) < epoch:
             assert who in self._read, "created without reading CURRENT"
         told_first = environment(made, "DORMOUSE_FIRST_CLAIM") == "true"
-        if told_first and around.was_claimed:
+        if told_first and min(around.claimed, default=epoch) < epoch:
             assert self._late_epochs, "a first claim after a claim"

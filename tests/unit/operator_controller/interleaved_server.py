@@ -137,11 +137,12 @@ class Objects:
         return made
 
     def change(self, resource: Resource, name: str, edit: Callable[[Document], object]) -> None:
-        """As somebody with all rights, at once."""
+        """As somebody with all rights, at once. What changes nothing is no write."""
         before = self.get(resource, "team", name)
         document = copied(before)
         edit(document)
-        self.put(resource, document, before)
+        if document != before:
+            self.put(resource, document, before)
 
     def remove(self, resource: Resource, name: str) -> None:
         self.put(resource, None, self.get(resource, "team", name))

@@ -36,7 +36,8 @@ class Surroundings:
         self.lost: set[str] = set()
         self.once_lost: set[str] = set()
         self.now = NOW
-        self.was_claimed = False
+        self.claimed: set[int] = set()
+        """The epochs that ever were."""
         self.is_forged = False
         """Whether somebody edited the status: it may say what it wants then."""
         self._put_samples()
@@ -77,7 +78,7 @@ class Surroundings:
         self.edit(change)
 
     def delete(self) -> None:
-        self.edit(lambda workflow: workflow["metadata"].update(deletionTimestamp="2026-03-01T12:00:00Z"))
+        self.edit(_deleted)
         if not self.is_gone() and not self.is_held():
             self.objects.remove(WORKFLOWS, "report")
 
@@ -159,12 +160,13 @@ class Surroundings:
             return
         assert isinstance(decision, Write)
         self.bucket.write(LAYOUT.current, encode(decision.record))
-        self.was_claimed = True
+        self.claimed.add(claimant.epoch)
         self.update(name, keeper=True)
 
     def runs(self, name: str) -> None:
-        """If CURRENT is its own."""
-        if self.owns_current(name):
+        """If CURRENT says that it lives."""
+        current = self.current()
+        if current is not None and self.owns_current(name) and current.state is State.ACTIVE:
             self.update(name, keeper=True, runtime=True)
 
     def seal(self, name: str, reason: SealReason) -> None:
@@ -185,8 +187,15 @@ class Surroundings:
                 else:
                     self.objects.remove(PODS, name)
 
+    def collect(self) -> None:
+        """What the workflow owned goes after it."""
+        for pod in self.pods():
+            if self.is_gone() and pod["metadata"].get("ownerReferences"):
+                self.objects.change(PODS, pod["metadata"]["name"], _deleted)
+
     def calm(self) -> None:
-        """Kubelets and keepers do what they should."""
+        """Kubelets, keepers and the garbage collector do what they should."""
+        self.collect()
         for pod in self.pods():
             if pod["metadata"].get("finalizers") and "deletionTimestamp" in pod["metadata"]:
                 self.objects.change(PODS, pod["metadata"]["name"], lambda pod: pod["metadata"].pop("finalizers"))
@@ -211,6 +220,10 @@ class Surroundings:
             for pod in self.pods()
         ]
         return f"status {self.status()}\npods {pods}\nCURRENT {self.current()}"
+
+
+def _deleted(document: Document) -> None:
+    document["metadata"].setdefault("deletionTimestamp", "2026-03-01T12:00:00Z")
 
 
 def _is_ready(pod: Document) -> bool:

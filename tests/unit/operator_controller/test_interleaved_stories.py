@@ -208,3 +208,67 @@ def test_a_finalizer_that_somebody_else_adds_meanwhile_stays(story: Story) -> No
     objects.change(WORKFLOWS, "report", lambda workflow: workflow["metadata"]["finalizers"].append("example.com/x"))
     operator.go_on_to_the_end()
     assert "example.com/x" in objects.get(WORKFLOWS, *KEY)["metadata"]["finalizers"]
+
+
+def test_what_current_said_in_an_earlier_step_is_not_believed_of_a_life_that_nobody_saw(story: Story) -> None:
+    one, other = story.operators["a"], story.operators["b"]
+    one.whole_step()
+    story.happens_to("report-e1", "vanishes")
+    one.see()
+    one.go_on_until("list pods")
+    one.go_on(Outcome.REFUSED)
+    other.listens()
+    other.whole_step()
+    story.happens_to("report-e2", "claims")
+    story.happens_to("report-e2", "vanishes")
+    story.something_happens_around("the status says an old epoch")
+    one.see()
+    one.whole_step()
+    assert story.around.live() == ["report-e3"]
+    story.comes_to_rest()
+
+
+# What the epochs are for.
+
+
+def test_an_older_pod_that_came_late_goes_on_when_nobody_else_lives(story: Story) -> None:
+    one, other = story.operators["a"], story.operators["b"]
+    one.go_on_until("create pods")
+    other.listens()
+    other.whole_step()
+    assert story.around.live() == ["report-e2"]
+    one.go_on_to_the_end()
+    story.happens_to("report-e2", "vanishes")
+    for _ in range(3):
+        story.round()
+    assert (story.around.live(), story.around.status()["epoch"], reason(story)) == (["report-e1"], 2, "Running")
+    story.comes_to_rest()
+    assert story.around.live() == ["report-e3"]
+
+
+def test_an_epoch_that_nobody_claimed_may_come_again_once_its_status_is_wiped_and_starts_nothing(story: Story) -> None:
+    story.operators["a"].whole_step()
+    story.happens_to("report-e1", "vanishes")
+    story.something_happens_around("the status is wiped")
+    story.comes_to_rest()
+    assert (story.around.status()["phase"], reason(story)) == ("Stalled", "CurrentMissing")
+
+
+# The end.
+
+
+@pytest.mark.parametrize("event", ["", "loses its owner"])
+def test_a_pod_that_comes_back_when_its_workflow_is_gone_writes_nothing_and_needs_nobody(
+    story: Story, event: str
+) -> None:
+    story.begins("runs", is_deleted=True)
+    if event:
+        story.happens_to("report-e1", event)
+    story.something_happens_around("a node is lost or found")
+    story.something_happens_around("delete")
+    story.round()
+    assert (story.around.is_gone(), story.around.is_let_go(), len(story.around.pods())) == (True, True, 1)
+    story.something_happens_around("a node is lost or found")
+    story.comes_to_rest()
+    assert story.around.is_let_go()
+    assert len(story.around.pods()) == (1 if event else 0)

@@ -57,7 +57,7 @@ class StoreAsker:
         if store is None or credentials is None or credentials.secret is None:
             return False
         clock = asyncio.get_running_loop().time
-        if clock() < memory.ask_again_at:
+        if self.pauses(memory):
             return False
         memory.ask_again_at = 0.0
         if isinstance(action, ReadCurrent):
@@ -68,6 +68,10 @@ class StoreAsker:
         if came.has_failed:
             memory.ask_again_at = clock() + pause_seconds
         return came.is_news
+
+    def pauses(self, memory: Memory) -> bool:
+        """Whether nothing is asked now, since the store has just failed."""
+        return asyncio.get_running_loop().time() < memory.ask_again_at
 
     async def _read_current(self, seen: Seen, store: ObjectStore, credentials: Credentials, seconds: float) -> _Came:
         before = seen.observed.current

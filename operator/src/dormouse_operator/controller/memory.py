@@ -51,6 +51,7 @@ class Memory:
     """What kept it from being made, or from going."""
     _pods: frozenset[tuple[str, str]] = frozenset()
     _current: Current = field(default_factory=CurrentUnread)
+    _is_fresh: bool = False
     _refusals: _Refusals | None = None
 
     def current(self, pods: Pods) -> Current:
@@ -61,7 +62,20 @@ class Memory:
 
     def was_read(self, pods: Pods, current: Current) -> None:
         """This is what CURRENT says."""
-        self._pods, self._current = _signature(pods), current
+        self._pods, self._current, self._is_fresh = _signature(pods), current, True
+
+    @property
+    def is_current_old(self) -> bool:
+        """Whether it was read in an earlier step: pods of which nobody told may have claimed since, and be gone."""
+        return not (self._is_fresh or isinstance(self._current, CurrentUnread))
+
+    def begins_step(self) -> None:
+        """What is known from now on is old."""
+        self._is_fresh = False
+
+    def forget_current(self) -> None:
+        """It is to be read anew."""
+        self._current = CurrentUnread()
 
     def minting(self, secret: str) -> Minting:
         """Of the Secret with this name."""
@@ -84,7 +98,7 @@ class Memory:
     def was_taken(self) -> None:
         """The API server took the newest pod, which may claim at once, and be gone before it is seen."""
         self._refusals = None
-        self._current = CurrentUnread()
+        self.forget_current()
         for minting in self.sessions.values():
             minting.session = None  # whether its credentials are there still is worth a look
 
@@ -121,6 +135,11 @@ class Memories:
         if self._opened.get(key) != opened:
             self._opened[key] = opened
         return self._opened[key]
+
+    def begins_step(self, key: Key) -> None:
+        """Of the object of this name."""
+        if (known := self._memories.get(key)) is not None:
+            known.begins_step()
 
     def forget(self, key: Key) -> None:
         """There is no such object any more."""

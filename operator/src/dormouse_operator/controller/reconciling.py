@@ -127,12 +127,18 @@ class Reconciler:
         """Do what there is to do now; after how many seconds to come back unless something changes. Raises ApiError."""
         looked_for: tuple[str, ...] | None = None
         self._traces.looked(key)
+        self._memories.begins_step(key)
         for _ in range(_MOST_ROUNDS):
             if (seen := await self._see(key)) is None:
                 return None
             planned = plan(seen.workflow, seen.observed, self._now(), self._settings)
+            rests = rests_on_absence(seen.workflow, planned, seen.observed)
+            if rests and seen.memory.is_current_old and not self._asker.pauses(seen.memory):
+                seen.memory.forget_current()
+                await self._ask(seen, planned, ReadCurrent())
+                continue
             unseen = may_be_unseen(seen.workflow, seen.observed.current)
-            if looked_for != unseen and rests_on_absence(seen.workflow, planned, seen.observed):
+            if rests and looked_for != unseen:
                 with self._traces.doing(key, "list pods"):
                     await self._list_pods(key, seen.workflow.metadata.uid, unseen)
                 looked_for = unseen
