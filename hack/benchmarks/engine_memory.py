@@ -18,8 +18,8 @@ from runtime_pod import RuntimePod
 
 from dormouse import Engine, workflow
 
-_SLEEPING = 10_000
-_MODULE = """
+SLEEPING = 10_000
+MODULE = """
 import asyncio
 
 from dormouse import workflow
@@ -59,14 +59,19 @@ def measured(sleeping: int, watched_seconds: float) -> Pod:
     return asyncio.run(_measure(sleeping, watched_seconds))
 
 
+async def write_sleeping(database: Path, sleeping: int) -> None:
+    """Make a file in which so many executions sleep."""
+    async with Engine(database, [sleeper]) as engine:
+        await asyncio.gather(*(engine.start(sleeper) for _ in range(sleeping)))
+        while engine.standing().sleeping < sleeping or not engine.standing().can_hibernate:
+            await engine.moved()
+
+
 async def _measure(sleeping: int, watched_seconds: float) -> Pod:
     with tempfile.TemporaryDirectory(prefix="dormouse-bench-") as name:
-        pod = RuntimePod(Path(name), _MODULE)
+        pod = RuntimePod(Path(name), MODULE)
         if sleeping:
-            async with Engine(pod.database, [sleeper]) as engine:
-                await asyncio.gather(*(engine.start(sleeper) for _ in range(sleeping)))
-                while engine.standing().sleeping < sleeping or not engine.standing().can_hibernate:
-                    await engine.moved()
+            await write_sleeping(pod.database, sleeping)
         async with pod:
             await pod.start()
             await pod.ready()
@@ -82,7 +87,7 @@ def _idle(quick: bool) -> Pod:
 
 
 def _asleep(quick: bool) -> Pod:
-    return measured(_SLEEPING, 2 if quick else 30)
+    return measured(SLEEPING, 2 if quick else 30)
 
 
 def idle_rss_mib(quick: bool) -> Measured:

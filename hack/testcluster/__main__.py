@@ -72,6 +72,8 @@ def _do(arguments: argparse.Namespace, cluster: Cluster, progress: Progress) -> 
             cluster.kill(arguments.node, arguments.container)
         case "compact":
             cluster.compact()
+        case "run":
+            print(cluster.run(arguments.node, arguments.command), end="")
     return 0
 
 
@@ -113,6 +115,9 @@ def _arguments() -> argparse.Namespace:
     kill.add_argument("node")
     kill.add_argument("container", metavar="CONTAINER-ID", help="as the pod's status tells it")
     verbs.add_parser("compact", help="have etcd forget what was, so that old watches are told 410")
+    run = verbs.add_parser("run", help="run a command on a node, and print what it prints")
+    run.add_argument("node")
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     # What follows `kubectl` or `helm` is for that program, `--` and `--help` with it.
     mine = 1 if sys.argv[1:2] in (["kubectl"], ["helm"]) else len(sys.argv)
     arguments = parser.parse_args(sys.argv[1 : mine + 1])

@@ -54,6 +54,9 @@ class Cluster(Protocol):
     def compact(self) -> None:
         """Have etcd forget what was: whoever goes on from before is told 410, once the API server forgets it too."""
 
+    def run(self, node: str, command: Sequence[str]) -> str:
+        """What a command prints that is run on a node."""
+
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""
 

@@ -176,6 +176,10 @@ class KindCluster:
         revision = told[0]["Status"]["header"]["revision"]
         _inside(_CONTROL_PLANE, *etcdctl, "compact", "--physical", str(revision))
 
+    def run(self, node: str, command: Sequence[str]) -> str:
+        """What a command prints that is run on a node."""
+        return _inside(node, *command)
+
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""
         nodes = [f"{node}/{program}" for node in _NODES for program in _NODE_PROGRAMS]

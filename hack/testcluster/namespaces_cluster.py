@@ -155,6 +155,10 @@ class NamespacesCluster:
         command = [sys.executable, str(HERE / "etcd_history.py"), control_plane.Etcd().url]
         run(self._running(CONTROL_PLANE.name).network_command(command), environment=plain_environment())
 
+    def run(self, name: str, command: Sequence[str]) -> str:
+        """What a command prints that is run on a node."""
+        return self._node(name).run(command)
+
     def logs(self) -> Sequence[str]:
         """The programs that have a log."""
         places = [(host.name, name) for host in HOSTS for name in self._commands(host)]

@@ -142,6 +142,10 @@ class Cluster:
         """SIGKILL what runs in a container."""
         hack_cluster("kill", node, container)
 
+    def run(self, node: str, *command: str) -> str:
+        """What a command prints that is run on a node."""
+        return hack_cluster("run", node, *command)
+
     def bucket(self, *, retries: int = 10) -> S3Store:
         """The store, as anyone with the keys sees it from this machine."""
         return S3Store(

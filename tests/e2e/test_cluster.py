@@ -91,6 +91,10 @@ def test_kubectl_has_the_version_of_the_cluster(cluster: Cluster) -> None:
     assert len(versions) == 1
 
 
+def test_a_command_runs_on_the_node_that_is_named(cluster: Cluster) -> None:
+    assert [cluster.run(node, "sh", "-c", "hostname").strip() for node in cluster.nodes] == list(cluster.nodes)
+
+
 def test_a_restricted_pod_runs_on_each_node(watchers: list[Watcher]) -> None:
     for each in watchers:
         assert each.status()["ready"]
