@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from dormouse_operator.plan.obstacles import obstacle_of
 from e2e.chain_workflow import ChainWorkflow
 from e2e.running_cluster import Cluster, eventually
 
@@ -96,7 +99,17 @@ def test_a_runtime_killed_for_its_memory_starts_again_in_place(cluster: Cluster,
 
 def test_an_image_that_does_not_exist_is_told_and_mended_by_a_change(cluster: Cluster, namespace: str) -> None:
     one = ChainWorkflow(cluster, namespace, steps=10, spec={"image": "localhost/no-such-image:1"}).apply()
-    told = one.wait_for_condition("Ready", "False", "ImagePull", seconds=60)
-    assert "localhost/no-such-image:1" in told
+    told = one.wait_for_condition("Ready", "False", "ErrImagePull")
+    assert "`localhost/no-such-image:1`" in told
+    assert "correct spec.image, or imagePullSecrets in spec.template" in told
+
+    def backs_off() -> dict[str, Any]:
+        (runtime,) = one.pod()["status"]["containerStatuses"]
+        return dict(runtime) if runtime["state"]["waiting"]["reason"] == "ImagePullBackOff" else {}
+
+    # Between two pulls a real kubelet repeats how the last one failed; the condition says that all the time.
+    obstacle = obstacle_of({}, eventually("the kubelet waits", backs_off, seconds=60))
+    assert obstacle is not None
+    assert obstacle.reason == "ErrImagePull"
     one.patch(image=None)
     assert one.finish() == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dormouse.replica.refusal import Reason
 from dormouse_operator.plan.lives import NEEDS_HELP
+from dormouse_operator.plan.obstacles import NO_IMAGE
 from markdown_blocks import REPOSITORY, examples_by_heading
 
 PAGE = REPOSITORY / "docs" / "operations.md"
@@ -30,7 +31,7 @@ REPORTED = {"StoreUnreachable", "LagOverBound"}
 # Why a pod is made, which no condition says.
 WAKE_REASONS = {"Start", "Restart"}
 # What is no constant in the code: Kubernetes' own words, the result of a workflow, names of exceptions and of checks.
-FROM_ELSEWHERE = {"Unschedulable", "ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError"}
+FROM_ELSEWHERE = {"Unschedulable", "CreateContainerConfigError"} | NO_IMAGE
 FROM_ELSEWHERE |= {"Succeeded", "Failed", "StoreUnknown", "ConfigMapNotFound", "Unavailable", "Refused"}
 FROM_ELSEWHERE |= {"Lifecycle", "Versioning", "ObjectLock"}
 

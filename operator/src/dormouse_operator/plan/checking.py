@@ -16,6 +16,7 @@ from dormouse_operator.plan.case import Case
 from dormouse_operator.plan.check_pod import build_check, build_check_source
 from dormouse_operator.plan.checks import Check
 from dormouse_operator.plan.lives import Ending
+from dormouse_operator.plan.obstacles import Obstacle
 from dormouse_operator.plan.reported import Verdict
 from dormouse_operator.plan.session import check_minting
 from dormouse_operator.plan.template_hash import template_hash
@@ -114,7 +115,7 @@ def _checking(case: Case) -> Verdict:
     return "False", "ReplayChecking", "the open executions are replayed with the changed spec before a pod has it"
 
 
-def _failed(why: Ending, case: Case, pod: str = "") -> Verdict:
+def _failed(why: Ending | Obstacle, case: Case, pod: str = "") -> Verdict:
     said = ": ".join(filter(None, (why.reason, why.message)))
     where = f"in pod {pod} " if pod else ""
     told = f"the replay check of the changed spec could not run {where}and is tried again: {said}. {_way_out(case)}"

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec import Struct
 
 from dormouse_operator.plan.identity import CheckIdentity, check_of
-from dormouse_operator.plan.lives import Ending, container_of, ending_of, obstacle_of
+from dormouse_operator.plan.lives import Ending, container_of, ending_of
 from dormouse_operator.plan.naming import KEEPER_CONTAINER, RUNTIME_CONTAINER
+from dormouse_operator.plan.obstacles import Obstacle, obstacle_of
 
 PASSED = "Replayed"
 DIVERGED = "ReplayDiverged"
@@ -28,7 +29,7 @@ class Check(Struct, frozen=True, kw_only=True):
     passed: bool
     ending: Ending | None
     """Its own words, or why it said none."""
-    obstacle: Ending | None
+    obstacle: Obstacle | None
     ended_at: datetime
 
     @property

@@ -14,6 +14,7 @@ from dormouse_operator.plan.naming import (
     TEMPLATE_HASH_ANNOTATION,
     WORKER_IMAGE_ANNOTATION,
 )
+from dormouse_operator.plan.obstacles import Obstacle, obstacle_of
 
 ENDED_FOR_GOOD = frozenset({"StaleEpoch", "VolumeLost", "VolumeUntrusted", "Fenced"})
 """After these the pod can never live again: it is deleted and the next epoch is asked for."""
@@ -90,8 +91,7 @@ class Life(Struct, frozen=True, kw_only=True):
     runtime_ready: bool
     keeper_ending: Ending | None
     runtime_ending: Ending | None
-    obstacle: Ending | None
-    """What keeps its containers from starting, in Kubernetes' own words."""
+    obstacle: Obstacle | None
     evicted: bool
     why_failed: str
     break_glass: dict[str, str]
@@ -185,22 +185,6 @@ def ending_of(container: Mapping[str, Any]) -> Ending | None:
 def keeps_off(metadata: Mapping[str, Any]) -> frozenset[str]:
     """Which nodes the pod was made to keep off."""
     return frozenset(filter(None, (metadata.get("annotations") or {}).get(KEEPS_OFF_ANNOTATION, "").split(",")))
-
-
-_ON_ITS_WAY = frozenset({"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"})
-"""What is no obstacle, or one that the container itself explains better."""
-
-
-def obstacle_of(status: Mapping[str, Any], *containers: Mapping[str, Any]) -> Ending | None:
-    """What keeps them from starting, in Kubernetes' own words."""
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return Ending(condition.get("reason") or "Unschedulable", condition.get("message") or "")
-    for container in containers:
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason", "") not in _ON_ITS_WAY:
-            return Ending(waiting["reason"], waiting.get("message") or "")
-    return None
 
 
 def _break_glass(spec: Mapping[str, Any]) -> dict[str, str]:

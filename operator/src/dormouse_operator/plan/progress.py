@@ -2,6 +2,8 @@
 
 from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.lives import Life
+from dormouse_operator.plan.naming import RUNTIME_CONTAINER
+from dormouse_operator.plan.obstacles import NO_IMAGE, Obstacle
 
 
 def restoring(pod: str) -> str:
@@ -17,8 +19,7 @@ def progress(case: Case, life: Life) -> Step:
         told = f"everything is closed, and pod {life.pod} seals and ends"
         return Step(phase="Running", reason="Completing", message=told)
     if (obstacle := life.obstacle) is not None:
-        told = f"pod {life.pod} cannot start: {obstacle.message or obstacle.reason}"
-        return Step(phase="Starting", reason=obstacle.reason, message=told)
+        return Step(phase="Starting", reason=obstacle.reason, message=_cannot_start(case, life, obstacle))
     if not life.keeper_ready and _was_restored(case, life):
         return Step(phase="Running", reason="NotReplicating", message=_keeper_message(life))
     if not life.keeper_ready:
@@ -35,6 +36,17 @@ def is_completing(life: Life | None) -> bool:
 def _was_restored(case: Case, life: Life) -> bool:
     status = case.dwf.status
     return status.epoch == life.epoch and status.is_true("Restored")
+
+
+def _cannot_start(case: Case, life: Life, obstacle: Obstacle) -> str:
+    told = f"pod {life.pod} cannot start: {obstacle.message or obstacle.reason}"
+    if obstacle.reason not in NO_IMAGE:
+        return told
+    is_runtime = obstacle.container == RUNTIME_CONTAINER
+    image = life.image if is_runtime else life.keeper_image
+    field = "spec.image" if is_runtime and case.dwf.spec.image else "workerImage of the operator's chart"
+    way_out = f"correct {field}, or imagePullSecrets in spec.template, or make the image available"
+    return f"{told}. The {obstacle.container} container has no image `{image}`: {way_out}; it is tried again until then"
 
 
 def _keeper_message(life: Life) -> str:

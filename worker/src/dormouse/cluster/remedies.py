@@ -6,7 +6,7 @@ _BY_ITSELF = "nothing to do: the next epoch starts by itself"
 _STORE = "mend the store or the way to it; the workflow goes on by itself then"
 _CURRENT = "somebody else removed or wrote CURRENT: bring it back from a versioned bucket, or storage.allowEmptyRestore"
 _POSITION = "choose another source or position in a new DurableWorkflow"
-_IMAGE = "correct spec.image, or imagePullSecrets in spec.template"
+_IMAGE = "correct spec.image, or imagePullSecrets in spec.template; it goes on by itself when the image can be pulled"
 
 REMEDIES = {
     "PodGone": _BY_ITSELF,
@@ -23,6 +23,10 @@ REMEDIES = {
     "Unschedulable": "make room on a node, or correct requests, affinity and tolerations in spec.template",
     "ErrImagePull": _IMAGE,
     "ImagePullBackOff": _IMAGE,
+    "ErrImageNeverPull": "load the image onto the nodes, or correct imagePullPolicy in spec.template",
+    "InvalidImageName": _IMAGE,
+    "RegistryUnavailable": _IMAGE,
+    "SignatureValidationFailed": _IMAGE,
     "CreateContainerConfigError": "create the Secret or ConfigMap that spec.template or spec.source names",
     "StoreNotFound": "create the ObjectStore, or correct storage.storeRef.name",
     "StoreDeleted": "create the ObjectStore again",
