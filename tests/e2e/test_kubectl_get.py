@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from e2e.chain_workflow import ChainWorkflow
@@ -46,13 +48,15 @@ def described(cluster: Cluster, one: ChainWorkflow) -> str:
     return cluster.kubectl("--namespace", one.namespace, "describe", "dwf", one.name)
 
 
-def test_a_pod_that_no_node_takes_says_so(cluster: Cluster, namespace: str) -> None:
+def test_a_pod_that_no_node_takes_says_so_and_a_smaller_one_goes_on(cluster: Cluster, namespace: str) -> None:
     runtime = {"resources": {"requests": {"memory": "4Ti"}}}
-    one = ChainWorkflow(cluster, namespace, runtime=runtime).apply()
+    one = ChainWorkflow(cluster, namespace, steps=10, runtime=runtime).apply()
     eventually("it says why", lambda: table(cluster, one)["REASON"] == "Unschedulable", seconds=60)
     assert "nodes are available" in table(cluster, one, "--output=wide")["MESSAGE"]
     assert table(cluster, one)["NODE"] == ""
     assert "Unschedulable" in described(cluster, one)
+    one.patch(template=dataclasses.replace(one, runtime={}).manifest()["spec"]["template"])
+    assert one.finish() == []
     one.delete()
 
 
