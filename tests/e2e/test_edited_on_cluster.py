@@ -17,8 +17,8 @@ STORE = "kept"
 STEPS_OF_A_TEST = 150
 
 
-def running(cluster: Cluster, namespace: str, steps: int = STEPS_OF_A_TEST) -> ChainWorkflow:
-    one = ChainWorkflow(cluster, namespace, steps=steps).apply()
+def running(cluster: Cluster, namespace: str, steps: int = STEPS_OF_A_TEST, step_seconds: float = 0.2) -> ChainWorkflow:
+    one = ChainWorkflow(cluster, namespace, steps=steps, step_seconds=step_seconds).apply()
     one.wait_for_steps()
     return one
 
@@ -76,6 +76,46 @@ def test_deleted_with_its_pod_orphaned_it_waits_for_the_seal(cluster: Cluster, n
     assert (current.state, current.entry.sealed_txid is not None) == (State.RELEASED, True)
 
 
+FORGED: tuple[dict[str, Any] | None, ...] = (
+    None,
+    {"epoch": 0, "claimed": False, "podName": ""},
+    {"phase": "Completed"},
+    {
+        "phase": "Completed",
+        "conditions": [
+            {
+                "type": "Completed",
+                "status": "True",
+                "reason": "Succeeded",
+                "message": "",
+                "observedGeneration": 1,
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }
+        ],
+    },
+)
+
+
+def test_a_status_that_was_wiped_or_forged_is_put_right(cluster: Cluster, namespace: str) -> None:
+    one = running(cluster, namespace, steps=80, step_seconds=1.0)
+
+    def is_right() -> bool:
+        status = one.status()
+        told = (status.get("phase"), status.get("epoch"), status.get("podName"), status.get("claimed"))
+        return told == ("Running", 1, f"{one.name}-e1", True) and one.condition("Completed").get("status") == "False"
+
+    eventually("it runs", is_right, seconds=60)
+    for forged in FORGED:
+        edit(one, "durableworkflow", one.name, {"status": forged}, "--subresource=status")
+        eventually(f"{forged} is put right", is_right, seconds=60)
+    # No number at or below one that was ever told is used: this is all that it costs.
+    edit(one, "durableworkflow", one.name, {"status": {"epoch": 40}}, "--subresource=status")
+    one.wait_for_steps()
+    delete(one, "pod", f"{one.name}-e1")
+    one.wait_for_epoch(41)
+    ends_well(one, {1, 41})
+
+
 @pytest.mark.parametrize(
     ("kind", "finalizer"),
     [
@@ -128,3 +168,38 @@ def test_a_source_that_was_changed_or_taken_away_is_the_right_one_for_the_next_l
     delete(one, "pod", one.pod()["metadata"]["name"])
     one.wait_for_epoch(3)
     ends_well(one, {1, 2, 3})
+
+
+def test_a_store_that_is_deleted_while_it_is_used_stays_until_nobody_needs_it(cluster: Cluster, namespace: str) -> None:
+    one = running(cluster, namespace)
+    for kind in ("objectstore", "secret"):
+        delete(one, kind, STORE, "--wait=false")
+
+    def told() -> bool:
+        conditions = found(one, "objectstore", STORE)["status"]["conditions"]
+        return any(one.name in each["message"] for each in conditions if each["reason"] == "DeletionWaits")
+
+    eventually("it says for whom it waits", told, seconds=60)
+    delete(one, "pod", one.pod()["metadata"]["name"])
+    one.wait_for_epoch(2)
+    ends_well(one, {1, 2})
+    for kind in ("objectstore", "secret"):
+        eventually(f"the {kind} goes", lambda kind=kind: not found(one, kind, STORE), seconds=60)  # type: ignore[misc] # bound now
+
+
+def test_a_secret_that_was_taken_by_force_is_missed_by_the_next_life_which_goes_on_when_it_is_back(
+    cluster: Cluster, namespace: str
+) -> None:
+    one = running(cluster, namespace)
+    kept = found(one, "secret", STORE)
+    delete(one, "secret", STORE, "--wait=false")
+    edit(one, "secret", STORE, {"metadata": {"finalizers": None}})
+    eventually("the Secret is gone", lambda: not found(one, "secret", STORE), seconds=30)
+    one.wait_for_steps()
+    delete(one, "pod", one.pod()["metadata"]["name"])
+    reasons = ("SecretNotFound", "CreateContainerConfigError")
+    eventually("it says so", lambda: one.condition("Ready").get("reason") in reasons, seconds=90)
+    metadata = {"name": STORE, "namespace": namespace}
+    cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": kept["data"]})
+    one.wait_for_epoch(2, seconds=120)
+    ends_well(one, {1, 2})
