@@ -208,6 +208,7 @@ class NamespacesCluster:
         for each in NODES:
             node.configure(each, self._folder(each), self._authority)
             node.make_cgroups(each)
+            node.hide_unified_cgroups(running[each.name])
             self._start_component(running, each, "containerd")
         for host in (CONTROL_PLANE, STORE):
             for name in self._commands(host):
@@ -222,7 +223,7 @@ class NamespacesCluster:
         for each in NODES:
             self._start_component(running, each, "kubelet")
             self._start_component(running, each, "kube-proxy")
-        self.kubectl("apply", f"--filename={HERE / 'cluster-dns.yaml'}")
+        self.kubectl("apply", *(f"--filename={HERE / name}.yaml" for name in ("cluster-dns", "runtime-classes")))
         wait_until(
             "the store",
             lambda: store.create_bucket(STORE.address),

@@ -16,6 +16,8 @@ from testcluster.packages import CNI_PLUGINS
 from testcluster.progress import wait_until
 
 PAUSE_IMAGE = "localhost/dormouse-pause:1"
+CRUN_STATE = "/run/containerd/crun"
+_UNIFIED = Path("/sys/fs/cgroup/unified")
 _SOCKET = "unix:///run/containerd/containerd.sock"
 _IMPORTED_WITHIN_SECONDS = 300.0
 
@@ -67,6 +69,14 @@ def load_image(running: RunningHost, archive: Path) -> None:
     running.run(
         ["ctr", "--namespace", "k8s.io", "image", "import", "-"], source=archive, seconds=_IMPORTED_WITHIN_SECONDS
     )
+
+
+def hide_unified_cgroups(running: RunningHost) -> None:
+    """Leave the node the first version of control groups alone where this machine has both: crun refuses a mixture.
+
+    Before containerd and the kubelet start: what began with both could end no pod any more.
+    """
+    running.run(["sh", "-ec", f"if mountpoint -q {_UNIFIED}; then umount {_UNIFIED}; fi"])
 
 
 def make_cgroups(node: Host) -> None:
@@ -128,6 +138,11 @@ version = 2
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crun]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crun.options]
+        BinaryName = "crun"
+        Root = "{CRUN_STATE}"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{CNI_PLUGINS}"
     conf_dir = "{cni}"

@@ -15,6 +15,7 @@ CNI_PLUGINS = Path("/usr/lib/cni")
 FOR_THE_CLUSTER = {
     "conntrack": "conntrack",
     "containerd": "containerd",
+    "crun": "crun",
     "etcd": "etcd-server",
     "ip": "iproute2",
     "iptables": "iptables",

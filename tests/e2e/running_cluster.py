@@ -100,18 +100,19 @@ class Cluster:
     @property
     def store_program(self) -> str:
         """The S3 server, for `stopped`."""
-        return "dormouse-store/weed" if self._is_kind else "store/weed"
+        return "dormouse-store/weed" if self.is_kind else "store/weed"
 
     @contextmanager
     def without_api_server(self) -> Iterator[None]:
         """It is down until the end of the block, and serves again after it."""
-        with self.stopped("dormouse-control-plane/kube-apiserver" if self._is_kind else "cp/kube-apiserver"):
+        with self.stopped("dormouse-control-plane/kube-apiserver" if self.is_kind else "cp/kube-apiserver"):
             yield
         ready = ("get", "--raw=/readyz", "--request-timeout=3s")
         eventually("the API server serves again", lambda: self.try_kubectl(*ready).returncode == 0, seconds=120)
 
     @property
-    def _is_kind(self) -> bool:
+    def is_kind(self) -> bool:
+        """Whether its nodes are kind's, which run containers by runc alone."""
         return "worker" in self.nodes[0]
 
     @property

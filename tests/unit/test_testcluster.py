@@ -6,9 +6,11 @@ import io
 import json
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 sys.path.append(str(Path(__file__).parents[2] / "hack"))  # a program of its own, not part of the distribution
 
@@ -16,7 +18,7 @@ from testcluster import builds, folders
 from testcluster.certificates import IDENTITIES
 from testcluster.image_archive import layer_of, write_image
 from testcluster.lab import NODES
-from testcluster.node import cni_configuration
+from testcluster.node import CRUN_STATE, cni_configuration, containerd_configuration
 from testcluster.partition import Target, rules
 
 API, STORE = "10.0.0.1", "10.0.0.2"
@@ -103,6 +105,15 @@ def test_each_node_has_a_range_and_an_identity_of_its_own() -> None:
     assert ranges[0] != ranges[1]
     names = {identity.common_name for identity in IDENTITIES}
     assert {f"system:node:{node.name}" for node in NODES} <= names
+
+
+def test_each_node_has_a_second_runtime_with_a_record_of_its_own(tmp_path: Path) -> None:
+    cri = tomllib.loads(containerd_configuration(tmp_path))["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]
+    assert cri["default_runtime_name"] == "runc"
+    assert set(cri["runtimes"]) == {"runc", "crun"}
+    assert cri["runtimes"]["crun"]["options"] == {"BinaryName": "crun", "Root": CRUN_STATE}
+    classes = yaml.safe_load((folders.HERE / "runtime-classes.yaml").read_text())
+    assert classes["handler"] in cri["runtimes"]
 
 
 def content(archive: tarfile.TarFile, name: str) -> bytes:
