@@ -11,7 +11,7 @@ from dormouse.replica.current import State
 from e2e.chain_workflow import ChainWorkflow
 from e2e.running_cluster import Cluster, eventually
 
-pytestmark = [pytest.mark.own_namespace, pytest.mark.timeout(300), pytest.mark.usefixtures("operator")]
+pytestmark = [pytest.mark.own_namespace, pytest.mark.timeout(600), pytest.mark.usefixtures("operator")]
 
 STORE = "kept"
 STEPS_OF_A_TEST = 150
@@ -96,6 +96,7 @@ FORGED: tuple[dict[str, Any] | None, ...] = (
 )
 
 
+@pytest.mark.long  # with --all, since it has to run for longer than all the edits take
 def test_a_status_that_was_wiped_or_forged_is_put_right(cluster: Cluster, namespace: str) -> None:
     one = running(cluster, namespace, steps=80, step_seconds=1.0)
 
