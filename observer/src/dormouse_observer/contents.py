@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from dormouse.client.file import DatabaseFile
 from dormouse.client.opening import NotReadable
-from dormouse.commands.copies import REDACTED, placeholders
+from dormouse.commands.copies import REDACTED, why_nothing_goes_on
 from dormouse_observer.manifest import Executions
 
 
@@ -61,7 +61,7 @@ def check_has_values(file: DatabaseFile) -> None:
         NotReadable: when the file was redacted.
     """
     if is_redacted(file):
-        raise NotReadable(placeholders(file.path))
+        raise NotReadable(why_nothing_goes_on(file.path))
 
 
 def sha256_of(file: Path) -> str:

@@ -2,7 +2,8 @@
 
 Functions read what the tables alone do not show: `payload(position)` puts an event's payload together, as JSON, and
 `usage(position)` tells what a call of a model used. Both are NULL where there is none, or its key is missing.
-`forked_between(begin, end)` says whether the file is a fork that was made between two moments, and so stood still.
+`forked_between(begin, end)` says whether the file is a fork that was made between two moments, and so stood still; NULL
+where one of them is.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dormouse.client.file import DatabaseFile
-from dormouse.client.forks import forks_of, is_forked_between
+from dormouse.client.forks import Fork, forks_of, is_forked_between
 from dormouse.client.opening import NotReadable, opened_to_read, unreadable
 from dormouse.engine.sealing import Codec
 from dormouse.engine.stored import StoredPayloads
@@ -166,8 +168,12 @@ def _add_functions(connection: sqlite3.Connection, codec: Codec | None, prices: 
     def usage(position: int) -> str | None:
         return _usage(payload(position), prices)
 
-    def forked_between(begin: int, end: int) -> bool:
-        return is_forked_between(forks_of(connection), begin, end)
+    @cache
+    def forks() -> tuple[Fork, ...]:  # the file does not change, and a query may ask for each of its rows
+        return forks_of(connection)
+
+    def forked_between(begin: int | None, end: int | None) -> bool | None:
+        return None if begin is None or end is None else is_forked_between(forks(), begin, end)
 
     connection.create_function("forked_between", 2, forked_between)
     connection.create_function("payload", 1, payload)

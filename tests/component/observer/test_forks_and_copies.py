@@ -170,6 +170,9 @@ def test_the_pause_of_a_fork_is_not_taken_for_the_time_of_a_call(tmp_path: Path)
     with asking(original) as client:
         assert not any(note in client.get(page).text for page in pages)
     assert [len(query([one], "slowest_steps", limit=9, seconds=9).rows) for one in (original, mended)] == [2, 1]
+    around = "SELECT forked_between(0, 9e15), forked_between(0, 1), forked_between(NULL, 1), forked_between(1, NULL)"
+    rows = [query([one], around, limit=9, seconds=9).rows for one in (original, mended)]
+    assert [list(row)[-4:] for (row,) in rows] == [[0, 0, None, None], [1, 0, None, None]]
 
 
 def told_of(file: Path) -> Any:

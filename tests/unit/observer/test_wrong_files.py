@@ -10,7 +10,7 @@ from observed_files import long_history
 
 from dormouse import activity, workflow
 from dormouse._commands import root
-from dormouse.commands.copies import placeholders, why_not_to_run
+from dormouse.commands.copies import why_not_to_run, why_nothing_goes_on
 from dormouse.testing import Durable
 from dormouse_observer.web.files import files_row
 from dormouse_observer.web.library import Library
@@ -92,7 +92,7 @@ def test_who_wants_a_redacted_copy_to_go_on_is_told_what_it_is_good_for(folder: 
     assert "dormouse fork" not in message
     assert "dormouse run" not in message
     (folder / "for-support.sqlite").chmod(0o644)
-    assert why_not_to_run(Path("for-support.sqlite")) == placeholders(Path("for-support.sqlite"))
+    assert why_not_to_run(Path("for-support.sqlite")) == why_nothing_goes_on(Path("for-support.sqlite"))
 
 
 def test_who_wants_a_copy_to_go_on_is_told_to_fork_it_and_who_has_a_file_to_run_it(folder: Path) -> None:

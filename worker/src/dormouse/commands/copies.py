@@ -17,7 +17,7 @@ def why_not_to_run(database: Path) -> str | None:
     if not database.is_file():
         return None
     if _is_redacted(database):
-        return placeholders(database)
+        return why_nothing_goes_on(database)
     if not database.stat().st_mode & _WRITABLE:  # asked of the mode: root could write all the same
         return (
             f"{database} is read-only, as pulled copies are: run as they are, they would act in the name of "
@@ -27,7 +27,7 @@ def why_not_to_run(database: Path) -> str | None:
     return None
 
 
-def placeholders(file: Path) -> str:
+def why_nothing_goes_on(file: Path) -> str:
     """What can be done with a redacted file, and with its original alone."""
     return (
         f"{file} was redacted: it holds placeholders instead of values, and code decides by values, so nothing goes "
