@@ -67,6 +67,29 @@ def test_a_changed_template_is_rolled_through_a_seal(cluster: Cluster, namespace
     assert one.stored.current().lineage[0].sealed_txid is not None
 
 
+AN_HOUR_BEHIND = """
+
+_right_ns = time.time_ns
+time.time_ns = lambda: _right_ns() - 3600 * 1_000_000_000
+"""
+
+
+def test_a_life_whose_clock_is_an_hour_behind_goes_on_at_once(cluster: Cluster, namespace: str) -> None:
+    # So few steps have no timers: one that was set before would wait for its moment.
+    one = ChainWorkflow(cluster, namespace, steps=6)
+    source = one.manifest()["spec"]["source"]["inline"]
+    stays_in_step_3 = source.replace("asyncio.sleep(seconds)", "asyncio.sleep(seconds if step < 3 else 3600)")
+    assert stays_in_step_3 != source
+    one.spec = {"source": {"inline": stays_in_step_3}}
+    one.apply().wait_for_steps(4)
+    one.patch(source={"inline": source + AN_HOUR_BEHIND})
+    assert one.finish() == []
+    before, behind = ([each for each in one.attempts() if each.epoch == epoch] for epoch in (1, 2))
+    assert {each.step for each in before} == {0, 1, 2, 3}
+    assert {each.step for each in behind} == {3, 4, 5}, "what was acknowledged does not run again"
+    assert max(each.at_ns for each in behind) < min(each.at_ns for each in before), "its clock was wrong"
+
+
 @pytest.mark.long
 @pytest.mark.timeout(500)
 def test_a_pod_evicted_for_the_size_of_its_volume_goes_on_when_the_limit_is_raised(
