@@ -37,6 +37,11 @@ def test_when_nobody_renews_nobody_is_lost() -> None:
     assert nodes.silent(30, seconds=20) == frozenset()
 
 
+def test_nobody_is_lost_before_it_is_known_that_the_others_still_renew() -> None:
+    nodes = seen((0, {"a": "1", "b": "1"}), (9, {"a": "1", "b": "2"}), (25, {"a": "1", "b": "2"}))
+    assert nodes.silent(25, seconds=20) == frozenset()
+
+
 def test_nobody_is_lost_while_we_cannot_look() -> None:
     nodes = seen((0, {"a": "1", "b": "1"}), (10, {"a": "1", "b": "2"}), (20, {"a": "1", "b": "3"}))
     assert nodes.silent(20, seconds=20) == {"a"}

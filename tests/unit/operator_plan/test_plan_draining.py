@@ -75,6 +75,13 @@ def test_the_time_goes_on_when_another_operator_takes_over() -> None:
     assert (deleted(taken_over), taken_over.requeue_after_seconds) == ([], 20)
 
 
+def test_a_clock_that_was_set_back_does_not_make_it_stay_longer_than_once_more_its_time() -> None:
+    dwf = on(careful(), planned(careful()))
+    set_back = planned(dwf, after_seconds=-86400)
+    assert (deleted(set_back), set_back.requeue_after_seconds) == ([], 60)
+    assert deleted(planned(on(dwf, set_back), after_seconds=-86400 + 60)) == [("report-e2", None)]
+
+
 def test_an_idle_one_leaves_at_once() -> None:
     made = planned(careful(), IDLE)
     assert deleted(made) == [("report-e2", None)]

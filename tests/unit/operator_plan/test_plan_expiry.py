@@ -48,8 +48,12 @@ def test_without_the_field_it_stays_for_good() -> None:
     assert (made.actions, made.requeue_after_seconds) == ((), None)
 
 
-def test_a_clock_that_was_set_back_makes_it_wait_no_longer_than_it_should() -> None:
-    assert seen_at(completed(60), NOW - timedelta(days=1)).requeue_after_seconds == 60
+def test_with_a_clock_that_was_set_back_it_stays_and_is_looked_at_again_after_its_time() -> None:
+    made = seen_at(completed(60), NOW - timedelta(days=1))
+    assert (made.actions, made.requeue_after_seconds) == ((), 60)
+    condition = made.status.condition("Completed")
+    assert condition is not None
+    assert condition.last_transition_time == "2026-03-01T12:00:00Z", "once the clock is right it counts as before"
 
 
 def test_one_that_is_being_deleted_is_not_deleted_again() -> None:

@@ -169,8 +169,12 @@ def test_a_clock_that_was_set_back_does_not_make_the_pause_longer() -> None:
     dwf = workflow(**LIVED, failures=2)
     failed = pod(dwf, 2, phase="Failed")
     waits = planned(dwf, failed, current=active(2))
-    made = plan(with_status(dwf, waits.status), observed(failed, current=active(2)), NOW - timedelta(days=1))
-    assert made.requeue_after_seconds == 2
+    now = NOW - timedelta(days=1)
+    made = plan(with_status(dwf, waits.status), observed(failed, current=active(2)), now)
+    assert (made.requeue_after_seconds, kinds(made)) == (2, []), "it begins anew, and is told once"
+    then = plan(with_status(dwf, made.status), observed(failed, current=active(2)), now + timedelta(seconds=2))
+    assert created(then)["metadata"]["name"] == "report-e3"
+    assert then.status.failures == 3
 
 
 def test_a_changed_spec_does_not_wait_for_the_failures_of_the_old_one() -> None:
@@ -197,6 +201,14 @@ def test_an_older_pod_that_comes_back_with_its_node_is_deleted_at_once() -> None
     made = planned(dwf, back, newest)
     assert deleted(made) == [("report-e2", 1)]
     assert made.status.phase == "Running"
+
+
+@pytest.mark.parametrize(("phase", "is_followed"), [("Failed", True), ("Succeeded", True), ("Running", False)])
+def test_a_pod_that_has_ended_and_cannot_go_keeps_nobody_waiting(phase: str, is_followed: bool) -> None:
+    stuck = pod(workflow(**LIVED), 2, phase=phase, deleting=True)
+    made = planned(workflow(**LIVED), stuck, current=active(2))
+    assert ("CreatePod" in kinds(made)) is is_followed
+    assert "DeletePod" not in kinds(made), "it was told already"
 
 
 def test_no_epoch_starts_while_an_older_pod_may_still_write() -> None:

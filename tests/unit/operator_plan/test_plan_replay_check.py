@@ -19,6 +19,7 @@ from dormouse_operator.plan import (
     EmitEvent,
     MintSession,
     Plan,
+    Session,
     Settings,
     plan,
 )
@@ -422,3 +423,7 @@ def test_with_sessions_a_check_has_credentials_that_only_read() -> None:
     policy = json.loads(checks.policy)
     assert [statement["Action"] for statement in policy["Statement"]] == ["s3:GetObject", "s3:ListBucket"]
     assert not [action for action in made.actions if isinstance(action, CreateCheck | DeletePod)]
+    for minutes, is_begun in ((30, True), (0, False), (60, False)):
+        session = Session(made_for=checks.made_for, renew_at=NOW + timedelta(minutes=minutes))
+        again = planned(changed(), life, store=store, settings=settings, check_session=session)
+        assert ("CreateCheck" in kinds(again)) is is_begun, "others may have ended"

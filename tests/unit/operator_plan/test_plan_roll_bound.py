@@ -75,7 +75,10 @@ def test_a_turn_ends_although_the_new_pod_never_gets_ready() -> None:
 
 def test_a_clock_that_was_set_back_makes_no_turn_longer() -> None:
     rolling = with_status(CHANGED, planned(CHANGED, ready(), may_roll=True).status)
-    assert planned(rolling, pod(CHANGED, 3), may_roll=True, seconds=-86400).requeue_after_seconds == 600.0
+    set_back = planned(rolling, pod(CHANGED, 3), may_roll=True, seconds=-86400)
+    assert set_back.requeue_after_seconds == 600.0, "it begins anew"
+    then = planned(with_status(CHANGED, set_back.status), pod(CHANGED, 3), may_roll=True, seconds=-86400 + 600)
+    assert (then.status.phase, then.status.rolling_since) == ("Starting", "")
 
 
 def test_a_pod_that_is_gone_is_replaced_without_a_turn_and_has_the_newest_spec() -> None:

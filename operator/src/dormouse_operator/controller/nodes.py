@@ -63,8 +63,6 @@ class Nodes:
 
     def silent(self, now: float, seconds: float) -> frozenset[str]:
         """The nodes that said nothing for that long, unless it may be we who do not hear."""
-        if now - self.looked_at > _SILENT_SECONDS:
-            return frozenset()
         if now - self.heard_at >= _SILENT_SECONDS:
             return frozenset()  # when nobody renews it is the API server, not all the nodes at once
         return frozenset(name for name, renewal in self.renewals.items() if now - renewal.since >= seconds)

@@ -55,7 +55,7 @@ def finding(case: Case, store: ObjectStore) -> Finding | None:
         return Finding("runs", told, check.attempt)
     due = check.ended_at + timedelta(seconds=backoff_seconds(check.attempt))
     verdict = _failed(check.ending or Ending("Error", "it said nothing"), case, check.pod)
-    # A clock that was set back must not make the pause longer than it is.
+    # The kubelet's clock said when it ended: if that is ahead of ours, it is looked at again after the pause.
     left = min(backoff_seconds(check.attempt), (due - case.now).total_seconds())
     if left > 0:
         return Finding("failed", verdict, check.attempt, wait_seconds=left)

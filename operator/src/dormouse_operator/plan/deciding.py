@@ -33,6 +33,7 @@ from dormouse_operator.plan.completing import completed, decide_completed
 from dormouse_operator.plan.deletion import decide_deletion
 from dormouse_operator.plan.draining import why_to_leave, with_budget
 from dormouse_operator.plan.lives import ENDED_FOR_GOOD, NEEDS_HELP, Life
+from dormouse_operator.plan.moments import in_milliseconds
 from dormouse_operator.plan.naming import FINALIZER, MANAGED_BY_LABEL
 from dormouse_operator.plan.observed import CurrentSeen, CurrentUnread
 from dormouse_operator.plan.origins import is_origin_known
@@ -323,7 +324,7 @@ def backoff_seconds(case: Case, failure: LastFailure | None) -> float:
     longest = 1 if last.reason in _TAKEN_AWAY else _LONGEST_BACKOFF_SECONDS
     pause = float(min(longest, 2 ** min(count - 2, 16)))
     until = datetime.fromisoformat(last.time) + timedelta(seconds=pause)
-    # A clock that was set back must not make the pause longer than it is.
+    # After a clock was set back the pause begins anew, as the status says then.
     return min(pause, max(0.0, (until - case.now).total_seconds()))
 
 
@@ -355,8 +356,7 @@ def _failure(case: Case, epoch: int, trouble: Trouble) -> LastFailure | None:
     known = case.dwf.status.last_failure
     if known is not None and known.epoch >= epoch:
         return None
-    time = case.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return LastFailure(epoch=epoch, reason=trouble.reason, message=trouble.message, time=time)
+    return LastFailure(epoch=epoch, reason=trouble.reason, message=trouble.message, time=in_milliseconds(case.now))
 
 
 def _failing(step: Step, case: Case, epoch: int, trouble: Trouble) -> Step:

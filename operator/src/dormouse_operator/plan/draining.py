@@ -113,7 +113,7 @@ def _deadline(case: Case) -> datetime:
     seconds = 0 if disruption is None else disruption.wait_for_idle_seconds
     since = case.now
     if known is not None and known.status == "True":
-        # A clock that was set back must not make it longer.
+        # After a clock was set back its time begins anew, as the condition says then.
         since = min(case.now, datetime.fromisoformat(known.last_transition_time))
     return since + timedelta(seconds=seconds)
 

@@ -20,7 +20,7 @@ def with_expiry(case: Case, step: Step) -> Step:
     since = datetime.fromisoformat(completed.last_transition_time)
     left = (since + timedelta(seconds=ttl) - case.now).total_seconds()
     if left > 0:
-        # A clock that was set back must not make it stay longer than it should.
+        # After a clock was set back it stays longer, since data may go with it.
         return replace(step, wait_seconds=min(left, float(ttl)))
     told = f"completed at {completed.last_transition_time}, more than {ttl} s (ttlSecondsAfterFinished) ago"
     return replace(step, actions=(*step.actions, EmitEvent("Normal", "Expired", told), DeleteWorkflow()))

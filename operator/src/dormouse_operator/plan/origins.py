@@ -7,6 +7,7 @@ from dormouse_operator.api import AdoptedFrom
 from dormouse_operator.plan.actions import CreatePod
 from dormouse_operator.plan.case import Case
 from dormouse_operator.plan.lives import Life, read_life
+from dormouse_operator.plan.moments import in_seconds
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -37,11 +38,10 @@ def origin(case: Case, epoch: int, created: CreatePod | None = None) -> Origin:
         return replace(made, image=asked_for.image, keeper_image=asked_for.keeper_image)
     if life is None or not life.live or life.epoch != epoch:
         return made
-    now = case.now.isoformat(timespec="seconds").replace("+00:00", "Z")
     # That it has a node now is worth no write of its own.
     is_at_work = life.keeper_ready or life.obstacle is not None or bool(life.endings or old.node)
     made = replace(made, node=life.node if is_at_work else "", image=life.image, keeper_image=life.keeper_image)
-    return replace(made, restored_at=made.restored_at or (now if life.keeper_ready else ""))
+    return replace(made, restored_at=made.restored_at or (in_seconds(case.now) if life.keeper_ready else ""))
 
 
 def is_origin_known(case: Case, life: Life) -> bool:

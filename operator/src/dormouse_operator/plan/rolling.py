@@ -10,6 +10,7 @@ from dormouse_operator.plan.accepted import is_accepted
 from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.checking import STOPPED, Finding, finding
 from dormouse_operator.plan.lives import NEEDS_HELP, Life
+from dormouse_operator.plan.moments import in_seconds, is_ahead
 from dormouse_operator.plan.naming import pod_name
 from dormouse_operator.plan.pod import break_glass
 from dormouse_operator.plan.reported import Verdict, doing
@@ -97,8 +98,10 @@ def rolling_since(case: Case, step: Step) -> str:
     known = case.dwf.status.rolling_since
     if known and _seconds_left(known, case.now) <= 0:
         known = ""
+    if known and is_ahead(known, case.now):
+        known = in_seconds(case.now)
     if step.turn == "takes":
-        return known or case.now.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return known or in_seconds(case.now)
     return known if step.phase in _ROLLING else ""
 
 
@@ -111,9 +114,7 @@ def until_turn_ends(status: DurableWorkflowStatus, now: datetime, wait_seconds: 
 
 
 def _seconds_left(since: str, now: datetime) -> float:
-    left = (datetime.fromisoformat(since) + timedelta(seconds=LONGEST_TURN_SECONDS) - now).total_seconds()
-    # A clock that was set back must not make a turn longer than it is.
-    return min(left, LONGEST_TURN_SECONDS)
+    return (datetime.fromisoformat(since) + timedelta(seconds=LONGEST_TURN_SECONDS) - now).total_seconds()
 
 
 def _why_to_wait(case: Case, life: Life) -> Verdict | None:

@@ -16,6 +16,7 @@ from dormouse_operator.plan.actions import MintSession
 from dormouse_operator.plan.case import READ_AGAIN_SECONDS, Case, Step, Trouble, stalled
 from dormouse_operator.plan.manifests import labels, owner
 from dormouse_operator.plan.naming import check_session_name, session_name
+from dormouse_operator.plan.observed import Session
 
 _WRITES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 _USES_KEY = ("kms:GenerateDataKey", "kms:Decrypt")
@@ -81,7 +82,7 @@ def check_minting(case: Case) -> MintSession | None:
         return None
     wanted = _minting(case, store, sts, with_source=not _is_replicated(case), writes=False)
     session = case.observed.check_session
-    is_good = session is not None and session.made_for == wanted.made_for and case.now < session.renew_at
+    is_good = session is not None and session.made_for == wanted.made_for and _lasts(session, sts, case.now)
     return None if is_good else wanted
 
 
@@ -138,9 +139,14 @@ def _due(case: Case) -> MintSession | None:
         wanted = _minting(case, store, sts, with_source=True)
     if session is None or session.made_for != wanted.made_for:
         return wanted
+    return None if _lasts(session, sts, case.now) else wanted
+
+
+def _lasts(session: Session, sts: Sts, now: datetime) -> bool:
+    """Whether it is too early for the next ones."""
     # Later than that it never was when they were minted: the clock was set back since, and they may end unnoticed.
-    latest = case.now + timedelta(seconds=sts.duration_seconds) * RENEWED_AFTER + _CLOCKS_DIFFER_BY
-    return None if case.now < session.renew_at <= latest else wanted
+    latest = now + timedelta(seconds=sts.duration_seconds) * RENEWED_AFTER + _CLOCKS_DIFFER_BY
+    return now < session.renew_at <= latest
 
 
 def _is_replicated(case: Case) -> bool:

@@ -2,13 +2,14 @@
 
 from msgspec.structs import asdict, replace
 
-from dormouse_operator.api import Condition, DurableWorkflowStatus, LastSeal
+from dormouse_operator.api import Condition, DurableWorkflowStatus, LastFailure, LastSeal
 from dormouse_operator.api.metadata import ConditionStatus
 from dormouse_operator.plan.accepted import encoded, is_accepted, is_checked, is_too_large
 from dormouse_operator.plan.actions import CreatePod, DeletePod, EmitEvent
 from dormouse_operator.plan.case import Case, Step
 from dormouse_operator.plan.checking import STOPPED, finding
 from dormouse_operator.plan.draining import DRAINING, draining
+from dormouse_operator.plan.moments import in_milliseconds, in_seconds, is_ahead
 from dormouse_operator.plan.naming import pod_name
 from dormouse_operator.plan.origins import origin, restoration
 from dormouse_operator.plan.reported import (
@@ -70,12 +71,19 @@ def next_status(case: Case, step: Step) -> DurableWorkflowStatus:
         next_wake_at=done.next_wake_at,
         last_seal=seal,
         failures=failures,
-        last_failure=step.failure or old.last_failure,
+        last_failure=step.failure or _last_failure(case, step),
         accepted_spec=_accepted_spec(case, step),
         rolling_since=rolling_since(case, step),
         conditions=_conditions(case, step, epoch),
         **asdict(origin(case, epoch, created)),
     )
+
+
+def _last_failure(case: Case, step: Step) -> LastFailure | None:
+    known = case.dwf.status.last_failure
+    if known is None or step.reason != "Backoff" or not is_ahead(known.time, case.now):
+        return known
+    return replace(known, time=in_milliseconds(case.now))
 
 
 def _accepted_spec(case: Case, step: Step) -> str:
@@ -101,7 +109,7 @@ def events(old: DurableWorkflowStatus, new: DurableWorkflowStatus, step: Step) -
         told.append(EmitEvent("Normal", "PodCreated", f"pod {new.pod_name} lives in epoch {new.epoch}"))
     if step.phase == "Stopping" and any(isinstance(action, DeletePod) for action in step.actions):
         told.append(EmitEvent("Warning" if step.failure else "Normal", step.reason, step.message))
-    elif (failed := new.last_failure) is not None and failed != old.last_failure:
+    elif (failed := step.failure) is not None:
         told.append(EmitEvent("Warning", failed.reason, f"epoch {failed.epoch}: {failed.message}"))
     if (former := new.adopted_from) is not None and former != old.adopted_from:
         told.append(
@@ -221,13 +229,14 @@ def _replicating(case: Case, step: Step) -> Verdict:
 
 def _condition(case: Case, name: str, status: ConditionStatus, reason: str, message: str) -> Condition:
     known = case.dwf.status.condition(name)
-    moved = known is None or known.status != status
-    now = case.now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    since = None if known is None or known.status != status else known.last_transition_time
+    if since is not None and name == DRAINING and is_ahead(since, case.now):
+        since = None
     return Condition(
         type=name,
         status=status,
         reason=reason,
         message=message[:_LONGEST_MESSAGE],
-        last_transition_time=now if moved or known is None else known.last_transition_time,
+        last_transition_time=since or in_seconds(case.now),
         observed_generation=case.dwf.metadata.generation,
     )
