@@ -6,6 +6,9 @@ Nothing of ours takes part: each fact is a reason for a rule of the protocol, an
 from __future__ import annotations
 
 import hashlib
+import http.client
+import json
+import socket
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -194,6 +197,34 @@ def test_a_vacuum_uploads_the_whole_database_again(lab: Lab) -> None:
             connection.execute("VACUUM")
         litestream.replicated()
         assert sum(lab.objects(0).values()) > 1.8 * before
+
+
+def test_commits_that_nobody_asks_for_are_uploaded_together_once_a_monitor_interval(lab: Lab) -> None:
+    """So `Async` pays for seconds, and a barrier, which asks, has not to wait for the interval."""
+    lab.write("first")
+    with lab.replicating(monitor_interval="3s") as litestream:
+        first = litestream.replicated()
+        for asked in range(first + 1, first + 21):
+            lab.write(f"asked {asked}")
+            assert litestream.replicated() == asked
+        lab.write(*(f"not asked {number}" for number in range(50)))
+        until(lambda: len(lab.objects(0)) > asked)
+        assert litestream.replicated() <= asked + 10
+    assert lab.restore().rows == rows_of(lab.database)
+
+
+def test_its_control_socket_keeps_a_connection_and_says_how_long_an_answer_is(lab: Lab) -> None:
+    lab.write("first")
+    with lab.replicating() as litestream:
+        litestream.replicated()
+        with closing(http.client.HTTPConnection("litestream")) as connection:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.connect(str(lab.folder / "ls.sock"))
+            for _ in range(2):
+                connection.request("POST", "/sync", json.dumps({"path": str(lab.database)}))
+                answer = connection.getresponse()
+                assert (answer.status, answer.will_close) == (200, False)
+                assert answer.getheader("Content-Length") == str(len(answer.read()))
 
 
 def test_a_restore_lists_each_level_again_and_again(lab: Lab) -> None:

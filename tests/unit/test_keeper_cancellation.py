@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dormouse.keeper.control_socket import ControlSocket
 from dormouse.keeper.litestream import Litestream
 from dormouse.replica.s3 import Location
 
@@ -23,7 +24,7 @@ def test_a_sync_that_is_cancelled_just_when_its_answer_comes_does_not_lose_that(
             return await answer
 
         litestream = Litestream(Location("bucket"), "prefix", tmp_path / "db.sqlite", tmp_path, 3600)
-        monkeypatch.setattr(litestream, "_post", post)
+        monkeypatch.setattr(ControlSocket, "post", post)
         rounds = 0
 
         async def forever() -> None:

@@ -13,6 +13,7 @@ from functools import partial
 
 from dormouse.engine.tally import Durations
 from dormouse.keeper.litestream import Litestream, NotSynced, Synced
+from dormouse.keeper.looking import FirstLook
 from dormouse.keeper.ownership import Ownership
 from dormouse.keeper.proof import boot_seconds
 from dormouse.replica.current import Position
@@ -22,7 +23,7 @@ from dormouse.replica.refusal import Reason, Refused
 from dormouse.replica.store import Store, StoreDenied, StoreError
 
 _log = logging.getLogger("dormouse.keeper")
-_POLL_SECONDS = 0.002
+_NOT_SYNCED_SECONDS = 0.04
 _LONGEST_PAUSE_SECONDS = 1.0
 _DENIED_SECONDS = 60.0
 """For how long the store may refuse the credentials before the keeper starts again, with a rotated Secret perhaps."""
@@ -82,6 +83,7 @@ class Barriers:
         self._litestream = litestream
         self._prefix = prefix
         self._progress = Progress()
+        self._first_look = FirstLook()
         self._next: asyncio.Future[Position] | None = None
         self._asked = asyncio.Event()
         self._waiting_since: float | None = None
@@ -159,23 +161,33 @@ class Barriers:
 
     async def _uploaded(self) -> int:
         """The position that was asked for, once it is uploaded."""
-        target: int | None = None
-        pause = _POLL_SECONDS
+        synced = await self._synced()
+        target, pauses = synced.txid, self._first_look.later()
+        if not _has(synced, target):
+            await asyncio.sleep(self._first_look.seconds)
+            synced = await self._synced()
+            self._first_look.saw(_has(synced, target))
+        while not _has(synced, target):
+            await asyncio.sleep(next(pauses))
+            synced = await self._synced()
+            target = target or synced.txid
+        return target
+
+    async def _synced(self) -> Synced:
+        """The next answer of Litestream's, which may not be able to give one for a while."""
+        pause = _NOT_SYNCED_SECONDS
         while True:
             try:
                 synced = await self._litestream.sync()
             except NotSynced as error:
                 self.trouble = str(error)
                 _log.log(logging.INFO if self._progress.txid else logging.DEBUG, "barrier: %s", error)
-                pause = min(max(pause, 0.02) * 2, _LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             else:
                 self._progress = self._progress.then(synced)
                 self.uploaded_txid = synced.replicated_txid
-                target = synced.txid if target is None else target
-                if synced.txid > 0 and synced.replicated_txid >= target:
-                    return target
-                pause = min(pause * 1.2, 0.05)
-            await asyncio.sleep(pause)
+                return synced
 
     async def _mark_replicated(self) -> None:
         """Record that this epoch can be restored, once that was seen, and whether it holds anything of its own yet."""
@@ -184,3 +196,8 @@ class Barriers:
             raise StoreError(f"{key} is not there yet")
         # Asked after the upload: what nobody has committed by now is not in the first transaction.
         await self._ownership.update(partial(replicated, copies_base=self._litestream.is_as_restored()))
+
+
+def _has(synced: Synced, txid: int) -> bool:
+    """Whether the transaction is uploaded; before the first one Litestream says 0, which is none."""
+    return 0 < txid <= synced.replicated_txid
