@@ -55,6 +55,19 @@ def test_a_pod_that_vanished_while_the_watches_were_away_is_replaced(tell: Tell)
     tell(story)
 
 
+def test_the_last_pod_that_vanished_before_watches_were_told_410_is_missed_at_once(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator(relist_seconds=1000.0):
+            await made.running()
+            # At the start everything is listed twice, and kopf lists and watches.
+            await made.server.until(lambda: made.server.requests.count("GET /api/v1/pods") >= 4)
+            await made.calm()
+            await asyncio.gather(made.server.forget_history(), made.server.remove("pods", "report-e1"))
+            await made.runs("report-e2")
+
+    tell(story)
+
+
 def test_a_change_during_an_outage_of_the_api_server_is_noticed_after_it(tell: Tell) -> None:
     async def story(made: Fleet) -> None:
         is_down = True

@@ -102,7 +102,7 @@ async def compare_versions(
 
 
 class Relister:
-    """Lists once when the watches have begun, after each list of theirs, and now and then."""
+    """Lists once when the watches have begun, after a list of theirs, and now and then."""
 
     def __init__(self, api: ApiServer, world: World, namespaces: tuple[str, ...], every_seconds: float) -> None:
         """Nothing is listed before `run`."""
@@ -114,9 +114,12 @@ class Relister:
         self._hinted = asyncio.Event()
         self._hinted.set()
 
-    def hint(self, resource: Resource) -> None:
-        """A watch had to list this kind anew: what went meanwhile it does not tell."""
-        self._due.add(resource)
+    def hint(self) -> None:
+        """A watch had to list its kind anew: what went meanwhile it does not tell.
+
+        Of another kind nothing may be left, and of an empty list nobody tells.
+        """
+        self._due.update(WATCHED)
         self._hinted.set()
 
     async def run(self) -> None:

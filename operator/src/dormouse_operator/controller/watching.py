@@ -27,12 +27,12 @@ async def watch(
     configuration: Configuration,
     options: Options,
     world: World,
-    listed: Callable[[Resource], None],
+    listed: Callable[[], None],
     goes_on: Callable[[bool], None],
 ) -> None:
     """Until cancelled; `goes_on` is told when they begin, and when they end.
 
-    `listed` is told of each kind that a list came of, and of all when the watches begin anew.
+    `listed` is told when a list came, and when the watches begin anew.
 
     kopf ends all of its watches when one of them meets what it does not know how to go on from: a 404 while the API
     server starts, an ERROR that is no 410, a token that is refused.
@@ -53,13 +53,10 @@ async def watch(
         if clock() - began > _LONGEST_PAUSE_SECONDS:
             pauses = iter(_WithoutEnd())
         await asyncio.sleep(next(pauses))
-        for resource in WATCHED:
-            listed(resource)
+        listed()
 
 
-async def _watch_once(
-    configuration: Configuration, options: Options, world: World, listed: Callable[[Resource], None]
-) -> None:
+async def _watch_once(configuration: Configuration, options: Options, world: World, listed: Callable[[], None]) -> None:
     """kopf has a thread and a loop of its own: at its end it cancels every task of its loop that it did not start."""
     loop = asyncio.get_running_loop()
     end = threading.Event()
@@ -67,7 +64,7 @@ async def _watch_once(
     def see(resource: Resource, kind: str | None, document: Document) -> None:
         loop.call_soon_threadsafe(world.drop if kind == "DELETED" else world.put, resource, document)
         if kind is None:
-            loop.call_soon_threadsafe(listed, resource)
+            loop.call_soon_threadsafe(listed)
 
     async def run() -> None:
         before = asyncio.all_tasks()
