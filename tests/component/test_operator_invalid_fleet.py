@@ -105,6 +105,7 @@ def test_they_cost_a_few_writes_each_and_no_look_without_a_reason_and_another_na
                 planned = [task.key[1] for task in operator.queue._timers if task.kind == "workflow"]
                 again = Counter(NAMES[name] for name in planned if name in NAMES)
                 assert set(again) <= {"SecretNotFound", "PodRefused"}, "the others wait for a change"
+                assert again["SecretNotFound"] == MANY, "they are looked at after a long while, if nobody tells"
                 load = operator.queue.load()
                 assert (load.ready, load.working, load.failing) == (0, 0, 0)
                 await made.apply("another")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dormouse_operator.api import DurableWorkflow
+from dormouse_operator.api import DurableWorkflow, LastFailure
 from dormouse_operator.plan import CurrentAbsent, EmitEvent, Plan, Refusal, pause_seconds
 from unit.operator_plan.pods import LIVED, active, created, kinds, message, planned, pod, reason, sealed
 from unit.operator_samples import with_status, workflow
@@ -65,6 +65,15 @@ def test_a_pod_that_lived_after_all_is_not_asked_for_under_its_epoch() -> None:
     """The answer got lost, and the pod was gone before anybody saw it."""
     dwf = with_status(asked_for(), refused(asked_for(), WAITING).status)
     assert created(planned(dwf, current=active(3), refusal=DUE))["metadata"]["name"] == "report-e4"
+
+
+def test_a_pod_that_never_was_is_no_life_that_failed() -> None:
+    failed = LastFailure(epoch=2, reason="PodFailed", message="", time="2026-02-01T12:00:00.000Z")
+    dwf = workflow(**LIVED, failures=3, last_failure=failed)
+    asked = with_status(dwf, planned(dwf, current=active(2)).status)
+    made = planned(asked, current=active(2), refusal=DUE)
+    assert created(made)["metadata"]["name"] == "report-e3"
+    assert (reason(made), made.status.failures, made.status.last_failure) == ("QuotaExceeded", 3, failed)
 
 
 def test_once_it_is_there_the_refusal_is_over() -> None:
