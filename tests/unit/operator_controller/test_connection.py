@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import incluster_config
 
 from dormouse_operator.controller.api_server import ApiServer
 from dormouse_operator.controller.connection import connection_info, load_configuration
@@ -85,6 +86,38 @@ def test_the_passwords_of_who_started_the_operator_are_none_of_the_api_servers(
 
     asyncio.run(ask())
     assert told == [None]
+
+
+def test_watches_and_requests_have_the_token_that_the_kubelet_wrote_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    token, authority = tmp_path / "token", tmp_path / "ca.crt"
+    authority.write_text("of the cluster")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(authority))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    told: list[str | None] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        told.append(request.headers.get("Authorization"))
+        return web.json_response({})
+
+    async def ask() -> None:
+        token.write_text("first")
+        configuration = await load_configuration()
+        configuration.ssl_ca_cert = None
+        async with RawTestServer(answer) as listening:
+            configuration.host = str(listening.make_url(""))
+            async with ApiServer(configuration) as api:
+                for written in ("first", "second", ""):
+                    token.write_text(written)
+                    await api.get(PODS, "team", "report-e1")
+                    told.append((await connection_info(configuration)).token)
+
+    asyncio.run(ask())
+    assert told == ["Bearer first", "first", "Bearer second", "second", "Bearer second", "second"]
 
 
 def check(context: ssl.SSLContext) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import kopf
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import ConfigException, incluster_config, load_kube_config
 
 
 class NoCluster(Exception):
@@ -22,7 +23,9 @@ async def load_configuration() -> Configuration:
     configuration = Configuration()
     try:
         if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
-            load_incluster_config(configuration)  # type: ignore[no-untyped-call] # not annotated there
+            # It would look for the next token by the clock of the day, which may be set back.
+            incluster_config.load_incluster_config(configuration, try_refresh_token=False)  # type: ignore[no-untyped-call] # not annotated there
+            configuration.refresh_api_key_hook = _read_token  # type: ignore[assignment] # said to be None there
         else:
             await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as above
     except (ConfigException, OSError) as failed:
@@ -33,6 +36,13 @@ async def load_configuration() -> Configuration:
     # Else for each request a thread reads the environment and another one `.netrc`, whose password is none of ours.
     configuration.client_session_kwargs = {"trust_env": False}
     return configuration
+
+
+def _read_token(configuration: Configuration) -> None:
+    """Before each request: the kubelet replaces it before it ends."""
+    with contextlib.suppress(OSError):  # the one that is known may still be good
+        if token := Path(incluster_config.SERVICE_TOKEN_FILENAME).read_text().strip():
+            configuration.api_key["BearerToken"] = f"Bearer {token}"
 
 
 def _proxy_of_environment(server: str) -> str | None:
