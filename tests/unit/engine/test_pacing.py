@@ -6,13 +6,17 @@ from dormouse.engine.pacing import is_brief, told_first
 
 
 def test_half_is_told_first_where_the_code_takes_longer_than_the_disk() -> None:
-    assert told_first(100, telling_seconds=0.00002, writing_seconds=0.0003) == 50
-    assert told_first(100, telling_seconds=0.00002, writing_seconds=0.003) == 100
-    assert told_first(10, telling_seconds=0.00002, writing_seconds=0.0003) == 10
+    assert told_first(400, telling_seconds=0.00002, writing_seconds=0.002) == 200
+    assert told_first(400, telling_seconds=0.00002, writing_seconds=0.009) == 400
+    assert told_first(10, telling_seconds=0.00002, writing_seconds=0.002) == 10
+
+
+def test_all_are_told_where_the_disk_is_quicker_than_it_is_to_use_it_beside_the_code() -> None:
+    assert told_first(400, telling_seconds=0.00002, writing_seconds=0.0005) == 400
 
 
 def test_somebody_is_always_told_first() -> None:
-    assert told_first(1, telling_seconds=1, writing_seconds=0) == 1
+    assert told_first(1, telling_seconds=1, writing_seconds=0.1) == 1
 
 
 def test_the_loop_waits_for_a_disk_that_is_known_to_be_quick() -> None:
