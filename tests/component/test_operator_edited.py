@@ -223,3 +223,24 @@ def test_with_its_status_wiped_it_does_not_leave_its_data_behind(tell: Tell) -> 
         assert (await made.read_current()).state == "Released"
 
     tell(story)
+
+
+def with_another_source(document: Document) -> None:
+    document["data"] = dict.fromkeys(document["data"], "raise SystemExit('not this')")
+
+
+def test_a_source_that_was_changed_or_taken_away_is_put_right_before_the_next_life(tell: Tell) -> None:
+    async def story(made: Fleet) -> None:
+        async with made.operator():
+            await made.running()
+            right, name = made.source()["data"], made.source()["metadata"]["name"]
+            await made.server.change("configmaps", name, with_another_source)
+            await made.server.remove("pods", "report-e1")
+            await made.runs("report-e2")
+            assert made.source()["data"] == right
+            await made.server.remove("configmaps", name)
+            await made.server.remove("pods", "report-e2")
+            await made.runs("report-e3")
+            assert made.source()["data"] == right
+
+    tell(story)

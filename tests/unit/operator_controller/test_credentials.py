@@ -7,6 +7,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from dormouse_operator.api import CaBundle, ConfigMapKeyReference, ObjectStore, parse
@@ -87,6 +88,22 @@ def test_a_secret_that_is_gone_is_seen(tmp_path: Path) -> None:
     _, second = read(Held(), tmp_path, lambda reader: reader.keep(SECRETS, ("team", "keys"), None))
     assert second.secret is None
     assert second.keys is None
+
+
+def test_a_secret_that_somebody_else_changed_is_seen_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dormouse_operator.controller.credentials._FRESH_SECONDS", 0.05)
+
+    async def story() -> None:
+        api = Held()
+        reader = CredentialReader(api, tmp_path)
+        assert (await reader.read(store())).secret == {"accessKeyId": b"one"}
+        api.documents["keys"] = secret("two")
+        await asyncio.sleep(0.06)
+        assert (await reader.read(store())).secret == {"accessKeyId": b"two"}
+
+    asyncio.run(story())
 
 
 def test_certificates_that_were_changed_are_seen(tmp_path: Path) -> None:
