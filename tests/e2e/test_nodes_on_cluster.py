@@ -115,6 +115,33 @@ def test_with_async_a_lost_node_loses_no_more_than_the_lag(
     assert all(span <= 3 for span in lost_spans_seconds(lost).values()), lost
 
 
+@pytest.mark.long
+def test_a_node_object_that_is_deleted_loses_its_pods_to_the_other_and_takes_new_ones_when_it_is_back(
+    cluster: Cluster, namespace: str, operator: InstalledOperator
+) -> None:
+    # Kubernetes itself removes pods without a node, after 40 to 60 s.
+    one = running_chain(cluster, namespace, steps=180, step_seconds=1.0)
+    node, other = one.node, other_than(cluster, one.node)
+    operator.move_leader(node, away=True)
+    cluster.kubectl("delete", "node", node)
+    try:
+        one.wait_for_epoch(2, seconds=150)
+        assert one.node == other
+    finally:
+        with cluster.stopped(f"{node}/kubelet"):
+            pass  # it tells the API server of its node when it starts, and never again
+        eventually("the node is back", lambda: cluster.is_ready(node), seconds=90)
+    cluster.kubectl("cordon", other)
+    try:
+        back = running_chain(cluster, namespace, steps=10)
+        assert back.node == node
+    finally:
+        cluster.kubectl("uncordon", other)
+    assert back.finish() == []
+    assert one.finish(seconds=240) == []
+    operator.wait_until_available()
+
+
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_an_operator_killed_again_and_again_changes_nothing(
     cluster: Cluster, namespace: str, operator: InstalledOperator, kills: int
