@@ -174,6 +174,7 @@ def test_a_secret_that_appears_later_is_found(tell: Tell, monkeypatch: pytest.Mo
             await made.server.until(
                 lambda: made.condition("Available", "local", "objectstores").get("reason") == "SecretNotFound"
             )
+            await made.calm()
             await made.server.put("secrets", secret)
             await made.runs("report-e1")
             await made.phase("Running")

@@ -116,6 +116,7 @@ def test_with_async_a_lost_node_loses_no_more_than_the_lag(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(700)
 def test_a_node_object_that_is_deleted_loses_its_pods_to_the_other_and_takes_new_ones_when_it_is_back(
     cluster: Cluster, namespace: str, operator: InstalledOperator
 ) -> None:
