@@ -24,6 +24,15 @@ def is_write(request: web.Request) -> bool:
     return request.method in WRITES and "leases" not in request.path
 
 
+async def is_listed(made: Fleet) -> None:
+    """What the operator lists of its own at its start is behind it: from now on only watches tell.
+
+    It lists twice, and kopf lists and watches.
+    """
+    await made.server.until(lambda: made.server.requests.count("GET /api/v1/pods") >= 4)
+    await made.calm()
+
+
 def test_a_status_that_somebody_else_changed_first_is_planned_again(tell: Tell) -> None:
     async def story(made: Fleet) -> None:
         refused: list[str] = []
@@ -59,9 +68,7 @@ def test_the_last_pod_that_vanished_before_watches_were_told_410_is_missed_at_on
     async def story(made: Fleet) -> None:
         async with made.operator(relist_seconds=1000.0):
             await made.running()
-            # At the start everything is listed twice, and kopf lists and watches.
-            await made.server.until(lambda: made.server.requests.count("GET /api/v1/pods") >= 4)
-            await made.calm()
+            await is_listed(made)
             await asyncio.gather(made.server.forget_history(), made.server.remove("pods", "report-e1"))
             await made.runs("report-e2")
 
@@ -246,6 +253,7 @@ def test_a_watch_outlives_an_outage_however_long_it_is(tell: Tell, monkeypatch: 
 
         async with made.operator(relist_seconds=1000.0):
             await made.running()
+            await is_listed(made)
             with made.server.fault(fault):
                 await made.server.break_watches()
                 await made.server.until(lambda: len(refused) == 30)
@@ -289,6 +297,7 @@ def test_a_watch_that_is_refused_goes_on_afterwards(tell: Tell, hasty: None, sta
 
         async with made.operator(relist_seconds=1000.0):
             await made.running()
+            await is_listed(made)
             with made.server.fault(fault):
                 await made.server.break_watches()
                 await made.server.until(lambda: bool(refused))
@@ -302,6 +311,7 @@ def test_watches_that_are_told_an_error_are_begun_anew(tell: Tell, hasty: None) 
     async def story(made: Fleet) -> None:
         async with made.operator(relist_seconds=1000.0):
             await made.running()
+            await is_listed(made)
             await made.server.tell_watches({"kind": "Status", "code": 500, "reason": "InternalError"})
             await made.server.remove("pods", "report-e1")
             await made.runs("report-e2")
