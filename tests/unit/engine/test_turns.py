@@ -37,6 +37,7 @@ def test_some_code_runs_while_the_result_of_other_code_is_written(
     monkeypatch.setattr(Database, "write", watched_write)
     monkeypatch.setattr(Database, "commit", watched_commit)
     monkeypatch.setattr("dormouse.engine.turns.told_first", lambda *_: 1)
+    monkeypatch.setattr("dormouse.engine.turns.hears_first", lambda *_: False)
 
     @activity
     async def step() -> None: ...
@@ -139,6 +140,7 @@ def test_the_loop_itself_waits_for_the_thread_where_nothing_else_is_left_to_do(
     monkeypatch.setattr("dormouse.engine.writing.is_brief", lambda _: quick)
     monkeypatch.setattr("dormouse.engine.writing.BRIEF_SECONDS", 60.0)
     monkeypatch.setattr("dormouse.engine.turns.told_first", lambda unheard, *_: (unheard + 1) // 2)
+    monkeypatch.setattr("dormouse.engine.turns.hears_first", lambda *_: False)
     waits: list[float] = []
     wait = DiskThread.wait
 
@@ -194,3 +196,47 @@ def test_a_thread_commits_while_an_activity_runs(tmp_path: Path, monkeypatch: py
 
     asyncio.run(run())
     assert dict(committers.names)[1] == "dormouse-commit"
+
+
+def test_groups_of_workflows_that_are_written_in_turns_become_one_where_the_disk_is_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = list(range(10))
+    written: list[int] = []
+    write = Database.write
+
+    def told_first(unheard: int, *_: float) -> int:
+        return (unheard + 1) // 2 if apart else unheard
+
+    def hears_first(unheard: int, *_: float) -> bool:
+        if apart:
+            apart.pop()
+            return False
+        return unheard > 0
+
+    def watched(database: Database, batch: Batch) -> Sequence[Event]:
+        written.append(sum(event.kind == Kind.ACTIVITY_COMPLETED for event in batch.events))
+        return write(database, batch)
+
+    monkeypatch.setattr("dormouse.engine.turns.told_first", told_first)
+    monkeypatch.setattr("dormouse.engine.turns.hears_first", hears_first)
+    monkeypatch.setattr(Database, "write", watched)
+
+    @activity
+    async def step() -> None: ...
+
+    @workflow
+    async def runs() -> None:
+        for _ in range(20):
+            await step()
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [runs]) as engine:
+            started = await asyncio.gather(*(engine.start(runs) for _ in range(30)))
+            await asyncio.gather(*(each.result() for each in started))
+
+    asyncio.run(run())
+    groups = [results for results in written if results]
+    assert sum(groups) == 20 * 30
+    assert min(groups) < 30, "they were never apart"
+    assert groups[-5:] == [30] * 5

@@ -33,7 +33,7 @@ from dormouse.engine.happening import approval_expired, attempt_ended, goes_on, 
 from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.mailbox import give
 from dormouse.engine.outcomes import Around, Before, Outcome
-from dormouse.engine.pacing import told_first
+from dormouse.engine.pacing import hears_first, told_first
 from dormouse.engine.registry import Dormant
 from dormouse.engine.tally import Tally
 from dormouse.engine.telling import tell
@@ -226,7 +226,7 @@ class Turns:
             self._arrived.clear()
         elif not self._stopping:
             try:
-                if not self._writer.busy:
+                if not (self._writer.busy or self._hears_first()):
                     self._write()
                 if self._unheard:
                     self._tell_code()
@@ -234,6 +234,11 @@ class Turns:
             except Exception as error:  # noqa: BLE001 - not the user's code: the engine itself is wrong
                 self._fail(error)
         self._stir()
+
+    def _hears_first(self) -> bool:
+        return not self._must_write and hears_first(
+            len(self._unheard), self._telling_seconds, self._writer.seconds_until_it_counts
+        )
 
     def _write(self) -> None:
         if not (self._arrived or self._must_write or self._to_transact or self.journal.pressing):
@@ -296,8 +301,7 @@ class Turns:
             return
         told = len(self._unheard)
         if self._writer.idle:
-            writer = self._writer
-            told = told_first(told, self._telling_seconds, writer.writing_seconds + writer.counting_seconds)
+            told = told_first(told, self._telling_seconds, self._writer.seconds_until_it_counts)
         unheard, self._unheard = self._unheard[:told], self._unheard[told:]
         batch, dormancy = self.journal.batch, self.dormancy
         assert dormancy is not None  # noqa: S101 - it is set before anything arrives

@@ -32,7 +32,6 @@ class Writer:
     Attributes:
         busy: whether a batch is on its way to the disk. Until it is there no other may be written.
         writing_seconds: how long the disk took for the last one.
-        counting_seconds: how long it was waited last until what is on the disk counted.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Writer:
     ) -> None:
         self.busy = False
         self.writing_seconds = 0.0
-        self.counting_seconds = 0.0
+        self._counting_seconds = 0.0
         self._database = database
         self._durability = durability
         self._tally = tally
@@ -73,6 +72,11 @@ class Writer:
     def uncounted(self) -> int:
         """How many batches are written and do not count yet."""
         return len(self._uncounted)
+
+    @property
+    def seconds_until_it_counts(self) -> float:
+        """How long the last batch took to the disk and, where it has to be there, to the store."""
+        return self.writing_seconds + self._counting_seconds
 
     def may_begin(self) -> bool:
         """Whether the durability allows that what the next batch records is done in its transaction; else `free` is
@@ -172,7 +176,7 @@ class Writer:
         self._counting = None
         took = perf_counter_ns() - self._counting_since
         self._tally.barriers.add(took)
-        self.counting_seconds = took / 1e9
+        self._counting_seconds = took / 1e9
         self._have_counted(covered)
         self._count_all()
         self._free()
