@@ -47,7 +47,7 @@ def lives_of(one: ChainWorkflow) -> set[int]:
 def test_nothing_is_lost_and_nobody_has_a_second_pod_after_it_was_away(
     cluster: Cluster, namespace: str, operator: InstalledOperator
 ) -> None:
-    runs = ChainWorkflow(cluster, namespace, steps=120, step_seconds=1.0).apply()
+    runs = ChainWorkflow(cluster, namespace, steps=200, step_seconds=1.0).apply()
     runs.wait_for_steps()
     operator.move_leader(runs.node, away=True)
     goes = ChainWorkflow(cluster, namespace, steps=1000).apply()
@@ -68,7 +68,7 @@ def test_nothing_is_lost_and_nobody_has_a_second_pod_after_it_was_away(
     assert goes.stored.current().state == "Released"
     assert goes.stored.current().entry.sealed_txid is not None
     for each in (runs, begins, new):
-        assert each.finish() == []
+        assert each.finish(seconds=400) == []
         assert lives_of(each) == {1}, f"{each.name} had more than one pod"
     assert operator.restarts() == []
 
