@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,6 +16,8 @@ from dormouse import Engine, ExecutionFailed, RetryPolicy, activity, activity_in
 from dormouse.engine.attempts import Attempts
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.definitions import Workflow
+from dormouse.engine.tally import Tally
+from dormouse.errors import EngineStopped
 
 R = TypeVar("R")
 
@@ -206,6 +209,29 @@ def test_what_goes_wrong_around_an_attempt_fails_its_execution_and_lets_nobody_w
     assert "fails-1 could not be run" in caplog.text
 
 
+def test_what_goes_wrong_between_attempts_ends_the_engine_and_lets_nobody_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @activity
+    async def works() -> None: ...
+
+    @workflow
+    async def asks() -> None:
+        await works()
+
+    def broken(*_: object) -> None:
+        raise AttributeError("a mistake of the engine's own")
+
+    monkeypatch.setattr(Tally, "attempts_of", broken)
+
+    async def run() -> None:
+        async with Engine(tmp_path / "db.sqlite", [asks]) as engine:
+            await asyncio.wait_for((await engine.start(asks)).result(), 60)
+
+    with pytest.raises((EngineStopped, AttributeError), match="a mistake of the engine's own"):
+        asyncio.run(run())
+
+
 def test_a_call_that_a_def_cannot_await_is_told_as_such(tmp_path: Path) -> None:
     @activity
     async def other() -> int:
@@ -271,6 +297,35 @@ def test_an_attempt_that_waits_keeps_its_context_and_its_task_and_the_others_go_
 
     assert asyncio.run(_result(tmp_path, together)) == ["mine", "nothing"]
     assert order == ["begins", "meets", "ends"]
+
+
+def test_an_attempt_that_waits_keeps_nothing_of_those_that_ended_before_it(tmp_path: Path) -> None:
+    ended: list[str] = []
+    kept: list[str] = []
+
+    @activity
+    async def quick(number: int) -> int:
+        return number
+
+    @activity
+    async def waits() -> None:
+        async with asyncio.timeout(60):
+            while len(ended) < 20:
+                await asyncio.sleep(0)
+        gc.collect()
+        calls = [one for one in gc.get_objects() if isinstance(one, ActivityCall)]
+        kept.extend(one.activity.name for one in calls if one.activity is quick or one.activity is waits)
+
+    async def quickly(number: int) -> None:
+        await quick(number)
+        ended.append("quick")
+
+    @workflow
+    async def together() -> None:
+        await asyncio.gather(*map(quickly, range(20)), waits())
+
+    asyncio.run(_result(tmp_path, together))
+    assert kept == ["waits"]
 
 
 def test_an_attempt_that_cancels_its_own_task_takes_no_other_with_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dormouse import (
 )
 from dormouse.engine.clock import ManualClock
 from dormouse.engine.durability import Durability, SyncDurability
+from dormouse.engine.execution import Execution
 
 began: list[str] = []
 """Each run of a workflow's code from its start, replays included."""
@@ -114,6 +116,20 @@ def test_those_that_have_waited_longest_leave_memory_and_all_are_counted(tmp_pat
         await until(lambda: engine.read.waits_for("a"))
         (waiting,) = engine.read.waits_for("a")
         assert (waiting.kind, waiting.due) == ("timer", standing.next_wake_at)
+
+    drive(tmp_path, use, resting=2)
+
+
+def test_of_those_that_ended_nothing_stays_in_memory(tmp_path: Path) -> None:
+    async def use(engine: Engine, clock: ManualClock) -> None:
+        await start_sleepers(engine)
+        for name in "abcde":
+            await engine.handle(name).terminate()
+        await engine.start(sleeper, "f", id="f")
+        await until_asleep(engine)
+        gc.collect()
+        executions = [one for one in gc.get_objects() if isinstance(one, Execution)]
+        assert [one.id for one in executions if one._journal is engine._turns.journal] == ["f"]
 
     drive(tmp_path, use, resting=2)
 

@@ -33,6 +33,7 @@ class Arguments:
         self._most = len(positional)
         self._least = sum(one.default is one.empty for one in positional)
         self._plain = len(positional) == len(parameters)
+        self._has_defaults = self._least < self._most
         self._decoders: dict[int, msgspec.json.Decoder[Any]] = {}
 
     def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
@@ -65,7 +66,7 @@ class Arguments:
         if not self._plain:
             return self._decode_keywords(payload)
         # Only a call that left out defaults has to be counted first.
-        count = self._most if self._least == self._most else len(_raw_list.decode(payload))
+        count = len(_raw_list.decode(payload)) if self._has_defaults else self._most
         found = self._decoders.get(count)
         if found is None:
             kinds = tuple(self._kind(name) for name in list(self._signature.parameters)[:count])

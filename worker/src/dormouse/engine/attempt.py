@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from functools import partial
+from types import coroutine
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -13,6 +16,8 @@ from dormouse.engine.clock import SECOND
 from dormouse.engine.info import ActivityInfo, Whose
 from dormouse.engine.options import ActivityOptions
 from dormouse.engine.payload import encode
+
+R = TypeVar("R")
 
 
 class Limit(NamedTuple):
@@ -133,3 +138,29 @@ class RunningAttempt(msgspec.Struct, eq=False):
             self._timeout.reschedule(self._ends_at())
         if payload is not None:
             self._runner.heard(self._call, payload)
+
+
+@coroutine
+def rest_of(attempt: Coroutine[Any, Any, R], context: Context, awaited: Any) -> Generator[Any, Any, R]:
+    """All steps but the first of an attempt, in its context."""
+    while True:
+        try:
+            step = partial(attempt.send, (yield awaited))
+        except GeneratorExit:
+            context.run(attempt.close)
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is the attempt's, as a task would give it
+            step = partial(attempt.throw, error)
+        try:
+            awaited = context.run(step)
+        except StopIteration as ended:
+            result: R = ended.value
+            return result
+
+
+def without_stopping(function: Callable[[], Any]) -> Any:
+    """These would stop whoever waits for the thread, who would then tell nobody of it."""
+    try:
+        return function()
+    except (StopIteration, GeneratorExit) as error:
+        raise RuntimeError(f"the activity raised {type(error).__name__}") from error

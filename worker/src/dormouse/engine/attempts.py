@@ -6,20 +6,19 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial
 from time import perf_counter_ns
-from types import coroutine
 from typing import Any
 
-from dormouse.engine.attempt import RunningAttempt, TookTooLong, limit_of
+from dormouse.engine.attempt import RunningAttempt, TookTooLong, limit_of, rest_of, without_stopping
 from dormouse.engine.calls import ActivityCall
 from dormouse.engine.clock import Clock
 from dormouse.engine.definitions import Transaction
 from dormouse.engine.info import attempt_context
-from dormouse.engine.outcomes import Around, Before, InTransaction, Outcome, Raised, Run, Succeeded, outcome_of
+from dormouse.engine.outcomes import Around, Before, Ended, InTransaction, Outcome, Raised, Run, Succeeded, outcome_of
 from dormouse.engine.payload import encode, failure_of, on_one_line, text_of
 from dormouse.engine.retry import chance_of
 from dormouse.engine.tally import Tally
@@ -29,14 +28,16 @@ from dormouse.errors import InvalidDefinition, TransactionRefused
 _log = logging.getLogger("dormouse.activity")
 _CANCELLED_WITHIN_SECONDS = 10.0
 _HEARTBEAT_KEPT_EVERY_SECONDS = 1.0
+_set_attempt = attempt_context.set
 
 
 class Attempts:
     """Runs attempts, a bounded number at a time, and reports how each ended.
 
     Args:
-        report: told how an attempt ended, unless it was cancelled.
+        report: told how attempts ended.
         rested: told when none runs or waits for its turn any more.
+        failed: told what went wrong that is no attempt's fault.
         keep_heartbeat: told of details that are to be written.
         identity: what idempotency keys begin with.
         clock: what time it is.
@@ -51,8 +52,9 @@ class Attempts:
 
     def __init__(
         self,
-        report: Callable[[ActivityCall, Outcome], None],
+        report: Callable[[Ended], None],
         rested: Callable[[], None],
+        failed: Callable[[BaseException], None],
         keep_heartbeat: Callable[[ActivityCall], None],
         identity: str,
         clock: Clock,
@@ -67,6 +69,7 @@ class Attempts:
     ) -> None:
         self._report = report
         self._rested = rested
+        self._failed = failed
         self._keep_heartbeat = keep_heartbeat
         self._identity = identity
         self._clock = clock
@@ -90,6 +93,7 @@ class Attempts:
         self._in_transaction = in_transaction
         self._before = before
         self._call: Run = self._run_function
+        self._is_plain = not around
         for wrap in around:
             self._call = wrap(self._call)
 
@@ -150,7 +154,7 @@ class Attempts:
             task.cancel()
         else:
             self._begun.remove(call)
-            self._ended(call)
+            self._forget(call)
 
     async def stop(self) -> None:
         """Cancel what runs.
@@ -167,7 +171,16 @@ class Attempts:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _share_task(self) -> None:
-        self._shared = self.loop.create_task(self._run_begun()) if self._begun else None
+        self._shared = None
+        if self._begun:
+            self._shared = self.loop.create_task(self._run_begun())
+            self._shared.add_done_callback(self._shared_ended)
+
+    def _shared_ended(self, task: asyncio.Task[None]) -> None:
+        """What goes wrong in an attempt is its outcome; what goes wrong around them would let all of them wait."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._failed(error)
 
     async def _run_begun(self) -> None:
         """Run what has begun, one after the other and each in a context of its own: to make a task costs more than many
@@ -175,29 +188,34 @@ class Attempts:
         """
         task = self._shared
         assert task is not None  # noqa: S101 - it is this one
+        ended: list[tuple[ActivityCall, Outcome | None, int]] = []
         began = perf_counter_ns()
         for _ in range(len(self._begun)):
             if not self._begun or task.cancelling():
                 break  # what was left is not wanted any more, or an attempt has cancelled the task that it runs in
             call = self._begun.popleft()
             self._running[call] = task
-            task.set_name(call.activity.name)
+            name = call.activity.name
+            task.set_name(name)
             context, attempt = copy_context(), self._outcome(call, self._before)
             outcome: Outcome | None = None
             try:
                 awaited = context.run(attempt.send, None)
-            except StopIteration as ended:
-                outcome = ended.value
+            except StopIteration as finished:
+                outcome = finished.value
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as it says there
                 outcome = self._outcome_of(call, error)
             else:
-                self._waiting.add(call.activity.name)
+                self._waiting.add(name)
+                self._over(ended)
+                ended = []  # this one may go on for days, and they are over
                 self._share_task()
-                await self._see_through(call, _rest_of(attempt, context, awaited), began)
+                await self._see_through(call, rest_of(attempt, context, awaited), began)
                 return
             ended_at = perf_counter_ns()
-            self._over(call, outcome, ended_at - began)
+            ended.append((call, outcome, ended_at - began))
             began = ended_at
+        self._over(ended)
         self._share_task()
 
     async def _run(self, call: ActivityCall) -> None:
@@ -210,7 +228,7 @@ class Attempts:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as it says there
             outcome = self._outcome_of(call, error)
         finally:
-            self._over(call, outcome, perf_counter_ns() - began)
+            self._over([(call, outcome, perf_counter_ns() - began)])
 
     def _outcome_of(self, call: ActivityCall, error: BaseException) -> Outcome | None:
         """Whatever went wrong, nobody may wait for ever because of it. None when nobody waits."""
@@ -219,26 +237,32 @@ class Attempts:
             return Raised(failure_of(error), None)
         return None if call in self._unwanted else self._raised(call, error)
 
-    def _over(self, call: ActivityCall, outcome: Outcome | None, took: int) -> None:
-        """An attempt has ended; None when nobody wants to know how."""
-        if self._delays:
-            took -= self._delays.pop(call, 0)
-        self._count(call, outcome, took)
-        self._ended(call)
-        if outcome is not None:
-            self._report(call, outcome)
+    def _over(self, ended: Ended) -> None:
+        """Attempts have ended."""
+        for call, outcome, took in ended:
+            self._count(call, outcome, took - self._delays.pop(call, 0) if self._delays else took)
+            del self._running[call]
+            if self._unwanted:
+                self._unwanted.discard(call)
+            if self._unkept and call in self._unkept:
+                self._unkept.pop(call).cancel()
+        self._go_on()
+        if ended:
+            self._report(ended)
 
     def _never_ran(self, call: ActivityCall, task: asyncio.Task[None]) -> None:
         """A task that is cancelled before its first turn does not enter its coroutine: nobody else gives its place."""
         if self._running.get(call) is task:
-            self._ended(call)
+            self._forget(call)
 
-    def _ended(self, call: ActivityCall) -> None:
+    def _forget(self, call: ActivityCall) -> None:
+        """It has not run, and will not."""
         del self._running[call]
-        if self._unwanted:
-            self._unwanted.discard(call)
-        if self._unkept and call in self._unkept:
-            self._unkept.pop(call).cancel()
+        self._unwanted.discard(call)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Fewer run now."""
         if self._queued:
             self._begin_queued()
         if not self._running and not self._queued:
@@ -260,7 +284,7 @@ class Attempts:
     def _begin_queued(self) -> None:
         while self._queued and len(self._running) < self._at_once:
             call = self._queued.popleft()
-            if not call.done():
+            if not call.future.done():
                 self.begin(call)
 
     async def _outcome(self, call: ActivityCall, before: Before | None) -> Outcome:
@@ -278,14 +302,15 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - validators of the user's types run here
             why = f"the arguments of {activity.name} do not fit: {text_of(error)}"
             return self._raised(call, TypeError(why), final=True)
-        unlimited = activity.options.unlimited
+        unlimited = activity.unlimited
         limit = None if unlimited else limit_of(activity.options, call.scheduled_at, self._clock.now())
         if limit is not None and limit.seconds <= 0:
             return self._raised(call, TimeoutError(limit.message), final=True)
         attempt = RunningAttempt(call, self, call.heartbeat)
-        attempt_context.set(attempt)
+        _set_attempt(attempt)
         try:
-            work = self._call(call, args, kwargs)
+            plain = activity.is_async and self._is_plain
+            work = activity.function(*args, **kwargs) if plain else self._call(call, args, kwargs)
             returned = await (work if unlimited else attempt.in_time(work, limit))
         except TookTooLong as error:
             return self._raised(call, TimeoutError(str(error)), final=error.final)
@@ -301,7 +326,7 @@ class Attempts:
             attempt.over = True
         try:
             payload = encode(returned)
-            return Succeeded(payload, activity.result.decode(payload))
+            return Succeeded(payload, activity.read_result(payload))
         except Exception as error:  # noqa: BLE001 - validators of the user's types run here
             why = f"the result of {activity.name} does not fit: {text_of(error)}"
             return self._raised(call, TypeError(why), final=True)
@@ -323,7 +348,7 @@ class Attempts:
     async def _in_thread(self, function: Callable[[], Any]) -> Any:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="dormouse-activity")
-        return await self.loop.run_in_executor(self._pool, copy_context().run, _without_stopping, function)
+        return await self.loop.run_in_executor(self._pool, copy_context().run, without_stopping, function)
 
     def key_of(self, call: ActivityCall) -> str:
         return f"{self._identity}/{call.execution.id}/{call.command}"
@@ -352,29 +377,3 @@ class Attempts:
             _log.warning("%s failed: %s; again in %g s", which, what, wait)
             _log.debug("%s: %s", which, failure.traceback)
         return raised
-
-
-@coroutine
-def _rest_of(attempt: Coroutine[Any, Any, Outcome], context: Context, awaited: Any) -> Generator[Any, Any, Outcome]:
-    """All steps but the first of an attempt, in its context."""
-    while True:
-        try:
-            step = partial(attempt.send, (yield awaited))
-        except GeneratorExit:
-            context.run(attempt.close)
-            raise
-        except BaseException as error:  # noqa: BLE001 - it is the attempt's, as a task would give it
-            step = partial(attempt.throw, error)
-        try:
-            awaited = context.run(step)
-        except StopIteration as ended:
-            outcome: Outcome = ended.value
-            return outcome
-
-
-def _without_stopping(function: Callable[[], Any]) -> Any:
-    """These would stop whoever waits for the thread, who would then tell nobody of it."""
-    try:
-        return function()
-    except (StopIteration, GeneratorExit) as error:
-        raise RuntimeError(f"the activity raised {type(error).__name__}") from error

@@ -19,13 +19,11 @@ if TYPE_CHECKING:
     from dormouse.engine.payload import Failure
 
 
-_begin_future = asyncio.Future.__init__  # one is made in every step, and `super()` takes a quarter of that
-
-
-class ActivityCall(asyncio.Future[Any]):
+class ActivityCall(msgspec.Struct, eq=False):  # one is made in every step, by C
     """A call that the workflow waits for. Cancelling it is a decision of the workflow, so it is recorded.
 
     Attributes:
+        future: what the code waits for. One of asyncio's own: tasks take twice as long to wait for a subclass.
         scheduled_at: when the workflow asked for it.
         attempt: the one that runs or, when it is `due` in the future, that follows.
         position: of the event that says so; 0 when an earlier life wrote it.
@@ -34,32 +32,23 @@ class ActivityCall(asyncio.Future[Any]):
         value: what it returned, while that does not count yet.
     """
 
-    # Slots, because Python has no quick way to what a subclass of Future keeps in its dictionary.
-    __slots__ = (
-        "activity", "attempt", "command", "due", "execution", "heartbeat", "last_failure", "payload", "position",
-        "scheduled_at", "source", "value",
-    )  # fmt: skip
+    execution: Execution
+    command: int
+    activity: Activity[..., Any]
+    payload: bytes
+    source: str | None
+    future: asyncio.Future[Any]
+    scheduled_at: int = 0
+    attempt: int = 1
+    due: int | None = None
+    position: int = 0
+    last_failure: Failure | None = None
+    heartbeat: bytes | None = None
+    value: Any = msgspec.UNSET
 
-    def __init__(self, execution: Execution, command: int, activity: Activity[..., Any], payload: bytes) -> None:
-        _begin_future(self, loop=execution.loop)
-        self.execution = execution
-        self.command = command
-        self.activity = activity
-        self.payload = payload
-        self.scheduled_at = 0
-        self.attempt = 1
-        self.due: int | None = None
-        self.position = 0
-        self.last_failure: Failure | None = None
-        self.heartbeat: bytes | None = None
-        self.source: str | None = None
-        self.value: Any = msgspec.UNSET
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        if not super().cancel(msg):
-            return False
+    def cancelled(self) -> None:
+        """The code does not wait for it any more."""
         self.execution.commands.call_cancelled(self)
-        return True
 
 
 class ChildCall(asyncio.Future[Any]):

@@ -5,6 +5,7 @@ What is asked for the first time goes into the log and the journal's batch; in a
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -128,18 +129,20 @@ class Commands:
         del self.not_awaited[number]
         command = self._next_command()
         log, name = self._log, activity.name
-        call = ActivityCall(self._execution, command, activity, payload)
-        call.source = source
-        self._execution.pending[command] = call
+        execution = self._execution
+        loop = execution.loop
+        future: asyncio.Future[Any] = asyncio.Future(loop=loop)
+        call = ActivityCall(execution, command, activity, payload, source, future)
+        execution.pending[command] = loop.asked[future] = call
         recorded = log.upcoming() if log.expected else None
         if recorded is not None:
             call.scheduled_at = recorded.at
             self._is_new(Issued(_SCHEDULED, command, name, payload, source))
-        elif self._execution.blocked is None:
+        elif execution.blocked is None:
             call.scheduled_at = log.moment
-            call.position = log.record(_SCHEDULED, command, name=name, payload=payload, source=source).position
+            call.position = log.record(_SCHEDULED, command, payload, None, name, source).position
             self._journal.batch.begun.append(call)
-        return await call
+        return await future
 
     async def _call_child(
         self, number: int, workflow: Workflow[..., Any], payload: bytes | None, source: str | None

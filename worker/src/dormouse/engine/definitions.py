@@ -46,7 +46,7 @@ class _Definition:
     kind: ClassVar[str]
     name: str
     function: Callable[..., Any]
-    checked = False
+    checked: bool
 
     def check(self) -> None:
         """Raises InvalidDefinition when an annotation has no JSON form, or names what does not exist."""
@@ -106,6 +106,7 @@ class Workflow(_Definition, Generic[P, R]):
                 "put several values into a dataclass or a msgspec Struct"
             )
         functools.update_wrapper(self, function)
+        self.checked = False
         self.function = function
         self.name = function.__name__
         self._parameter = parameters[0] if parameters else None
@@ -182,9 +183,15 @@ def absent(name: str) -> Workflow[[], None]:
 
 
 class Activity(_Definition, Generic[P, R]):
-    """An activity's function, how it is retried, and how its arguments and result are read."""
+    """An activity's function, how it is retried, and how its arguments and result are read.
+
+    Attributes:
+        unlimited, read_result: as `options.unlimited` and, once it is checked, `result.decode`; Python has no quick
+            way to what a property keeps.
+    """
 
     kind = "activity"
+    read_result: Callable[[bytes], Any]
 
     def __init__(
         self,
@@ -192,17 +199,21 @@ class Activity(_Definition, Generic[P, R]):
         options: ActivityOptions,
     ) -> None:
         functools.update_wrapper(self, function)
+        self.checked = False
         self.function = function
         self.name = function.__name__
         self.is_async = inspect.iscoroutinefunction(function)
-        self.options = options
+        self._run_with(options)
         self.arguments = Arguments(function)
         self._check_or_later()
+
+    def _run_with(self, options: ActivityOptions) -> None:
+        self.options, self.unlimited = options, options.unlimited
 
     def with_options(self, **options: Unpack[GivenActivityOptions]) -> Activity[P, R]:
         """The same activity, to be called with other options; those that are not given stay."""
         other = copy(self)
-        other.options = changed_options(self.options, options)
+        other._run_with(changed_options(self.options, options))
         return other
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Called[R]:
@@ -220,6 +231,10 @@ class Activity(_Definition, Generic[P, R]):
             if self.is_async:
                 return await cast("Callable[P, Coroutine[Any, Any, R]]", self.function)(*args, **kwargs)
             return await asyncio.to_thread(cast("Callable[P, R]", self.function), *args, **kwargs)
+
+    def _check(self) -> None:
+        super()._check()
+        self.read_result = self.result.decode
 
     @functools.cached_property
     def result(self) -> msgspec.json.Decoder[Any]:

@@ -25,8 +25,9 @@ def hear(heard: Iterable[tuple[Execution, Event]]) -> None:
     """These events count now: tell the code of each, if there still is one that waits for it."""
     with among_workflows():
         for execution, event in heard:
-            if execution.unheard and execution.unheard[0] is event:
-                del execution.unheard[0]
+            unheard = execution.unheard
+            if unheard and unheard[0] is event:
+                del unheard[0]
                 deliver(execution, event)
 
 
@@ -107,8 +108,9 @@ def _tell_end(execution: Execution, event: Event) -> None:
     if at > log.moment:
         log.moment = at
     if isinstance(waiting, ActivityCall):
+        del execution.loop.asked[waiting.future]
         if waiting.value is not msgspec.UNSET:
-            waiting.set_result(waiting.value)
+            waiting.future.set_result(waiting.value)
         else:
             _settle_activity(waiting, event)
     elif isinstance(waiting, Sleep):
@@ -125,10 +127,11 @@ def _settle_activity(call: ActivityCall, event: Event) -> None:
     if event.kind != _COMPLETED:
         call.attempt = event.attempt or call.attempt
         failure = decode_failure(event.payload or b"null")
-        call.set_exception(ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command))
+        error = ActivityError(call.activity.name, failure.type, failure.message, call.attempt, call.command)
+        call.future.set_exception(error)
     else:
         try:
-            call.set_result(call.activity.result.decode(event.payload or b"null"))
+            call.future.set_result(call.activity.result.decode(event.payload or b"null"))
         except _UNFIT as error:
             what = f"the result of {call.activity.name} ({event.kind} as number {call.command})"
             call.execution.block(blocked_by_value(what, call.activity.result.type, error))

@@ -80,6 +80,7 @@ class DiskThread:
             if at_once:
                 self._has_begun.release()
             self._ended.put((done, _error_of(work)))
+            del given, work, done  # a batch may be large, and the next one come late
             if self._is_waited_for:
                 continue
             try:

@@ -70,6 +70,8 @@ class Dormancy:
         self._wake = wake
         self._at_most = at_most
         self._resting: dict[int, Execution] = {}
+        self._are_few = True
+        """Whether all could stay in memory, if they rested. Then nobody looks which of them do."""
 
     # Back into memory; in a turn.
 
@@ -96,6 +98,12 @@ class Dormancy:
 
     def consider(self, executions: Iterable[Execution]) -> None:
         """They have heard of something: which of them rest now?"""
+        were_few, self._are_few = self._are_few, len(self._registry) <= self._at_most
+        if self._are_few:
+            self._resting.clear()
+            return
+        if were_few:
+            executions = [running.execution for running in self._registry]
         now = self._clock.now()
         for execution in executions:
             if self._resting:

@@ -110,7 +110,7 @@ class Execution:
         call.value = value
         if call.due is not None or call.heartbeat is not None:
             self._tidy(call)
-        self._will_hear(self.log.record(_COMPLETED, call.command, payload=payload, at=at))
+        self._will_hear(self.log.record(_COMPLETED, call.command, payload, at))
 
     def failed(self, call: ActivityCall, failure: Failure, at: int) -> None:
         """An activity failed for good."""

@@ -73,9 +73,11 @@ def _start_thread(thread: threading.Thread) -> None:
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    what = _REFUSED.get(event)
-    if what is None or not isinstance(asyncio._get_running_loop(), _guarded[0]) or _is_pythons_own():
+    if event not in _REFUSED:  # nearly all, and `source_of` brings about two in each step
         return
+    if not isinstance(asyncio._get_running_loop(), _guarded[0]) or _is_pythons_own():
+        return
+    what = _REFUSED[event]
     if _begins_pdb():
         raise NotInWorkflow(_PDB)
     about = f" {arguments[0]!r}" if arguments and isinstance(arguments[0], str | bytes) else ""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dormouse.engine.calls import ActivityCall, ApprovalCall, Pending, Sleep
+from dormouse.engine.calls import ApprovalCall, Pending, Sleep
 from dormouse.engine.clock import SECOND
-from dormouse.engine.outcomes import Outcome, Succeeded
+from dormouse.engine.outcomes import Ended, Succeeded
 
 
-def attempt_ended(call: ActivityCall, outcome: Outcome, at: int) -> None:
-    """An attempt of a call has ended like this."""
-    if not goes_on(call):
-        return
-    execution = call.execution
-    if isinstance(outcome, Succeeded):
-        execution.completed(call, outcome.payload, outcome.value, at)
-    elif outcome.retry_seconds is None:
-        execution.failed(call, outcome.failure, at)
-    else:
-        execution.attempt_failed(call, outcome.failure, at, at + round(outcome.retry_seconds * SECOND))
+def attempts_ended(ended: Ended, at: int) -> None:
+    """Attempts of calls have ended."""
+    for call, outcome, _ in ended:
+        if outcome is None or not goes_on(call):
+            continue
+        execution = call.execution
+        if isinstance(outcome, Succeeded):
+            execution.completed(call, outcome.payload, outcome.value, at)
+        elif outcome.retry_seconds is None:
+            execution.failed(call, outcome.failure, at)
+        else:
+            execution.attempt_failed(call, outcome.failure, at, at + round(outcome.retry_seconds * SECOND))
 
 
 def timer_rang(sleep: Sleep, at: int) -> None:

@@ -52,8 +52,9 @@ class Kind(StrEnum):
     EXECUTION_CONTINUED = "ExecutionContinued"
 
 
-COMMANDS = frozenset(
-    {
+COMMANDS: frozenset[str] = frozenset(
+    kind.value  # plain texts, as events have them: those are found without comparing
+    for kind in (
         Kind.ACTIVITY_SCHEDULED,
         Kind.ACTIVITY_CANCELLED,
         Kind.TIMER_SET,
@@ -65,7 +66,7 @@ COMMANDS = frozenset(
         Kind.UPDATE_COMPLETED,
         Kind.UPDATE_FAILED,
         Kind.PATCHED,
-    }
+    )
 )
 """What the workflow's code decides: a replay must decide the same, in the same order."""
 CLOSINGS = frozenset(

@@ -58,6 +58,13 @@ class Host(Protocol):
     def refuse_while_reading(self) -> None: ...
 
 
+class Asked(Protocol):
+    """What somebody else does for the code, which waits for it."""
+
+    def cancelled(self) -> None:
+        """The code does not wait for it any more."""
+
+
 class Callback(partial[object]):
     """Stands in for asyncio.Handle, without its cost: it is made and called by C."""
 
@@ -87,12 +94,23 @@ class WorkflowTask(asyncio.Task[_T]):
     def __hash__(self) -> int:
         return self._number
 
+    def cancel(self, msg: Any | None = None) -> bool:
+        """What it waits for is given up at once, before any other code runs: that is a decision of the workflow."""
+        waits_for: asyncio.Future[Any] | None = self._fut_waiter  # type: ignore[attr-defined]
+        accepted = super().cancel(msg)
+        if waits_for is not None and waits_for.cancelled():
+            loop: Any = self.get_loop()
+            loop.given_up(waits_for)
+        return accepted
+
 
 class WorkflowLoop(asyncio.AbstractEventLoop):
     """Implements of asyncio's loop what `gather`, `wait`, `timeout`, `TaskGroup`, `sleep`, queues and locks need."""
 
     def __init__(self, host: Any, key: int = 0) -> None:
         self.host = host
+        self.asked: dict[asyncio.Future[Any], Asked] = {}
+        """By what the code waits for."""
         self._ready: deque[Callback] = deque()
         self._tasks: list[asyncio.Task[Any]] = []
         self._sweep_at = _TASKS_BEFORE_SWEEP
@@ -161,6 +179,13 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(outer)
         self._tasks.clear()
         self._ready.clear()
+        self.asked.clear()
+
+    def given_up(self, future: asyncio.Future[Any]) -> None:
+        """A task that waited for it was cancelled."""
+        asked = self.asked.pop(future, None)
+        if asked is not None:
+            asked.cancelled()
 
     def unfinished(self) -> list[Any]:
         """The coroutines of the tasks that have not ended."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ class Raised(msgspec.Struct, frozen=True):
 
 
 Outcome = Succeeded | Raised
+Ended = Sequence[tuple[ActivityCall, Outcome | None, int]]
+"""Calls of which an attempt has ended; how, or None when nobody wants to know; and in how many nanoseconds."""
 Run = Callable[[ActivityCall, tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]
 """Runs the function of one attempt, with its arguments."""
 InTransaction = Callable[[Callable[[sqlite3.Connection], Any]], Any]

@@ -58,6 +58,10 @@ class Registry:
     def __iter__(self) -> Iterator[Running]:
         return iter(self._by_id.values())
 
+    def __len__(self) -> int:
+        """How many are in memory."""
+        return len(self._by_id)
+
     @property
     def dormant(self) -> dict[int, Dormant]:
         return self._dormant

@@ -29,10 +29,10 @@ from dormouse.engine.durability import Durability
 from dormouse.engine.ending import Status
 from dormouse.engine.execution import Execution
 from dormouse.engine.family import Family
-from dormouse.engine.happening import approval_expired, attempt_ended, goes_on, timer_rang
+from dormouse.engine.happening import approval_expired, attempts_ended, goes_on, timer_rang
 from dormouse.engine.journal import Batch, Event, Journal
 from dormouse.engine.mailbox import give
-from dormouse.engine.outcomes import Around, Before, Outcome
+from dormouse.engine.outcomes import Around, Before, Ended
 from dormouse.engine.pacing import hears_first, told_first
 from dormouse.engine.registry import Dormant
 from dormouse.engine.tally import Tally
@@ -96,8 +96,9 @@ class Turns:
         self.busy_at = clock.now()
         self.watch = LoopWatch(lambda: not self.attempts.idle, blocked_loop_seconds)
         self.attempts = Attempts(
-            self._activity_ended,
+            self._activities_ended,
             self._attempts_rest,
+            self._fail,
             self._heartbeat_heard,
             identity,
             clock,
@@ -172,10 +173,8 @@ class Turns:
         """
         self._arrive(lambda _: self.journal.batch.add(left))
 
-    def _activity_ended(self, call: ActivityCall, outcome: Outcome) -> None:
-        self._arrived.append(partial(attempt_ended, call, outcome))  # as `_arrive`, but in each step
-        if not (self._scheduled or self._writer.busy):
-            self._schedule_turn()
+    def _activities_ended(self, ended: Ended) -> None:
+        self._arrive(partial(attempts_ended, ended))
 
     def _heartbeat_heard(self, call: ActivityCall) -> None:
         self._arrive(lambda _: self._beat(call))
@@ -187,7 +186,7 @@ class Turns:
             self._arrive(lambda at: approval_expired(waiting, at))
         elif isinstance(waiting, Dormant):
             self._arrive(lambda _: self._find(waiting))
-        elif not waiting.done() and not self._draining:
+        elif not waiting.future.done() and not self._draining:
             self._begin(waiting)
             self.moved.set()
 
@@ -266,8 +265,8 @@ class Turns:
         waiting = self._to_transact = [] if self._draining else [call for call in self._to_transact if goes_on(call)]
         if waiting and self._writer.may_begin():
             self._to_transact = []
-            for call, outcome in self._transactions.run(waiting, self.attempts.run_at_once):
-                attempt_ended(call, outcome, at)
+            outcomes = self._transactions.run(waiting, self.attempts.run_at_once)
+            attempts_ended([(call, outcome, 0) for call, outcome in outcomes], at)
 
     def _take_effect(self, batch: Batch) -> None:
         self.busy_at = self._clock.now()
@@ -310,7 +309,7 @@ class Turns:
         with self.watch.over_code():
             hear(unheard)
         self._telling_seconds = (perf_counter() - began) / told
-        dormancy.consider({execution: None for execution, _ in unheard})
+        dormancy.consider(execution for execution, _ in unheard)
         begun, batch.begun = batch.begun, others
         for call in begun:
             if call.execution.pending.get(call.command) is call:
