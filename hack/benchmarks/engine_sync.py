@@ -79,6 +79,6 @@ def sync_steps_100_ratio(quick: bool) -> Measured:
         server.start()
         try:
             theirs = replace(in_the_store(DBOS, server), name=f"{DBOS.name}, a barrier a step")
-            return ratio(in_the_store(DORMOUSE, server), theirs, 100, 1 if quick else 5)
+            return ratio(in_the_store(DORMOUSE, server), theirs, 100, 1 if quick else 9)
         finally:
             server.stop()

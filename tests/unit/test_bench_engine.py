@@ -91,6 +91,16 @@ def test_the_floor_commits_the_same_rows_together_as_the_engine(tmp_path: Path) 
     assert {rows[-1][0] for rows in commits} <= ends
 
 
+def test_a_start_between_two_decisions_does_not_part_their_commit() -> None:
+    kinds = ["ExecutionStarted", "ActivityScheduled", "ActivityCompleted"]
+    kinds += ["ActivityScheduled", "ExecutionStarted", "ActivityScheduled", "ActivityCompleted"]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE event (position INTEGER, kind TEXT)")
+        connection.executemany("INSERT INTO event VALUES (?, ?)", enumerate(kinds))
+        commits = commits_of(connection)
+    assert [len(rows) for rows in commits] == [3, 4]
+
+
 class Ends(LocalOnly):
     """Notes where the log ends after each commit."""
 
