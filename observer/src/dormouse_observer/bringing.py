@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -137,10 +136,3 @@ def brought_here(source: str, asked: Asked, folder: Path) -> Path:
     target = folder / f"{whereabouts.name}.sqlite"
     pulled(whereabouts, asked, target)
     return target
-
-
-def end_after_pulling() -> NoReturn:
-    """End well, and at once: a thread of the S3 client may abort a process that is taking itself apart."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)

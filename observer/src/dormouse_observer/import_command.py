@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 
 from dormouse.commands.verb import Verb
-from dormouse_observer.bringing import end_after_pulling, reaching_store
+from dormouse_observer.bringing import reaching_store
 
 
 @click.command(
@@ -87,4 +87,3 @@ def import_file(
         err=True,
     )
     say(document(printed({"key": found.key, "sha256": found.sha256}), output))
-    end_after_pulling()

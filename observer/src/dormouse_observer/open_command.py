@@ -14,7 +14,7 @@ import click
 
 from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
-from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, from_store, is_any_pulled, is_here
+from dormouse_observer.bringing import Asked, brought_here, from_store, is_any_pulled, is_here
 from dormouse_observer.pricing_option import with_prices
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def open_files(sources: tuple[str, ...], asked: Asked, prices: PriceList | None,
     from dormouse_observer.web.library import Library
     from dormouse_observer.web.serving import HOST, listening, serve
 
-    pulls = is_any_pulled(sources, asked)
+    is_any_pulled(sources, asked)  # refuses what makes no sense together
     with ExitStack() as opened:
         paths: list[Path] = []
         for source in sources:
@@ -73,8 +73,6 @@ def open_files(sources: tuple[str, ...], asked: Asked, prices: PriceList | None,
                 webbrowser.open(url)
 
         serve(library, listener, ready, prices)
-    if pulls:
-        end_after_pulling()
 
 
 def _files(source: str) -> list[Path]:

@@ -9,7 +9,7 @@ import click
 
 from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
-from dormouse_observer.bringing import Asked, end_after_pulling, from_store, pulled, whereabouts_of
+from dormouse_observer.bringing import Asked, from_store, pulled, whereabouts_of
 
 
 @click.command(
@@ -58,4 +58,3 @@ def pull(workflow: str, asked: Asked, file: Path | None, *, force: bool) -> None
             raise click.BadParameter(f"there is no folder {target.parent}", param_hint="-o")
         manifest, current = pulled(whereabouts, asked, target)
     say(manifest_text(manifest, behind(manifest, current), str(target)))
-    end_after_pulling()

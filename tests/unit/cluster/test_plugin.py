@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from dormouse import cli
 from dormouse._commands import root
 from dormouse.cluster.kubectl import Kubectl
 from dormouse.commands import completion
@@ -29,11 +30,9 @@ def test_it_is_the_same_program_under_the_names_that_kubectl_looks_for() -> None
     }
 
 
-def test_its_help_names_it_as_it_is_typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["kubectl-dormouse", "show", "--help"])
-    with pytest.raises(SystemExit):
-        cli.kubectl_plugin()
-    help_text = capsys.readouterr().out
+def test_its_help_names_it_as_it_is_typed() -> None:
+    plugin = Path(sys.executable).with_name("kubectl-dormouse")
+    help_text = subprocess.run([plugin, "show", "--help"], check=True, capture_output=True, text=True).stdout
     assert help_text.startswith("Usage: kubectl dormouse show ")
     assert "\n  kubectl dormouse show http://localhost:8080 order-1\n" in help_text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from dormouse.ending import ending_at_once
 from dormouse.extras import installed_by
 
 _COMPLETES = "_DORMOUSE_COMPLETE"
@@ -43,4 +44,5 @@ def _run(program: str) -> None:
         from dormouse.commands.bash_completion import Bash
 
         add_completion_class(Bash)
-    root(prog_name=program)
+    with ending_at_once():
+        root(prog_name=program)

@@ -9,7 +9,7 @@ import click
 
 from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
-from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, from_store, is_any_pulled
+from dormouse_observer.bringing import Asked, brought_here, from_store, is_any_pulled
 
 
 @click.command(
@@ -53,5 +53,3 @@ def export(source: str, asked: Asked, copy: Path, *, redact: bool, keep_names: b
         manifest = exported(file, copy, Wanted(redact, keep_names), AesGcm.from_environment())
     what = "placeholders in the place of all values" if redact else "whole, every page checked"
     say(f"{copy}: {what}, {manifest.bytes:,} bytes, SHA-256 {manifest.sha256}")
-    if pulls:
-        end_after_pulling()

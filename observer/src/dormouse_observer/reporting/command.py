@@ -10,7 +10,7 @@ import click
 
 from dormouse.commands import completion
 from dormouse.commands.verb import Verb, on_cluster
-from dormouse_observer.bringing import Asked, brought_here, end_after_pulling, from_store, is_any_pulled, is_here
+from dormouse_observer.bringing import Asked, brought_here, from_store, is_any_pulled, is_here
 
 if TYPE_CHECKING:
     from dormouse_observer.reporting.bundle import Entry
@@ -55,8 +55,6 @@ def report(source: str, asked: Asked, chosen: Path | None) -> None:
             raise click.BadParameter(f"{bundle}: {error.strerror}", param_hint="-o") from error
         say(table([["INSIDE", "", ""], *contents(gathered)], cut=False))
     say(f"{bundle} holds this, below {FOLDER}/, and no value of yours. Look at it before you send it.")
-    if pulls:
-        end_after_pulling()
 
 
 def _short(source: str) -> str:

@@ -1,5 +1,7 @@
 """`python -m dormouse_operator.controller`: the same as `dormouse operator`."""
 
+from dormouse.ending import ending_at_once
 from dormouse_operator.controller.command import operator
 
-operator(prog_name="dormouse operator")
+with ending_at_once():
+    operator(prog_name="dormouse operator")

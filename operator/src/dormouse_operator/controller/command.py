@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
 
 from dormouse.logs import FORMATS, Format, log_as
@@ -127,7 +124,3 @@ def run(
         asyncio.run(main())
     except (NoCluster, NotInstalled) as wrong:
         raise click.ClickException(str(wrong)) from wrong
-    logging.shutdown()
-    sys.stdout.flush()
-    # The S3 client's threads may abort an interpreter that takes itself apart.
-    os._exit(0)

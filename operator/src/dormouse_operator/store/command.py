@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -81,9 +81,9 @@ def probe(
         checks = asyncio.run(examine(place, Races(rounds, claimants)))
     except Unaskable as failed:
         click.echo(f"Error: {failed}", err=True)
-        _leave(UNREACHABLE)
+        sys.exit(UNREACHABLE)
     say(report_text(url, checks, output))
-    _leave(0 if verdict(checks) == "suitable" else REFUSED)
+    sys.exit(0 if verdict(checks) == "suitable" else REFUSED)
 
 
 @store.command()
@@ -114,9 +114,9 @@ def check(
         inspection = asyncio.run(inspect(url, place))
     except Unaskable as failed:
         click.echo(f"Error: {failed}", err=True)
-        _leave(UNREACHABLE)
+        sys.exit(UNREACHABLE)
     say(inspection_text(inspection, output))
-    _leave(REFUSED if inspection.problems else 0)
+    sys.exit(REFUSED if inspection.problems else 0)
 
 
 def _place(
@@ -133,10 +133,3 @@ def _place(
         return located(url, endpoint, region, path_style, ca_bundle, os.environ, kms_key_id)
     except InvalidURL as wrong:
         raise click.UsageError(str(wrong)) from wrong
-
-
-def _leave(code: int) -> NoReturn:
-    """At once: a thread of the S3 client may abort a process that is taking itself apart."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

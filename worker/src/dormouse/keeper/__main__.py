@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import sys
+
+from dormouse.ending import end_process
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 
@@ -24,7 +25,4 @@ def _run() -> int:
 
 
 if __name__ == "__main__":
-    exit_code = _run()
-    logging.shutdown()
-    # A thread of obstore's that wakes while Python takes itself apart aborts the process (seen in 1 of 40 exits).
-    os._exit(exit_code)
+    end_process(_run())

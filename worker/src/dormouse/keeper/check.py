@@ -11,12 +11,12 @@ import errno
 import json
 import logging
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from dormouse.ending import end_process
 from dormouse.keeper.beginning import check_identity, disk_full, newest_txid, remove_leftovers
 from dormouse.keeper.litestream import restore
 from dormouse.keeper.process import REASONS
@@ -145,8 +145,4 @@ def _failed(farewell: Path, reason: str, message: str) -> int:
 
 
 if __name__ == "__main__":
-    exit_code = main()
-    logging.shutdown()
-    sys.stdout.flush()
-    # A thread of obstore's that wakes while Python takes itself apart aborts the process.
-    os._exit(exit_code)
+    end_process(main())

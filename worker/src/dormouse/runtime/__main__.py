@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 from pathlib import Path
 
+from dormouse.ending import end_process
 from dormouse.logs import log_as_told
 from dormouse.pod import Ending, InvalidSettings, say_farewell
 from dormouse.runtime.settings import parse
@@ -37,8 +37,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    logging.shutdown()
-    sys.stdout.flush()
     # Not sys.exit: an activity's thread that does not return must not keep the pod from ending.
-    os._exit(code)
+    end_process(main())

@@ -15,6 +15,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from dormouse.ending import end_process
 from dormouse.engine.requests import by_name
 from dormouse.errors import DormouseError, InvalidDefinition
 from dormouse.logs import log_as_told
@@ -109,8 +110,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    logging.shutdown()
-    sys.stdout.flush()
     # Not sys.exit: a thread that the user's module began must not keep the pod from ending.
-    os._exit(code)
+    end_process(main())
