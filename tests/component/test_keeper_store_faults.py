@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
+import h11
 import pytest
 from keeper_pod import ON_EACH_STORE, Workflow, run
 from proxied_keeper import through_proxy
@@ -129,6 +131,40 @@ def test_a_writer_that_meets_errors_keeps_trying(workflow: Workflow) -> None:
         await pod.kill()
         assert proxy.failed == 5
         assert (await workflow.pod(2).open()).notes() == ["note"]
+
+    through_proxy(story, workflow)
+
+
+def test_commits_that_nobody_waits_for_share_uploads_and_one_that_is_waited_for_has_its_own(
+    workflow: Workflow,
+) -> None:
+    async def story(workflow: Workflow, proxy: StoreProxy) -> None:
+        pod = await workflow.pod(1).open()
+        uploads: list[bytes] = []
+
+        def note(request: h11.Request) -> bool:
+            if request.method == b"PUT" and b".ltx" in request.target:
+                uploads.append(request.target)
+            return False
+
+        await pod.keeper.barrier()
+        proxy.fail = note
+        for number in range(20):
+            pod.write(f"waited for {number}")
+            await pod.keeper.barrier()
+        assert len(uploads) >= 20
+
+        uploads.clear()
+        began = time.monotonic()
+        for number in range(100):
+            pod.write(f"not waited for {number}")
+            await asyncio.sleep(0.02)
+        took = time.monotonic() - began  # a slow machine has more of them, one a second
+        assert len(uploads) <= 2 * took + 5
+        async with asyncio.timeout(60):
+            while not uploads:
+                await asyncio.sleep(0.02)
+        await pod.kill()
 
     through_proxy(story, workflow)
 
