@@ -11,20 +11,21 @@ from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
+from operator_api_documents import (
+    KINDS,
+    WITH_STATUS,
+    Document,
+    blocks,
+    discovery,
+    if_selected,
+    merged,
+    selected,
+    watch_event,
+)
 
 from chart_rules import Grant, grants, needed_for
 
-Document = dict[str, Any]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
-
-_KINDS = {
-    "": [("Pod", "pods"), ("Secret", "secrets"), ("ConfigMap", "configmaps"), ("Event", "events"), ("Node", "nodes")],
-    "dormouse.dev": [("DurableWorkflow", "durableworkflows"), ("ObjectStore", "objectstores")],
-    "coordination.k8s.io": [("Lease", "leases")],
-    "policy": [("PodDisruptionBudget", "poddisruptionbudgets")],
-}
-_VERSIONS = {"": "v1", "dormouse.dev": "v1alpha1", "coordination.k8s.io": "v1", "policy": "v1"}
-_STATUS = {"pods", "durableworkflows", "objectstores"}
 
 
 LARGEST_BYTES = 1536 * 1024
@@ -93,7 +94,7 @@ class ApiServer:
     async def delete_namespace(self, first: str, namespace: str = "team") -> None:
         """As its controller does: nothing new comes in, and all but the operator's Lease goes, in any order."""
         self.end_creation(namespace)
-        kinds = [plural for kinds in _KINDS.values() for _, plural in kinds if plural != "leases"]
+        kinds = [plural for kinds in KINDS.values() for _, plural in kinds if plural != "leases"]
         for plural in sorted(kinds, key=lambda plural: plural != first):
             for key in [key for key in self.objects if key[:2] == (plural, namespace)]:
                 await self._delete(key, {})
@@ -133,9 +134,17 @@ class ApiServer:
         await self.break_watches()
 
     async def break_watches(self) -> None:
+        """All that stand."""
         for watch in list(self._watches):
+            self._watches.discard(watch)
             if (transport := watch._req.transport) is not None:  # type: ignore[union-attr]
                 transport.abort()
+
+    async def stand(self, watches: int) -> None:
+        """As many watches, begun since they were last broken."""
+        async with asyncio.timeout(60):
+            while len(self._watches) < watches:
+                await asyncio.sleep(0.01)
 
     async def tell_watches(self, status: Document) -> None:
         """An ERROR in each of them."""
@@ -179,7 +188,7 @@ class ApiServer:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Do what was asked for."""
         parts = request.path.strip("/").split("/")
-        discovered = _discover(parts)
+        discovered = discovery(parts)
         if discovered is not None:
             return web.json_response(discovered)
         rest = parts[2:] if parts[0] == "api" else parts[3:]
@@ -228,7 +237,7 @@ class ApiServer:
     async def _update(
         self, key: tuple[str, str, str], body: Document, subresource: str, *, is_patch: bool
     ) -> web.Response:
-        made = _merged(self.objects[key], body) if is_patch else body
+        made = merged(self.objects[key], body) if is_patch else body
         known = self.objects[key]
         if (refused := self._owners_refused(key[0], known, made)) is not None:
             return refused
@@ -239,7 +248,7 @@ class ApiServer:
             made = {**known, "status": made.get("status")}
             if len(json.dumps(made)) > LARGEST_BYTES:
                 return error(500, "etcdserver: request is too large")
-        elif key[0] in _STATUS and "status" in known:
+        elif key[0] in WITH_STATUS and "status" in known:
             made = {**made, "status": known["status"]}
         if made["metadata"].get("deletionTimestamp") and not made["metadata"].get("finalizers"):
             await self._write("DELETED", key, made)
@@ -251,7 +260,7 @@ class ApiServer:
         before, owners = (each.get("metadata", {}).get("ownerReferences") or [] for each in (known, made))
         if before == owners:
             return None
-        needed = {Grant("durableworkflows/finalizers", "update")} if any(map(_blocks, owners)) else set()
+        needed = {Grant("durableworkflows/finalizers", "update")} if any(map(blocks, owners)) else set()
         if known:
             needed.add(Grant(plural, "delete"))
         self.used |= needed
@@ -275,9 +284,9 @@ class ApiServer:
         return web.json_response(document)
 
     def _list(self, request: web.Request, plural: str, namespace: str | None) -> web.Response:
-        if plural not in {plural for kinds in _KINDS.values() for _, plural in kinds}:
+        if plural not in {plural for kinds in KINDS.values() for _, plural in kinds}:
             return error(404, "page not found")
-        items = [each for each in self.all(plural) if _selected(each, namespace, request)]
+        items = [each for each in self.all(plural) if selected(each, namespace, request)]
         start = int(request.query.get("continue") or 0)
         end = start + int(request.query.get("limit") or 10_000)
         metadata = {"resourceVersion": str(self._version)}
@@ -300,7 +309,9 @@ class ApiServer:
             while True:
                 for version, of, before, after in list(self._log):
                     if version > seen and of == plural:
-                        told = _told(version, *(_if_selected(each, namespace, request) for each in (before, after)))
+                        told = watch_event(
+                            version, *(if_selected(each, namespace, request) for each in (before, after))
+                        )
                         if told is not None:
                             await _send(response, *told)
                 seen = max(seen, self._version)
@@ -331,77 +342,3 @@ def error(status: int, message: str, **details: Any) -> web.Response:
 
 async def _send(response: web.StreamResponse, kind: str, document: Document) -> None:
     await response.write(json.dumps({"type": kind, "object": document}).encode() + b"\n")
-
-
-def _blocks(owner: Document) -> bool:
-    return owner.get("kind") == "DurableWorkflow" and bool(owner.get("blockOwnerDeletion"))
-
-
-def _selected(document: Document, namespace: str | None, request: web.Request) -> bool:
-    metadata = document["metadata"]
-    wanted = [part.split("=", 1) for part in request.query.get("labelSelector", "").split(",") if part]
-    labels = metadata.get("labels") or {}
-    fields = request.query.get("fieldSelector", "")
-    assert fields in ("", "spec.unschedulable=true"), "this server knows no other"
-    if fields and not (document.get("spec") or {}).get("unschedulable"):
-        return False
-    return namespace in (None, metadata["namespace"]) and all(labels.get(name) == value for name, value in wanted)
-
-
-def _if_selected(document: Document | None, namespace: str | None, request: web.Request) -> Document | None:
-    return document if document is not None and _selected(document, namespace, request) else None
-
-
-def _told(version: int, before: Document | None, after: Document | None) -> tuple[str, Document] | None:
-    """The event of one watch. What it selects no more it tells as deleted, as it was before, with the new version."""
-    if after is not None:
-        return ("ADDED" if before is None else "MODIFIED"), after
-    if before is None:
-        return None
-    return "DELETED", {**before, "metadata": {**before["metadata"], "resourceVersion": str(version)}}
-
-
-def _merged(known: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    made = dict(known) if isinstance(known, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            made.pop(name, None)
-        else:
-            made[name] = _merged(made.get(name), value)
-    return made
-
-
-def _discover(parts: list[str]) -> Document | None:
-    if parts == ["api"]:
-        return {"versions": ["v1"]}
-    if parts == ["apis"]:
-        groups = [group for group in _KINDS if group]
-        return {
-            "groups": [
-                {
-                    "name": name,
-                    "versions": [{"version": _VERSIONS[name]}],
-                    "preferredVersion": {"version": _VERSIONS[name]},
-                }
-                for name in groups
-            ]
-        }
-    group = {2: "", 3: parts[1]}.get(len(parts)) if parts[0] in ("api", "apis") else None
-    if group is None or group not in _KINDS or parts[-1] != _VERSIONS[group]:
-        return None
-    verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
-    kinds = _KINDS[group] if group else [*_KINDS[group], ("Namespace", "namespaces")]
-    return {
-        "resources": [
-            {
-                "name": plural,
-                "singularName": kind.lower(),
-                "kind": kind,
-                "namespaced": kind != "Namespace",
-                "verbs": verbs,
-            }
-            for kind, plural in kinds
-        ]
-    }

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 from minio_server import S3Server
-from operator_api_server import ApiServer, Document
+from operator_api_documents import Document
+from operator_api_server import ApiServer
 
 from dormouse.replica.claim import Claimant, Prefix, Volume, Write, decide
 from dormouse.replica.current import Base, Current, SealReason, State, decode, encode

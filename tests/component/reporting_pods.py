@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keeper_pod import KeeperPod, Workflow
-from operator_api_server import Document
+from operator_api_documents import Document
 from operator_fleet import Fleet
 
 POD = "report-e1"

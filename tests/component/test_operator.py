@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from operator_api_server import Document
+from operator_api_documents import Document
 from operator_fleet import Fleet, Tell, telling
 
 from dormouse.replica.current import SealReason

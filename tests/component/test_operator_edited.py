@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from operator_api_server import Document
+from operator_api_documents import Document
 from operator_fleet import Fleet, Tell, telling
 
 from dormouse.replica.current import SealReason

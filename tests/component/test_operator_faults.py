@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from operator_api_server import error
 from operator_fleet import Fleet, Tell, telling
 
@@ -284,14 +284,32 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dormouse_operator.controller.watching._PAUSES_SECONDS", (0.01,))
 
 
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[ClientSession]:
+    """All that were opened."""
+    opened: list[ClientSession] = []
+    originally = ClientSession.__init__
+
+    def init(self: ClientSession, *args: Any, **options: Any) -> None:
+        originally(self, *args, **options)
+        opened.append(self)
+
+    monkeypatch.setattr(ClientSession, "__init__", init)
+    return opened
+
+
 @pytest.mark.parametrize("status", [401, 404])
-def test_a_watch_that_is_refused_goes_on_afterwards(tell: Tell, hasty: None, status: int) -> None:
+def test_a_watch_that_is_refused_goes_on_afterwards_and_leaves_no_connections_open(
+    tell: Tell, hasty: None, sessions: list[ClientSession], status: int
+) -> None:
     async def story(made: Fleet) -> None:
         refused: list[str] = []
 
         async def fault(request: web.Request) -> web.Response | None:
             if request.query.get("watch") == "true" and request.path.endswith("/pods") and not refused:
                 refused.append(request.path)
+                # kopf ends for this one; the other two outlive its own closing of connections.
+                await made.server.stand(2)
                 return error(status, "not now")
             return None
 
@@ -305,6 +323,8 @@ def test_a_watch_that_is_refused_goes_on_afterwards(tell: Tell, hasty: None, sta
             await made.runs("report-e2")
 
     tell(story)
+    assert len(sessions) > 2
+    assert all(each.closed for each in sessions)
 
 
 def test_watches_that_are_told_an_error_are_begun_anew(tell: Tell, hasty: None) -> None:

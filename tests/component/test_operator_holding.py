@@ -7,7 +7,8 @@ import asyncio
 import certifi
 import pytest
 from aiohttp import web
-from operator_api_server import Document, error
+from operator_api_documents import Document
+from operator_api_server import error
 from operator_fleet import Fleet, Tell, telling
 
 from dormouse.replica.current import SealReason, State

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from operator_api_server import Document, error
+from operator_api_documents import Document
+from operator_api_server import error
 from operator_fleet import Fleet, Tell, named, telling
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS

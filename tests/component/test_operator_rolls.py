@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from operator_api_server import Document
+from operator_api_documents import Document
 from operator_fleet import Fleet, Tell, named, telling
 
 from dormouse_operator.dev.seaweedfs import SeaweedFS

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from keeper_pod import free_port
 from minio_server import MinIO
-from operator_api_server import Document
+from operator_api_documents import Document
 from operator_fleet import Fleet, Tell, telling
 from reporting_pods import TOKEN, keeper_of, listening, reviewed
 from session_files import EXPIRED, signed_with

@@ -55,7 +55,7 @@ def test_a_report_that_meets_the_standby_is_posted_again_until_it_meets_the_lead
     async def story(made: Fleet) -> None:
         leader, standby = free_port(), free_port()
         async with (
-            balancer(standby, leader) as port,
+            balancer(*[standby] * 8, leader) as port,
             made.operator("operator-a", **listening(leader, f"http://127.0.0.1:{port}")),
         ):
             pod = await planned(made)

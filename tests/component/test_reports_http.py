@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from keeper_pod import free_port
 from kubernetes.aio.client import Configuration
-from operator_api_server import Document, error
+from operator_api_documents import Document
+from operator_api_server import error
 from operator_fleet import Fleet, Tell, telling
 from reporting_pods import POD, TOKEN, listening, planned, reviewed
 

@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import kopf
+from kopf._cogs.structs.credentials import Vault  # what spawn_tasks takes, and exported from nowhere else
 from kubernetes.aio.client import Configuration
 
 from dormouse_operator.controller.api_server import PAGE
@@ -67,9 +68,10 @@ async def _watch_once(configuration: Configuration, options: Options, world: Wor
             loop.call_soon_threadsafe(listed)
 
     async def run() -> None:
-        before = asyncio.all_tasks()
+        before, vault = asyncio.all_tasks(), Vault()
         try:
             tasks = await kopf.spawn_tasks(
+                vault=vault,
                 registry=_registry(configuration, see),
                 settings=watch_settings(),
                 standalone=True,
@@ -80,14 +82,13 @@ async def _watch_once(configuration: Configuration, options: Options, world: Wor
                 stop_flag=end,
             )
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            ending = asyncio.create_task(kopf.run_tasks(tasks, ignored=before))
-            await asyncio.wait({ending}, timeout=_ENDS_WITHIN_SECONDS)
-            if not ending.done():
-                raise Hung(f"kopf has not ended within {_ENDS_WITHIN_SECONDS:g} s")
-            await ending
-        finally:
-            # kopf waits for it in a thread, and asyncio for that thread: without this, nobody hears how kopf ended.
+            # kopf waits for it in a thread: it would give that 5 s, and asyncio waits for the thread without end.
             end.set()
+            await _end(tasks, before)
+        finally:
+            end.set()  # when kopf could not begin, too
+            # kopf closes its connections before its last tasks end, and these open new ones (seen with 1.45.2).
+            await vault.close()
 
     thread = ThreadPoolExecutor(1, "kopf")
     watching = loop.run_in_executor(thread, lambda: asyncio.run(run()))
@@ -99,11 +100,17 @@ async def _watch_once(configuration: Configuration, options: Options, world: Wor
         thread.shutdown(wait=False)
 
 
-class Hung(Exception):
-    """One of kopf's watches took its cancellation for the end of a request, and goes on asking for a token.
+async def _end(kopfs: Collection[asyncio.Task[None]], ignored: set[asyncio.Task[Any]]) -> None:
+    """Have kopf end, and raise what it ended for.
 
-    kopf cancels each once, and waits for it without end (seen with 1.45.2, when a token was refused).
+    When one watch fails, it cancels none of the others, and waits 5 s for them; and one that it does cancel may take
+    that for the end of a request, and go on without end (both seen with 1.45.2).
     """
+    ending = asyncio.create_task(kopf.run_tasks(kopfs, ignored=ignored))
+    while not (await asyncio.wait({ending}, timeout=_CANCELS_AGAIN_AFTER_SECONDS))[0]:
+        for task in asyncio.all_tasks() - ignored - {ending}:
+            task.cancel()
+    await ending
 
 
 See = Callable[[Resource, str | None, Document], None]
@@ -129,8 +136,7 @@ def _registry(configuration: Configuration, see: See) -> kopf.OperatorRegistry:
 
 _PAUSES_SECONDS = (1.0, 1.0, 2.0, 3.0, 5.0, 8.0)
 _LONGEST_PAUSE_SECONDS = 13.0
-_ENDS_WITHIN_SECONDS = 15.0
-"""From the end of the first of kopf's own tasks to the end of all: it gives the others 5 s by itself."""
+_CANCELS_AGAIN_AFTER_SECONDS = 1.0
 
 
 class _WithoutEnd(Iterable[float]):
