@@ -5,12 +5,29 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from e2e.installed_operator import InstalledOperator, installed
+from e2e.last_words import last_words
 from e2e.running_cluster import HACK_CLUSTER, Cluster, hack_cluster
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails tells what its namespaces looked like; they are gone soon after."""
+    report = yield
+    cluster, operator = item.funcargs.get("cluster"), item.funcargs.get("operator")
+    if report.failed and isinstance(cluster, Cluster):
+        namespaces = [item.funcargs[name] for name in ("namespace", "another_namespace") if name in item.funcargs]
+        if isinstance(operator, InstalledOperator):
+            namespaces.append(operator.namespace)
+        for namespace in map(str, namespaces):
+            report.sections.append((f"namespace {namespace}", last_words(cluster, namespace)))
+    return report
 
 
 @pytest.fixture(scope="session")
