@@ -227,7 +227,7 @@ def test_groups_of_workflows_that_are_written_in_turns_become_one_where_the_disk
 
     @workflow
     async def runs() -> None:
-        for _ in range(20):
+        for _ in range(200):
             await step()
 
     async def run() -> None:
@@ -237,6 +237,7 @@ def test_groups_of_workflows_that_are_written_in_turns_become_one_where_the_disk
 
     asyncio.run(run())
     groups = [results for results in written if results]
-    assert sum(groups) == 20 * 30
+    assert sum(groups) == 200 * 30
     assert min(groups) < 30, "they were never apart"
-    assert groups[-5:] == [30] * 5
+    # Nobody has ended before the last; those who were a step ahead leave the others to themselves at the end.
+    assert groups[100:200] == [30] * 100
