@@ -1,4 +1,4 @@
-"""What does an API server do with documents, whatever it holds? Selectors, watch events, merge patches, discovery."""
+"""What does an API server do with documents, whatever it holds? Selectors, watch events, discovery."""
 
 from __future__ import annotations
 
@@ -44,18 +44,6 @@ def watch_event(version: int, before: Document | None, after: Document | None) -
     if before is None:
         return None
     return "DELETED", {**before, "metadata": {**before["metadata"], "resourceVersion": str(version)}}
-
-
-def merged(known: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    made = dict(known) if isinstance(known, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            made.pop(name, None)
-        else:
-            made[name] = merged(made.get(name), value)
-    return made
 
 
 def discovery(parts: list[str]) -> Document | None:

@@ -18,12 +18,12 @@ from operator_api_documents import (
     blocks,
     discovery,
     if_selected,
-    merged,
     selected,
     watch_event,
 )
 
 from chart_rules import Grant, grants, needed_for
+from merge_patch import merged
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 

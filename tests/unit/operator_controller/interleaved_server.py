@@ -18,6 +18,7 @@ from dormouse.replica.store import StoreConflict, StoredObject, StoreUnknown
 from dormouse_operator.controller.api_server import ApiServer, Conflict, NotFound, Refused, Unavailable
 from dormouse_operator.controller.resources import EVENTS, PODS, SECRETS, STORES, WORKFLOWS, Document, Key, Resource
 from dormouse_operator.plan import is_watched
+from merge_patch import merged
 
 READ_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -336,19 +337,6 @@ class AskedStore:
 def copied(document: Mapping[str, Any]) -> Document:
     """Quicker than a deep copy of anything."""
     return cast("Document", msgspec.json.decode(msgspec.json.encode(document)))
-
-
-def merged(known: Any, patch: Any) -> Any:
-    """A JSON merge patch."""
-    if not isinstance(patch, Mapping):
-        return patch
-    made = {**known} if isinstance(known, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            made.pop(name, None)
-        else:
-            made[name] = merged(made.get(name), value)
-    return made
 
 
 def _labels(document: Document) -> Mapping[str, str]:
