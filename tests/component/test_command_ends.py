@@ -30,6 +30,20 @@ asyncio.selector_events.BaseSelectorEventLoop._write_to_self = wakes_and_wants_t
 builtins.leaves_last = LeavesLast()
 """
 """The S3 client's thread, which has brought an answer, is back while Python takes itself apart."""
+FAILS = """
+import asyncio, sys
+import obstore
+from obstore.store import S3Store
+from dormouse.ending import ending_at_once
+
+async def ask():
+    options = {"client_options": {"allow_http": True}, "retry_config": {"max_retries": 0}}
+    await obstore.head_async(S3Store("bucket", endpoint=sys.argv[1], **options), "a key")
+
+with ending_at_once():
+    asyncio.run(ask())
+"""
+"""A command that meets an error which nobody foresaw."""
 
 
 @pytest.mark.parametrize(
@@ -43,14 +57,28 @@ builtins.leaves_last = LeavesLast()
 def test_a_command_that_cannot_reach_its_store_ends_with_its_exit_code(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(LINGERS)
     store = f"http://127.0.0.1:{free_port()}"
-    keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
-    done = subprocess.run(
-        [Path(sys.executable).with_name("dormouse"), *arguments, "--endpoint", store],
-        cwd=tmp_path, env={**os.environ, **keys, "PYTHONPATH": str(tmp_path)},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert "a thread of the S3 client answers" in done.stdout  # else this test would look at nothing
+    program = Path(sys.executable).with_name("dormouse")
+    done = run_with_a_thread_that_lingers(tmp_path, program, *arguments, "--endpoint", store)
     assert store in done.stdout
     assert done.returncode == UNREACHABLE, done.stdout
+
+
+def test_a_command_that_fails_in_a_way_that_nobody_foresaw_says_how_and_ends_with_1(tmp_path: Path) -> None:
+    store = f"http://127.0.0.1:{free_port()}"
+    done = run_with_a_thread_that_lingers(tmp_path, sys.executable, "-c", FAILS, store)
+    assert "Traceback (most recent call last)" in done.stdout
+    assert store in done.stdout
+    assert done.returncode == 1, done.stdout
+
+
+def run_with_a_thread_that_lingers(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    (folder / "sitecustomize.py").write_text(LINGERS)
+    keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+    done = subprocess.run(
+        command,
+        cwd=folder, env={**os.environ, **keys, "PYTHONPATH": str(folder)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "a thread of the S3 client answers" in done.stdout  # else these tests would look at nothing
+    return done

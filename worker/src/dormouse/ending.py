@@ -17,7 +17,7 @@ from typing import NoReturn
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """What exits within ends the process at once if the S3 client was used; other exits are Python's own.
+    """What exits or fails within ends the process at once if the S3 client was used; other ends are Python's own.
 
     So is one whose last words cannot be written: Python tells that, with an exit code of its own.
     """
@@ -27,6 +27,12 @@ def ending_at_once() -> Iterator[None]:
         if "obstore" in sys.modules and (end.code is None or isinstance(end.code, int)):
             with suppress(OSError):
                 end_process(end.code or 0)
+        raise
+    except Exception as error:
+        if "obstore" in sys.modules:
+            sys.excepthook(type(error), error, error.__traceback__)
+            with suppress(OSError):
+                end_process(1)
         raise
 
 
