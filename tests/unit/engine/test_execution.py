@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 from execution_lab import Run, let_all_go, replayed_at_every_event, work
@@ -29,6 +30,20 @@ async def race() -> list[str]:
 
     await asyncio.gather(one("a"), one("b"), one("c"))
     return finished
+
+
+@workflow
+async def undone() -> str:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(work, "undo")
+        return await work("do")
+
+
+def test_what_a_stack_undoes_is_asked_for_at_a_line_of_the_workflow() -> None:
+    run = Run(undone)
+    run.complete("do")
+    sources = [event.source for event in run.log if event.kind == Kind.ACTIVITY_SCHEDULED]
+    assert [str(source).partition(":")[0] for source in sources] == ["test_execution.py", "test_execution.py"]
 
 
 def test_calls_are_asked_for_in_the_order_of_the_source() -> None:

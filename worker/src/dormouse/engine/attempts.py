@@ -23,7 +23,7 @@ from dormouse.engine.payload import encode, failure_of, on_one_line, text_of
 from dormouse.engine.retry import chance_of
 from dormouse.engine.tally import Tally
 from dormouse.engine.watch import LoopWatch
-from dormouse.errors import InvalidDefinition, TransactionRefused
+from dormouse.errors import InvalidDefinition, PayloadTooLarge, TransactionRefused
 
 _log = logging.getLogger("dormouse.activity")
 _CANCELLED_WITHIN_SECONDS = 10.0
@@ -329,7 +329,8 @@ class Attempts:
             return Succeeded(payload, activity.read_result(payload))
         except Exception as error:  # noqa: BLE001 - validators of the user's types run here
             why = f"the result of {activity.name} does not fit: {text_of(error)}"
-            return self._raised(call, TypeError(why), final=True)
+            too_large = isinstance(error, PayloadTooLarge)
+            return self._raised(call, PayloadTooLarge(why) if too_large else TypeError(why), final=True)
 
     def _run_function(
         self, call: ActivityCall, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -26,7 +26,8 @@ class Blocked(msgspec.Struct, frozen=True, rename="camel"):
     """Why an execution cannot go on with the present code.
 
     Attributes:
-        suggestion: Python that would let this execution and new ones go on, to be put where the code differs.
+        suggestion: Python that would let this execution and new ones go on, to be put where the code differs. Calls
+            have the values of this execution.
     """
 
     reason: str

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import PurePath
 from types import CodeType, FrameType
 
-_ASYNCIO = str(PurePath(asyncio.__file__).parent)
+_BETWEEN = (str(PurePath(asyncio.__file__).parent), contextlib.__file__)
+"""What calls for the user: a group of tasks, or a stack of what is to be undone."""
 _OWN_LOOP = str(PurePath("dormouse", "engine", "loop.py"))
 _DEEPEST = 8
 _MOST_REMEMBERED = 4096
@@ -17,7 +19,7 @@ takes long, and its `id` would be told to every audit hook."""
 
 
 def source_of(frame: FrameType | None) -> str | None:
-    """`file.py:line` of this frame or, when asyncio made the call, of the nearest caller outside of asyncio."""
+    """`file.py:line` of this frame or, when asyncio or contextlib made the call, of the nearest other caller."""
     deep = 0
     while frame is not None and deep < _DEEPEST:
         deep += 1
@@ -26,7 +28,7 @@ def source_of(frame: FrameType | None) -> str | None:
         if known is not None and known[0] is code:
             return known[1]
         filename = code.co_filename
-        if not filename.startswith(_ASYNCIO):
+        if not filename.startswith(_BETWEEN):
             return None if filename.endswith(_OWN_LOOP) else _line(frame)  # a task's first step: nobody called
         frame = frame.f_back
     return None
