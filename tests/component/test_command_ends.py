@@ -1,7 +1,11 @@
-"""Does a command that used the store end with its own exit code, whatever the S3 client's threads do meanwhile?"""
+"""Does a command end with its own exit code and words, whatever is in its way?
+
+The threads of the S3 client, a full disk, an extra that is not installed.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,7 +14,19 @@ from pathlib import Path
 import pytest
 from keeper_pod import free_port
 
+from dormouse import Engine
+
 UNREACHABLE = 4
+NOT_INSTALLED = """
+import sys
+
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "{missing}":
+            raise ModuleNotFoundError("No module named '{missing}'", name="{missing}")
+
+sys.meta_path.insert(0, NotInstalled())
+"""
 LINGERS = """
 import asyncio.selector_events, builtins, threading, time
 wakes, main = asyncio.selector_events.BaseSelectorEventLoop._write_to_self, threading.get_ident()
@@ -70,6 +86,48 @@ def test_a_command_that_fails_in_a_way_that_nobody_foresaw_says_how_and_ends_wit
     assert "Traceback (most recent call last)" in done.stdout
     assert store in done.stdout
     assert done.returncode == 1, done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("list", "empty.sqlite"), ("list", "empty.sqlite", "-o", "json")])
+def test_a_command_whose_words_cannot_be_written_says_so_in_one_line(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    asyncio.run(make_empty(tmp_path / "empty.sqlite"))
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [Path(sys.executable).with_name("dormouse"), *arguments],
+            cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.stderr == "dormouse: what it says cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "extra"),
+    [
+        ("uvicorn", ("open", "empty.sqlite", "--no-browser"), "observer"),
+        ("obstore", ("pull", "s3://bucket/shop/orders", "--endpoint", "http://127.0.0.1:9"), "observer"),
+        ("obstore", ("store", "check", "s3://bucket", "--endpoint", "http://127.0.0.1:9"), "operator"),
+    ],
+)
+def test_a_command_that_misses_a_module_says_which_extra_has_it(
+    missing: str, arguments: tuple[str, ...], extra: str, tmp_path: Path
+) -> None:
+    asyncio.run(make_empty(tmp_path / "empty.sqlite"))
+    (tmp_path / "sitecustomize.py").write_text(NOT_INSTALLED.format(missing=missing))
+    keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dormouse"), *arguments],
+        cwd=tmp_path, env={**os.environ, **keys, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    said = f"Error: `dormouse {arguments[0]}` needs the module {missing!r}: pip install '/path/to/dormouse[{extra}]'\n"
+    assert (done.stderr, done.returncode) == (said, 1)
+
+
+async def make_empty(path: Path) -> None:
+    async with Engine(path, []):
+        pass
 
 
 def run_with_a_thread_that_lingers(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from dormouse.extras import installed_by
+from dormouse.extras import EXTRA_WITH, installed_by
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -98,6 +98,15 @@ class Verbs(click.Group):
                 unknown.command_name, possibilities=self.list_commands(ctx), ctx=ctx
             ) from unknown
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as missing:
+            # Only what Dormouse itself imports late: what the user's code misses is told where that is imported.
+            if missing.name is None or missing.name.partition(".")[0] not in EXTRA_WITH:
+                raise
+            raise click.ClickException(_misses(ctx.invoked_subcommand or "", missing.name)) from missing
+
 
 class _Unusable(click.Command):
     """A verb that cannot run, and says why when it should; the others are listed and run all the same."""
@@ -116,9 +125,13 @@ def _own(name: str) -> click.Command:
     try:
         command: click.Command = getattr(import_module(module), attribute)
     except ModuleNotFoundError as missing:
-        extra = _EXTRAS.get(name, "cli")
-        return _Unusable(name, f"`dormouse {name}` needs the module {missing.name!r}: {installed_by(extra)}")
+        return _Unusable(name, _misses(name, missing.name or ""))
     return command
+
+
+def _misses(verb: str, module: str) -> str:
+    extra = _EXTRAS.get(verb) or EXTRA_WITH.get(module.partition(".")[0], "cli")
+    return f"`dormouse {verb}` needs the module {module!r}: {installed_by(extra)}"
 
 
 def _of_package(found: EntryPoint) -> click.Command:

@@ -45,4 +45,22 @@ def _run(program: str) -> None:
 
         add_completion_class(Bash)
     with ending_at_once():
-        root(prog_name=program)
+        try:
+            root(prog_name=program)
+        except OSError as error:
+            if not _is_output_lost(error):
+                raise
+            print(f"{program}: what it says cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 - as click
+            sys.exit(1)
+
+
+def _is_output_lost(error: OSError) -> bool:
+    """Whether click could not write, as on a full disk; then nothing more is tried."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_globals.get("__name__") != "click.utils":
+        return False
+    # Python would try again at its end, and fail in words of its own.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True

@@ -99,6 +99,10 @@ def is_loopback(host: str) -> bool:
 def _split(module: str) -> tuple[Path, str]:
     """Where it is imported from, and its name."""
     if not module.endswith(".py"):
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise click.BadParameter(
+                f"{module!r} is neither a Python file, such as orders.py, nor a module's name", param_hint="MODULE"
+            )
         return Path.cwd(), module
     path = Path(module)
     if not path.is_file():

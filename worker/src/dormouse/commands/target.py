@@ -45,6 +45,7 @@ class NameTarget:
 
 Target = FileTarget | UrlTarget | NameTarget
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_RUNTIME = "a runtime's is http://HOST:PORT, as `dormouse run` prints it"
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d+/*")
 
 
@@ -56,10 +57,11 @@ def parse(text: str, kubectl: Kubectl, *, is_file: bool, token: str | None = Non
     """Tell the three apart. Pure: `is_file` says whether there is such a file.
 
     Raises:
-        InvalidTarget: when it is an address that lacks its `http://`, or nothing that a DurableWorkflow is called.
+        InvalidTarget: when it is an address that lacks its `http://` or that no runtime can have, or nothing that a
+            DurableWorkflow is called.
     """
     if "://" in text:
-        return UrlTarget(text.rstrip("/"), token)
+        return UrlTarget(_address(text), token)
     if not is_file and _HOST_AND_PORT.fullmatch(text):
         raise InvalidTarget(f"{text} is read as a DurableWorkflow's name; a runtime is http://{text}")
     if is_file or "/" in text or text.endswith((".sqlite", ".db")):
@@ -70,6 +72,21 @@ def parse(text: str, kubectl: Kubectl, *, is_file: bool, token: str | None = Non
             "http://HOST:PORT, or a DurableWorkflow"
         )
     return NameTarget(text, kubectl, token)
+
+
+def _address(text: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        found, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidTarget(f"{text} is no address: {error}; {_RUNTIME}") from error
+    if parts.scheme == "s3":
+        raise InvalidTarget(f"{text} is in a store; `dormouse pull {text}` brings it here as a file")
+    if parts.scheme not in {"http", "https"} or not found:
+        raise InvalidTarget(f"{text} is no address of a runtime; {_RUNTIME}")
+    return text.rstrip("/")
 
 
 def parsed_target(text: str, kubectl: Kubectl, token_file: Path | None) -> Target:
