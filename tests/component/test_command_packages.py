@@ -30,9 +30,21 @@ misses = "broken_verbs:misses"
 nowhere = "no_such_module:verb"
 number = "broken_verbs:number"
 list = "broken_verbs:number"
+late = "broken_verbs:late"
 
 [tool.hatch.build.targets.wheel]
 include = ["broken_verbs.py"]
+"""
+
+
+BROKEN = """
+import click
+
+number = 7
+
+@click.command()
+def late():
+    import no_such_module
 """
 
 
@@ -48,7 +60,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken = folder / "broken"
     broken.mkdir()
     (broken / "pyproject.toml").write_text(PROJECT)
-    (broken / "broken_verbs.py").write_text("number = 7\n")
+    (broken / "broken_verbs.py").write_text(BROKEN)
     target = folder / "installed"
     for package in (shown, broken):
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
@@ -92,6 +104,13 @@ def test_a_verb_that_does_not_work_says_whose_it_is(installed: Path, verb: str, 
     assert ran.returncode == 1
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_what_the_verb_of_another_package_misses_is_not_said_to_be_in_an_extra_of_ours(installed: Path) -> None:
+    ran = dormouse(installed, "late")
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("ModuleNotFoundError: No module named 'no_such_module'\n")
+    assert "pip install" not in ran.stderr
 
 
 def test_no_package_takes_the_place_of_a_verb_of_ours(installed: Path, tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ def test_a_target_is_a_file_an_address_or_a_name(text: str, is_file: bool, targe
         (["list", "s3://bucket/shop/orders"], 2, "`dormouse pull s3://bucket/shop/orders`"),
         (["run", "missing.py"], 2, "there is no file missing.py"),
         (["run", "."], 2, "'.' is neither a Python file"),
+        (["run", "shop/orders"], 2, "'shop/orders' is neither a Python file"),
+        (["run", "no-identifier"], 1, "MODULE is a Python file, such as no-identifier.py"),
         (["run", "missing.py", "--host", "0.0.0.0"], 2, "give a --token-file, or say --without-token"),
         (["run", "missing.py", "--host", "example.org"], 2, "whoever reaches example.org"),
         (["run", "missing.py", "--host", "0.0.0.0", "--without-token"], 2, "there is no file missing.py"),

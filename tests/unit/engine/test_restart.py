@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from engine_lab import EveryCommit, advance, kinds, until, until_asleep
 
-from dormouse import Engine, ExecutionBlocked, RetryPolicy, activity, activity_info, workflow
+from dormouse import ActivityError, Engine, ExecutionBlocked, RetryPolicy, activity, activity_info, workflow
 from dormouse.engine.clock import ManualClock
 from dormouse.engine.ending import Status
 
@@ -97,6 +97,32 @@ def test_killed_twice_at_any_two_commits_it_still_ends_the_same(tmp_path: Path) 
         assert asyncio.run(live(copy, again)) == expected
         for second in again.copies[::3]:
             assert asyncio.run(live(second)) == expected
+
+
+def test_an_attempt_whose_process_died_is_not_counted_also_when_it_is_the_last(tmp_path: Path) -> None:
+    database, left = tmp_path / "db.sqlite", tmp_path / "left.sqlite"
+
+    @activity(retry=RetryPolicy(attempts=1))
+    async def only() -> int:
+        if not left.exists():  # what a kill would leave at this very moment
+            shutil.copy(f"{database}-wal", f"{left}-wal")
+            shutil.copy(database, left)
+            raise ConnectionError("in the life that goes on")
+        return activity_info().attempt
+
+    @workflow
+    async def careful() -> str:
+        try:
+            return str(await only())
+        except ActivityError as error:
+            return error.cause_message
+
+    async def live(path: Path) -> str:
+        async with Engine(path, [careful]) as engine:
+            return await (await engine.start(careful, id="main")).result()
+
+    assert asyncio.run(live(database)) == "in the life that goes on"
+    assert asyncio.run(live(left)) == "1"
 
 
 def test_an_attempts_number_survives(tmp_path: Path) -> None:

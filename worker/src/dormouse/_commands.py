@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from dormouse.extras import EXTRA_WITH, installed_by
+from dormouse.extras import installed_by
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -102,10 +102,10 @@ class Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as missing:
-            # Only what Dormouse itself imports late: what the user's code misses is told where that is imported.
-            if missing.name is None or missing.name.partition(".")[0] not in EXTRA_WITH:
-                raise
-            raise click.ClickException(_misses(ctx.invoked_subcommand or "", missing.name)) from missing
+            verb = ctx.invoked_subcommand
+            if verb not in _OWN:
+                raise  # what another package needs, no extra of ours has
+            raise click.ClickException(_misses(verb, missing)) from missing
 
 
 class _Unusable(click.Command):
@@ -125,13 +125,12 @@ def _own(name: str) -> click.Command:
     try:
         command: click.Command = getattr(import_module(module), attribute)
     except ModuleNotFoundError as missing:
-        return _Unusable(name, _misses(name, missing.name or ""))
+        return _Unusable(name, _misses(name, missing))
     return command
 
 
-def _misses(verb: str, module: str) -> str:
-    extra = _EXTRAS.get(verb) or EXTRA_WITH.get(module.partition(".")[0], "cli")
-    return f"`dormouse {verb}` needs the module {module!r}: {installed_by(extra)}"
+def _misses(verb: str, missing: ModuleNotFoundError) -> str:
+    return f"`dormouse {verb}` needs the module {missing.name!r}: {installed_by(_EXTRAS.get(verb, 'cli'))}"
 
 
 def _of_package(found: EntryPoint) -> click.Command:

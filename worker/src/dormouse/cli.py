@@ -56,10 +56,12 @@ def _run(program: str) -> None:
 
 def _is_output_lost(error: OSError) -> bool:
     """Whether click could not write, as on a full disk; then nothing more is tried."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None or trace.tb_frame.f_globals.get("__name__") != "click.utils":
+    from traceback import walk_tb
+
+    import click
+
+    raised_in = [frame.f_code for frame, _ in walk_tb(error.__traceback__)][-1]
+    if raised_in is not click.echo.__code__:
         return False
     # Python would try again at its end, and fail in words of its own.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

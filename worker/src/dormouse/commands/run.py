@@ -99,7 +99,7 @@ def is_loopback(host: str) -> bool:
 def _split(module: str) -> tuple[Path, str]:
     """Where it is imported from, and its name."""
     if not module.endswith(".py"):
-        if not all(part.isidentifier() for part in module.split(".")):
+        if "/" in module or not all(module.split(".")):
             raise click.BadParameter(
                 f"{module!r} is neither a Python file, such as orders.py, nor a module's name", param_hint="MODULE"
             )
